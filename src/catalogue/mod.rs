@@ -1,0 +1,15 @@
+//! Checks, controls, registries and profiles as data. Validates their form; does not judge.
+
+use std::borrow::Cow;
+
+#[derive(rust_embed::Embed)]
+#[folder = "checks/"]
+struct Files;
+
+/// Everything in `checks/`, and what the user added.
+pub struct Catalogue {}
+
+/// The bytes of a file in `checks/`, for example `registries/cipher-suites.csv`.
+pub fn file(path: &str) -> Option<Cow<'static, [u8]>> {
+    Files::get(path).map(|file| file.data)
+}

@@ -1,0 +1,1 @@
+//! Derives encryption at rest by store.

@@ -1,0 +1,1 @@
+//! Derives the coverage of the vendor base.

@@ -1,0 +1,1 @@
+//! Derives the grade of an endpoint.

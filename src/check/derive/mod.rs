@@ -1,0 +1,39 @@
+//! Derivations: pure functions from all observations of a run to derived ones.
+
+pub mod at_rest;
+pub mod coverage;
+pub mod grade;
+pub mod transfers;
+pub mod vendors;
+
+use crate::catalogue::Catalogue;
+use crate::model::policy::Judging;
+use crate::model::{Observation, Target};
+use jiff::Timestamp;
+
+/// What a derivation may read.
+pub struct Inputs<'a> {
+    /// What was looked at.
+    pub targets: &'a [Target],
+    /// What was seen, and what earlier derivations gave.
+    pub observations: &'a [Observation],
+    /// What the user decided.
+    pub judging: &'a Judging,
+    /// Registries and profiles.
+    pub catalogue: &'a Catalogue,
+    /// The present.
+    pub as_of: Timestamp,
+}
+
+/// A derivation: the kinds it gives, and how.
+pub struct Derivation {
+    /// For example `tls.grade`.
+    pub id: &'static str,
+    /// The kinds it gives.
+    pub yields: &'static [&'static str],
+    /// From everything seen to what follows from it.
+    pub derive: fn(&Inputs<'_>) -> Vec<Observation>,
+}
+
+/// Every derivation, in the order in which they run.
+pub const DERIVATIONS: &[Derivation] = &[];

@@ -1,0 +1,1 @@
+//! Derives the evaluation of transfers.

@@ -1,0 +1,3 @@
+//! Judges observations by checks: pure, three-valued, without I/O or clock.
+
+pub mod derive;

@@ -1,0 +1,110 @@
+//! Collectors look at targets and record observations. They never judge.
+
+pub mod http;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod register;
+pub mod sqlite;
+pub mod tls;
+
+use crate::model::{Clock, Observation, Target};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A future that a collector returns.
+pub type Collecting<'a> = Pin<Box<dyn Future<Output = Vec<Observation>> + Send + 'a>>;
+
+/// One target for one collector.
+pub struct Job {
+    /// The target.
+    pub target: Target,
+    /// The addresses that its host resolves to, in a fixed order; empty for targets without a network.
+    pub addresses: Vec<SocketAddr>,
+    /// What earlier collectors of this run saw of the same target.
+    pub earlier: Vec<Observation>,
+}
+
+/// What a collector may use: every source of time, randomness and network.
+#[derive(Clone)]
+pub struct CollectContext {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Connections, with deadlines and budgets.
+    pub dial: Arc<dyn crate::net::Dial>,
+    /// Random bytes: nonces, hello randoms.
+    pub random: Arc<dyn crate::net::Random>,
+    /// Told of each step, for the progress display.
+    pub progress: Arc<dyn Progress>,
+    /// Reads the value of a secret reference.
+    pub secrets: Arc<dyn Secrets>,
+    /// Set when the user asks to stop.
+    pub cancel: tokio_util::sync::CancellationToken,
+    /// Limits.
+    pub limits: Limits,
+    /// Retention schedule and vendor register, as the user wrote them.
+    pub documents: Arc<Documents>,
+}
+
+/// What the user wrote beside the targets and collectors read.
+#[derive(Default)]
+pub struct Documents {
+    /// The retention schedule.
+    pub retention: Option<crate::model::retention::Schedule>,
+    /// The vendor register.
+    pub register: Option<crate::model::register::Register>,
+}
+
+/// Limits of one target.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Parallel connections to one target.
+    pub connections: usize,
+    /// Wall time of one target.
+    pub target_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { connections: 8, target_time: Duration::from_secs(300) }
+    }
+}
+
+/// Told of each step, for people who wait.
+pub trait Progress: Send + Sync {
+    /// `done` of `total` probes of this part of this target are made; now doing `step`.
+    fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str);
+}
+
+/// A progress that nobody watches.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn step(&self, _: &str, _: &str, _: u32, _: u32, _: &str) {}
+}
+
+/// Reads the value of a secret reference, where it is used.
+pub trait Secrets: Send + Sync {
+    /// The value.
+    ///
+    /// # Errors
+    /// In words fit for a user, never with the value in them.
+    fn read(&self, reference: &crate::model::SecretRef) -> Result<Secret, String>;
+}
+
+/// The value of a secret: without `Debug`, `Display` and `Serialize`.
+pub struct Secret(pub String);
+
+/// Looks at one kind of target.
+pub trait Collector: Send + Sync {
+    /// For example `tls`.
+    fn id(&self) -> &'static str;
+    /// Whether it looks at this target.
+    fn accepts(&self, target: &Target) -> bool;
+    /// The observation kinds it records: one of each for each part, failed ones included.
+    fn yields(&self) -> &'static [&'static str];
+    /// Looks. The target's trouble is an observation, not an error.
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a>;
+}

@@ -1,0 +1,126 @@
+//! One run, judged: what is stored, reported and gated.
+
+use super::policy::Judging;
+use super::{CheckResult, ControlResult, Finding, Observation, Target};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The program that looked and judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// `probity`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// When, by whom and on what ground a run was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Time and a digest of the evidence, for example `2026-11-23T13-40-05Z-7f3a90c1`.
+    pub id: String,
+    /// When looking began.
+    #[schemars(with = "String")]
+    pub started: Timestamp,
+    /// When looking ended; judging takes this instant for the present.
+    #[schemars(with = "String")]
+    pub ended: Timestamp,
+    /// `manual`, `ci` or `schedule`.
+    pub trigger: String,
+    /// Who ran it: a user's or a CI principal's name.
+    pub principal: String,
+    /// The machine it ran on.
+    pub host: String,
+    /// The program.
+    pub tool: Tool,
+    /// The organisation the run is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<String>,
+    /// Digest of the configuration.
+    pub config_digest: String,
+    /// True when the user stopped it.
+    #[serde(default)]
+    pub interrupted: bool,
+}
+
+/// The observations of one run with all that is needed to judge them again: the file that `collect` writes.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// `probity.observations/1`.
+    pub schema: String,
+    /// The run.
+    pub run: Run,
+    /// What was to be looked at.
+    pub targets: Vec<Target>,
+    /// What the user decided about judging.
+    pub judging: Judging,
+    /// What was seen.
+    pub observations: Vec<Observation>,
+}
+
+/// Something that was not evaluated, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct BlindSpot {
+    /// The target's id.
+    pub target: String,
+    /// The address and port, or empty.
+    pub part: String,
+    /// Why it was not evaluated.
+    pub reason: String,
+    /// The checks that wait on it.
+    pub checks: Vec<String>,
+    /// What would bring the evidence.
+    pub remedy: String,
+}
+
+/// Where the gate ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Gate {
+    /// Exit 0.
+    Passed,
+    /// Exit 1.
+    Failed,
+    /// Exit 3.
+    Inconclusive,
+    /// Exit 130.
+    Interrupted,
+}
+
+/// The gate's decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// The process's exit code.
+    pub exit: u8,
+    /// Where the gate ended.
+    pub gate: Gate,
+    /// In words.
+    pub reason: String,
+}
+
+/// One run, judged.
+#[derive(Clone)]
+pub struct Assessment {
+    /// The run.
+    pub run: Run,
+    /// What was looked at.
+    pub targets: Vec<Target>,
+    /// What the user decided about judging.
+    pub judging: Judging,
+    /// What was seen and derived.
+    pub observations: Vec<Observation>,
+    /// Every result, in the order of check, target, part and item.
+    pub results: Vec<CheckResult>,
+    /// Every failure and every waiver that is expired or matches nothing.
+    pub findings: Vec<Finding>,
+    /// The roll-up.
+    pub controls: Vec<ControlResult>,
+    /// What was not evaluated and why.
+    pub blind_spots: Vec<BlindSpot>,
+    /// Digest of all checks as they were.
+    pub catalogue_digest: String,
+    /// The gate's decision.
+    pub verdict: Verdict,
+}

@@ -1,0 +1,1 @@
+//! Facts about databases: the data of the `db.*` observation kinds.

@@ -1,0 +1,158 @@
+//! Facts about HTTP: the data of the `http.*` observation kinds.
+
+use super::Fact;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `http.plain`: what answers without TLS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plain {
+    /// There is a port to look at: 80 beside 443, or the one the target names.
+    pub looked: bool,
+    /// The port looked at, or 0.
+    pub port: u16,
+    /// Something answered with HTTP.
+    pub answered: bool,
+    /// The status of the first answer, or 0.
+    pub status: u16,
+    /// Its `Location`, or empty.
+    pub location: String,
+    /// It redirects to https at once.
+    pub to_https: bool,
+    /// The first redirect keeps the host.
+    pub same_host: bool,
+    /// It redirects for good (301 or 308).
+    pub permanent: bool,
+    /// Bytes of the body, up to the limit.
+    pub body_bytes: u64,
+    /// It sends content: anything but a redirect to https.
+    pub content: bool,
+    /// It sends Strict-Transport-Security in clear, where it has no effect.
+    pub hsts_over_http: bool,
+    /// The chain of redirects, at most 20.
+    pub hops: Vec<String>,
+}
+
+/// `http.hsts`: Strict-Transport-Security (RFC 6797).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hsts {
+    /// A header was sent over TLS.
+    pub present: bool,
+    /// `absent`, `invalid`, `disabled`, `short`, `long`.
+    pub status: String,
+    /// Why it is invalid; else empty.
+    pub why: String,
+    /// Seconds; 0 where there is no valid header.
+    pub max_age: u64,
+    /// The directive is there.
+    pub include_subdomains: bool,
+    /// The directive is there.
+    pub preload: bool,
+    /// The header came more than once.
+    pub multiple: bool,
+    /// White space stands round `=`.
+    pub whitespace: bool,
+    /// The host is an IP address, which never gets HSTS.
+    pub ip_host: bool,
+    /// The connection had a certificate error, so that a browser ignores the header.
+    pub certificate_error: bool,
+    /// The list of browsers holds the host.
+    pub preloaded: Fact<bool>,
+    /// Conditions of the preload list that do not hold, by code.
+    pub preload_obstacles: Vec<String>,
+}
+
+/// `http.headers`: the security headers of the final answer over https.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Headers {
+    /// Status of the final answer.
+    pub status: u16,
+    /// The final address.
+    pub url: String,
+    /// Content-Security-Policy.
+    pub csp: Csp,
+    /// X-Content-Type-Options is exactly `nosniff`.
+    pub nosniff: bool,
+    /// `deny`, `sameorigin`, `allow-from`, `invalid`, `absent`.
+    pub frame_options: String,
+    /// Framing is limited by X-Frame-Options or by frame-ancestors.
+    pub framing_limited: bool,
+    /// The last valid token of Referrer-Policy, `invalid` or `absent`.
+    pub referrer_policy: String,
+    /// Permissions-Policy is sent.
+    pub permissions_policy: bool,
+    /// Cross-Origin-Opener-Policy, or `absent`.
+    pub coop: String,
+    /// Cross-Origin-Embedder-Policy, or `absent`.
+    pub coep: String,
+    /// Cross-Origin-Resource-Policy, or `absent`.
+    pub corp: String,
+    /// Headers that give away version numbers, by name.
+    pub version_leaks: Vec<String>,
+    /// Headers that browsers no longer honour, by name.
+    pub deprecated: Vec<String>,
+}
+
+/// Content-Security-Policy in short.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Csp {
+    /// An enforcing policy is sent.
+    pub present: bool,
+    /// Only a report-only policy is sent.
+    pub report_only: bool,
+    /// It does not parse.
+    pub invalid: bool,
+    /// Scripts may be inline, without nonce or hash.
+    pub unsafe_inline: bool,
+    /// `unsafe-eval` is allowed to scripts.
+    pub unsafe_eval: bool,
+    /// Scripts or objects may come from anywhere.
+    pub wildcard: bool,
+    /// Sources over plain http are allowed.
+    pub http_source: bool,
+    /// Framing is limited by frame-ancestors.
+    pub frame_ancestors: bool,
+    /// base-uri is limited.
+    pub base_uri: bool,
+    /// object-src or default-src limits plugins.
+    pub object_src: bool,
+}
+
+/// `http.cookies`: cookies set on the way, by name and flags; never their values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cookies {
+    /// The cookies.
+    pub cookies: Vec<Cookie>,
+}
+
+/// A cookie's flags.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// The name looks like a session's.
+    pub session: bool,
+    /// Secure.
+    pub secure: bool,
+    /// HttpOnly.
+    pub http_only: bool,
+    /// `strict`, `lax`, `none`, `invalid`, `absent`.
+    pub same_site: String,
+}
+
+/// `http.security_txt` (RFC 9116).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecurityTxt {
+    /// The file is there.
+    pub present: bool,
+    /// `absent`, `invalid`, `expired`, `valid`.
+    pub status: String,
+    /// Why it is invalid; else empty.
+    pub why: String,
+    /// Where it was found, or empty.
+    pub url: String,
+    /// RFC 3339, or empty.
+    pub expires: String,
+    /// How many contacts it gives.
+    pub contacts: u32,
+}

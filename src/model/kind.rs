@@ -1,0 +1,55 @@
+//! The observation kinds and the form of their data.
+
+use super::{grade, http, tls};
+use schemars::{Schema, schema_for};
+
+/// An observation kind: its id and the JSON Schema of its data.
+pub struct Kind {
+    /// For example `tls.protocols`.
+    pub id: &'static str,
+    /// Makes the schema of `data` from the Rust type.
+    pub schema: fn() -> Schema,
+}
+
+/// Every kind, in the order of their ids.
+pub const KINDS: &[Kind] = &[
+    Kind { id: "http.cookies", schema: || schema_for!(http::Cookies) },
+    Kind { id: "http.headers", schema: || schema_for!(http::Headers) },
+    Kind { id: "http.hsts", schema: || schema_for!(http::Hsts) },
+    Kind { id: "http.plain", schema: || schema_for!(http::Plain) },
+    Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
+    Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
+    Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
+    Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
+    Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
+    Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
+    Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
+    Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
+];
+
+/// The kind of this id.
+pub fn find(id: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_sorted_and_unique() {
+        let ids: Vec<_> = KINDS.iter().map(|kind| kind.id).collect();
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(ids, sorted);
+    }
+
+    #[test]
+    fn every_schema_is_an_object() {
+        for kind in KINDS {
+            let schema = serde_json::to_value((kind.schema)()).unwrap();
+            assert_eq!(schema["type"], "object", "{}", kind.id);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The nouns of probity: targets, observations, checks, results, findings, controls, assessments.
+//!
+//! This room does no I/O, names no check, and knows no other room.
+
+pub mod assessment;
+pub mod check;
+pub mod clock;
+pub mod control;
+pub mod database;
+pub mod digest;
+pub mod fact;
+pub mod finding;
+pub mod grade;
+pub mod http;
+pub mod kind;
+pub mod observation;
+pub mod policy;
+pub mod register;
+pub mod result;
+pub mod retention;
+pub mod secret;
+pub mod status;
+pub mod target;
+pub mod tls;
+pub mod trouble;
+
+pub use assessment::{Assessment, Gate, Run, Tool, Verdict};
+pub use check::Check;
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use control::{Control, ControlResult, ControlStatus, Framework};
+pub use fact::Fact;
+pub use finding::{Finding, FindingState, Waiver};
+pub use observation::{Exchange, Method, Observation, ObservationStatus};
+pub use policy::Policy;
+pub use result::CheckResult;
+pub use secret::SecretRef;
+pub use status::{Severity, Status};
+pub use target::{Target, TargetKind};
+pub use trouble::{Reason, Trouble};

@@ -1,0 +1,137 @@
+//! What is looked at.
+
+use super::SecretRef;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The kinds of target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetKind {
+    /// A host and port that speaks TLS, directly or after an upgrade.
+    Endpoint,
+    /// A database server.
+    Database,
+    /// A file, such as an SQLite database.
+    File,
+    /// A machine.
+    Host,
+    /// An object store.
+    Objects,
+    /// A cloud account.
+    Cloud,
+    /// A DNS domain.
+    Domain,
+    /// The vendor register.
+    Register,
+}
+
+impl TargetKind {
+    /// The word used in `probity.yaml` and in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            TargetKind::Endpoint => "endpoint",
+            TargetKind::Database => "database",
+            TargetKind::File => "file",
+            TargetKind::Host => "host",
+            TargetKind::Objects => "objects",
+            TargetKind::Cloud => "cloud",
+            TargetKind::Domain => "domain",
+            TargetKind::Register => "register",
+        }
+    }
+}
+
+/// The database engines that a collector exists for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// PostgreSQL.
+    Postgresql,
+    /// SQLite.
+    Sqlite,
+}
+
+/// One thing that is looked at. `credentials` and `connection` never leave the process: only names of secrets do.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Target {
+    /// Unique in a run; the address as written, unless the user named it.
+    pub id: String,
+    /// What kind it is.
+    pub kind: TargetKind,
+    /// Host and port (`shop.example:443`), or a path.
+    pub address: String,
+    /// The database engine, for databases and database files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
+    /// Free labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// For example `production`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Where `probity.yaml` declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Place>,
+    /// How to reach it. Not serialised.
+    #[serde(skip)]
+    pub connection: Connection,
+}
+
+/// A place in a file that a person wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: String,
+    /// One-based line.
+    pub line: u32,
+}
+
+/// How to reach a target.
+#[derive(Clone, Default)]
+pub struct Connection {
+    /// Host name or address without port, for network targets.
+    pub host: String,
+    /// Port, for network targets.
+    pub port: u16,
+    /// The opportunistic protocol before TLS, for example `postgresql`.
+    pub starttls: Option<String>,
+    /// The port of plain HTTP, where it is not 80 beside 443.
+    pub http_port: Option<u16>,
+    /// The name sent in SNI and matched against certificates, where it is not the host.
+    pub server_name: Option<String>,
+    /// The database's name.
+    pub database: Option<String>,
+    /// The user to log in as.
+    pub user: Option<String>,
+    /// Where the password is to be had.
+    pub password: Option<SecretRef>,
+    /// PEM files of the user's own certification authorities.
+    pub ca_files: Vec<PathBuf>,
+    /// A file on this machine.
+    pub path: Option<PathBuf>,
+    /// The target of kind host below this one.
+    pub host_target: Option<String>,
+}
+
+impl Target {
+    /// A target with nothing but its identity.
+    pub fn new(id: impl Into<String>, kind: TargetKind, address: impl Into<String>) -> Target {
+        Target {
+            id: id.into(),
+            kind,
+            address: address.into(),
+            engine: None,
+            labels: BTreeMap::new(),
+            owner: None,
+            environment: None,
+            declared: None,
+            connection: Connection::default(),
+        }
+    }
+}

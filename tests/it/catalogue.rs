@@ -1,0 +1,1 @@
+//! the checks as data.

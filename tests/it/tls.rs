@@ -1,0 +1,1 @@
+//! the TLS collector against real servers.
