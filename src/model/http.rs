@@ -87,6 +87,8 @@ pub struct Headers {
     pub coep: String,
     /// Cross-Origin-Resource-Policy, or `absent`.
     pub corp: String,
+    /// Public-Key-Pins: `absent`, `valid` or `invalid`.
+    pub hpkp: String,
     /// Headers that give away version numbers, by name.
     pub version_leaks: Vec<String>,
     /// Headers that browsers no longer honour, by name.

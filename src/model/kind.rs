@@ -19,12 +19,14 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "http.plain", schema: || schema_for!(http::Plain) },
     Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
+    Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },
     Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
+    Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
 ];
 
 /// The kind of this id.
