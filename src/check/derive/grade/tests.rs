@@ -187,7 +187,7 @@ fn hsts(row: &Row) -> Value {
         _ => 0,
     };
     json!({
-        "present": status != "absent", "status": status, "why": "", "max_age": age, "include_subdomains": false,
+        "applicable": true, "present": status != "absent", "status": status, "why": "", "max_age": age, "include_subdomains": false,
         "preload": false, "multiple": false, "whitespace": false, "ip_host": false, "certificate_error": false,
         "preloaded": {"unknown": "no list"}, "preload_obstacles": [],
     })
