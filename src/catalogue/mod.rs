@@ -1,5 +1,7 @@
 //! Checks, controls, registries and profiles as data. Validates their form; does not judge.
 
+pub mod registry;
+
 use std::borrow::Cow;
 
 #[derive(rust_embed::Embed)]
