@@ -156,7 +156,7 @@ impl Loading {
         let judging = Judging { policy: file.policy, checks: file.checks, waivers: file.waivers };
         let (mistakes, hints) = judging::mistakes(&judging, &targets, &root);
         self.mistakes.extend(mistakes);
-        if targets.is_empty() {
+        if file.targets.is_empty() && !root.key("vendors").exists() {
             let mistake = root.key("targets").mistake_in_key("there is nothing to look at");
             self.mistakes.push(mistake.help("declare at least one target, for example  targets: [shop.example]"));
         }
@@ -216,7 +216,7 @@ impl Loading {
                 }
                 Ok(_) => self.mistakes.push(
                     place
-                        .mistake(format!("{} holds no certificate", path.display()))
+                        .mistake(format!("`{}` holds no certificate", path.display()))
                         .help("give a PEM file with the certificates of your own authorities"),
                 ),
                 Err(reason) => self.mistakes.push(part::unreadable(&place, path, &reason)),

@@ -116,7 +116,7 @@ impl Loading {
 
 /// The mistake of naming a file that cannot be read.
 pub(super) fn unreadable(spot: &Spot<'_>, path: &Path, reason: &str) -> Diagnostic {
-    spot.mistake(format!("{} cannot be read: {reason}", path.display()))
+    spot.mistake(format!("`{}` cannot be read: {reason}", path.display()))
         .label("named here")
         .help("a path is relative to the folder of the file that names it")
 }

@@ -148,6 +148,11 @@ impl Document {
         &self.text
     }
 
+    /// Where the mapping starts that has a key at this byte.
+    pub(super) fn mapping(&self, offset: usize) -> Option<Range<usize>> {
+        self.root.as_ref().and_then(|node| node.mapping(offset))
+    }
+
     /// The whole key, scalar or alias that starts or holds this byte.
     pub(super) fn token(&self, offset: usize) -> Option<Range<usize>> {
         self.root.as_ref().and_then(|node| node.token(offset))
@@ -194,6 +199,19 @@ impl Node {
                 }
             }
             Content::Alias => {}
+        }
+    }
+
+    fn mapping(&self, offset: usize) -> Option<Range<usize>> {
+        match &self.content {
+            Content::Scalar(_) | Content::Alias => None,
+            Content::List(items) => items.iter().find_map(|item| item.mapping(offset)),
+            Content::Mapping(pairs) => pairs.iter().find_map(|pair| match &pair.value.content {
+                // Nothing is written in this one, so only the key that leads to it can be shown.
+                Content::Mapping(inner) if inner.is_empty() && pair.place.start == offset => Some(pair.place.clone()),
+                _ if pair.place.start == offset => pairs.first().map(|first| first.place.clone()),
+                _ => pair.value.mapping(offset),
+            }),
         }
     }
 

@@ -32,8 +32,12 @@ impl Words {
 
 /// The diagnostic of an error in this document.
 pub(super) fn diagnose(document: &Document, error: &Error) -> Diagnostic {
-    let span = error.location().map(|location| place(document, &location));
+    let error_place = error.location().map(|location| place(document, &location));
     let error = innermost(error);
+    let span = match (error, error_place) {
+        (Error::SerdeMissingField { .. }, Some(span)) => Some(document.mapping(span.start).unwrap_or(span)),
+        (_, span) => span,
+    };
     let hidden = span.as_ref().is_some_and(|span| document.covers_hidden(span));
     let words = match error {
         // A message of the type's own may quote the value.
@@ -79,10 +83,10 @@ fn words(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wor
         Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
         Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
         Error::SerdeMissingField { field, .. } => {
-            Words { label: Some("in what is written here".to_owned()), ..format!("missing key `{field}`").into() }
+            Words { label: Some("in the mapping that starts here".to_owned()), ..format!("missing key `{field}`").into() }
         }
         Error::DuplicateMappingKey { key, .. } => Words {
-            label: Some("written before".to_owned()),
+            label: Some("the second one".to_owned()),
             ..match key {
                 Some(key) => Words::from(format!("repeated key `{}`", cut(key))),
                 None => Words::from("repeated key"),
@@ -92,8 +96,11 @@ fn words(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wor
         Error::SerdeInvalidType { unexpected, expected, .. } => mismatch(unexpected, expected),
         Error::SerdeInvalidValue { unexpected, expected, .. } => mismatch(unexpected, expected),
         Error::SerdeInvalidLength { len, expected, .. } => format!("{len} items, but expected {}", noun(expected)).into(),
-        Error::Unexpected { expected, .. } => format!("expected {}", noun(expected)).into(),
-        Error::InvalidScalar { ty, .. } => format!("expected {}", noun(ty)).into(),
+        Error::Unexpected { expected, .. } => form(&noun(expected), ""),
+        Error::InvalidScalar { ty, .. } => form(&noun(ty), ""),
+        Error::UnsupportedTag { tag, .. } => {
+            Words::from(format!("the tag `{}` is not read", cut(tag))).help("write the value itself, without a tag")
+        }
         Error::InvalidBooleanStrict { .. } => Words::from("expected true or false").help("write  true  or  false"),
         Error::NullIntoString { .. } => Words::from("expected a text, found nothing").help("write a value after the colon"),
         Error::Message { msg, .. } | Error::SerdeVariantId { msg, .. } => custom(msg),
@@ -136,7 +143,17 @@ fn mismatch(unexpected: &str, expected: &str) -> Words {
         "unit" | "null" | "Option" => "nothing",
         _ => "something else",
     };
-    format!("expected {}, found {found}", noun(expected)).into()
+    form(&noun(expected), &format!(", found {found}"))
+}
+
+/// What was expected, with how it is written where that is no matter of course.
+fn form(expected: &str, found: &str) -> Words {
+    let words = Words::from(format!("expected {expected}{found}"));
+    match expected {
+        "a list" => words.help("write a list in brackets, or a line that starts with `- ` for each item"),
+        "a mapping" => words.help("write keys with their values, for example  { key: value }"),
+        _ => words,
+    }
 }
 
 /// What serde or the YAML crate expected, in plain words.
@@ -189,7 +206,8 @@ fn limit(error: &Error) -> Words {
     match error {
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => format!("nested deeper than {MAX_DEPTH} levels").into(),
         Error::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
-            Words::from(format!("more than {MAX_NODES} values in one file")).help("split the file")
+            Words::from(format!("more than {MAX_NODES} values in one file, counting what aliases repeat"))
+                .help("split the file, and write values out instead of repeating them by alias")
         }
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             Words::from("a second document starts here").help("write one document a file")
