@@ -2,7 +2,7 @@
 
 use super::part::Reference;
 use crate::model::policy::{Overlay, Policy};
-use crate::model::register::Register;
+use crate::model::register::{Organisation, Register, Vendor};
 use crate::model::retention::Schedule;
 use crate::model::target::Engine;
 use crate::model::{TargetKind, Waiver};
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub fn schema() -> Value {
 pub(super) struct File {
     /// Who is looked at.
     #[serde(default)]
-    pub(super) organisation: Option<Map<String, Value>>,
+    pub(super) organisation: Option<Organisation>,
     /// Everything that is looked at.
     #[serde(default)]
     pub(super) targets: Vec<Entry>,
@@ -76,7 +76,7 @@ enum Written<T> {
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum Vendors {
-    List(Vec<Map<String, Value>>),
+    List(Vec<Vendor>),
     Register(Register),
 }
 

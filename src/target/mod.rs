@@ -13,13 +13,13 @@ pub use file::schema;
 pub use starter::starter;
 
 use crate::model::policy::Judging;
-use crate::model::register::Register;
+use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
 use crate::model::target::Place;
 use crate::model::{Target, TargetKind, digest};
 use crate::yaml::{Diagnostic, Document, Spot, nearest};
 use file::File;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 #[derive(Clone, Default)]
 pub struct Config {
     /// Who is looked at, as `probity.yaml` says it.
-    pub organisation: Option<Map<String, Value>>,
+    pub organisation: Option<Organisation>,
     /// Everything that is looked at, in the order it was declared; the register comes last.
     pub targets: Vec<Target>,
     /// How long data may be kept.
@@ -261,7 +261,8 @@ impl Loading {
             let host = item.key("host");
             let Some(name) = host.text().filter(|name| !hosts.contains(name)) else { continue };
             let mistake = host.mistake(format!("`{name}` is no target of kind host"));
-            self.mistakes.push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));
+            self.mistakes
+                .push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The parts of a configuration that may stand in files of their own: the retention schedule and the register.
 
 use super::{Loading, Source, secrets};
-use crate::model::register::Register;
+use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
 use crate::yaml::{Diagnostic, Document, MAX_BYTES, Selection, Spot};
 use schemars::JsonSchema;
@@ -45,11 +45,11 @@ impl Loading {
         self.read(document, file, Selection { path, ..Selection::default() })
     }
 
-    pub(super) fn register(&mut self, root: &Spot<'_>, organisation: Option<&Map<String, Value>>) -> Option<Part<Register>> {
+    pub(super) fn register(&mut self, root: &Spot<'_>, organisation: Option<&Organisation>) -> Option<Part<Register>> {
         let (document, file) = self.written(root, "vendors")?;
         let mut defaults = Map::new();
-        if let Some(organisation) = organisation {
-            defaults.insert("organisation".to_owned(), Value::Object(organisation.clone()));
+        if let Some(organisation) = organisation.and_then(|organisation| serde_json::to_value(organisation).ok()) {
+            defaults.insert("organisation".to_owned(), organisation);
         }
         let selection = if file.is_some() {
             Selection { defaults, ..Selection::default() }
