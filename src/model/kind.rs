@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, tls};
+use super::{database, grade, http, register, tls};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -32,6 +32,9 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
     Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
+    Kind { id: "vendor.coverage", schema: || schema_for!(register::Coverage) },
+    Kind { id: "vendor.register", schema: || schema_for!(register::Register) },
+    Kind { id: "vendor.rules", schema: || schema_for!(register::Rules) },
 ];
 
 /// The kind of this id.
