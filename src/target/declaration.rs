@@ -24,11 +24,6 @@ pub(super) fn target(entry: &Entry, spot: &Spot<'_>, folder: &Path) -> Result<Ta
     }
 }
 
-/// The id of the entry at this place, as the text has it.
-pub(super) fn id<'a>(spot: &Spot<'a>) -> Option<&'a str> {
-    spot.text().or_else(|| spot.key("id").text())
-}
-
 fn hidden_login(text: &str) -> Option<String> {
     secrets::holds_login(text).then(|| "an address must not hold a user or a password".to_owned())
 }

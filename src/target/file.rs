@@ -90,6 +90,16 @@ pub(super) enum Entry {
     Declared(Box<Declaration>),
 }
 
+impl Entry {
+    /// The id: the host as it is written, unless another is declared.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Entry::Host(host) => host,
+            Entry::Declared(declaration) => &declaration.id,
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Entry {
     // Not derived as untagged: that would lose the places of mistakes inside the mapping.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entry, D::Error> {

@@ -1,7 +1,7 @@
 //! A text and the places in it, so that a mistake found after reading still has its line and caret.
 
 use super::selection::Walk;
-use super::{Diagnostic, MAX_BYTES, MAX_DEPTH, MAX_NODES, Selection, options, words};
+use super::{Diagnostic, MAX_ANCHORS, MAX_BYTES, MAX_DEPTH, MAX_NODES, Selection, options, words};
 use serde::de::{DeserializeOwned, DeserializeSeed as _};
 use serde_yaml::granit_parser::{Event, Parser, Span};
 use std::ops::Range;
@@ -24,6 +24,8 @@ pub struct Document {
 #[derive(Clone, Debug)]
 struct Node {
     span: Range<usize>,
+    /// The number of its anchor, or 0.
+    anchor: usize,
     content: Content,
 }
 
@@ -32,8 +34,8 @@ enum Content {
     Scalar(String),
     List(Vec<Node>),
     Mapping(Vec<Pair>),
-    /// An alias, which stands for what is written elsewhere.
-    Alias,
+    /// An alias, which stands for the node with this anchor.
+    Alias(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ impl Document {
     /// The place of the whole.
     pub fn root(&self) -> Spot<'_> {
         let span = self.root.as_ref().map_or(0..0, |node| node.span.clone());
-        Spot { document: self, node: self.root.as_ref(), key: None, span }
+        Spot { document: self, node: self.root.as_ref(), key: None, span, aliased: false }
     }
 
     /// Reads the whole.
@@ -93,19 +95,18 @@ impl Document {
 
     /// Hides values in every diagnostic from now on. The function gets the keys that lead to a scalar, and its text.
     ///
-    /// Where the text is not YAML, lines of the form `key: value` are looked at instead, with that key alone.
+    /// In comments, and everywhere in a text that is not YAML, lines of the form `key: value` are looked at, with that
+    /// key alone.
     pub fn hide(&mut self, is_secret: impl Fn(&[&str], &str) -> bool) {
         let mut found = Vec::new();
         if let Some(root) = &self.root {
-            root.scalars(&mut Vec::new(), &mut |path, text, span| {
+            root.scalars(root, &mut Vec::new(), &mut |path, text, span| {
                 if is_secret(path, text) {
                     found.push(span.clone());
                 }
             });
         }
-        if !self.complete {
-            found.extend(lines(&self.text, &is_secret));
-        }
+        found.extend(lines(&self.text, self.complete, &is_secret));
         found.append(&mut self.hidden);
         found.sort_by_key(|range| (range.start, range.end));
         for range in found {
@@ -162,8 +163,8 @@ impl Document {
     }
 }
 
-/// The bytes of secret values in lines that look like `key: value`, for texts that are not YAML.
-fn lines(text: &str, is_secret: impl Fn(&[&str], &str) -> bool) -> Vec<Range<usize>> {
+/// The bytes of secret values in lines that look like `key: value`.
+fn lines(text: &str, only_comments: bool, is_secret: impl Fn(&[&str], &str) -> bool) -> Vec<Range<usize>> {
     /// Nobody reads a longer line, so it need not be shown.
     const LONGEST: usize = 4096;
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
@@ -171,7 +172,9 @@ fn lines(text: &str, is_secret: impl Fn(&[&str], &str) -> bool) -> Vec<Range<usi
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let end = start + line.len();
-        if line.len() > LONGEST {
+        if only_comments && !line.trim_start().starts_with('#') {
+            // Its values are in the tree.
+        } else if line.len() > LONGEST {
             found.push(start..end);
         } else {
             let secret = line.match_indices(':').find(|(colon, _)| {
@@ -190,24 +193,52 @@ fn lines(text: &str, is_secret: impl Fn(&[&str], &str) -> bool) -> Vec<Range<usi
 }
 
 impl Node {
-    fn scalars<'a>(&'a self, path: &mut Vec<&'a str>, each: &mut impl FnMut(&[&str], &str, &Range<usize>)) {
+    /// Every scalar below this node, with the keys that lead to it; an alias leads to what it stands for.
+    fn scalars<'a>(
+        &'a self,
+        root: &'a Node,
+        path: &mut Vec<&'a str>,
+        each: &mut impl FnMut(&[&str], &str, &Range<usize>),
+    ) {
         match &self.content {
             Content::Scalar(text) => each(path, text, &self.span),
-            Content::List(items) => items.iter().for_each(|item| item.scalars(path, each)),
+            Content::List(items) => items.iter().for_each(|item| item.scalars(root, path, each)),
             Content::Mapping(pairs) => {
                 for pair in pairs {
                     path.push(&pair.key);
-                    pair.value.scalars(path, each);
+                    pair.value.scalars(root, path, each);
                     path.pop();
                 }
             }
-            Content::Alias => {}
+            // One step only, since aliases may multiply: an alias below an alias is seen where it is written.
+            Content::Alias(anchor) => match root.anchored(*anchor) {
+                Some(Node { content: Content::Scalar(text), span, .. }) => each(path, text, span),
+                Some(Node { content: Content::List(items), .. }) => {
+                    for item in items {
+                        if let Content::Scalar(text) = &item.content {
+                            each(path, text, &item.span);
+                        }
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn anchored(&self, anchor: usize) -> Option<&Node> {
+        if self.anchor == anchor && anchor > 0 {
+            return Some(self);
+        }
+        match &self.content {
+            Content::Scalar(_) | Content::Alias(_) => None,
+            Content::List(items) => items.iter().find_map(|item| item.anchored(anchor)),
+            Content::Mapping(pairs) => pairs.iter().find_map(|pair| pair.value.anchored(anchor)),
         }
     }
 
     fn mapping(&self, offset: usize) -> Option<Range<usize>> {
         match &self.content {
-            Content::Scalar(_) | Content::Alias => None,
+            Content::Scalar(_) | Content::Alias(_) => None,
             Content::List(items) => items.iter().find_map(|item| item.mapping(offset)),
             Content::Mapping(pairs) => pairs.iter().find_map(|pair| match &pair.value.content {
                 // Nothing is written in this one, so only the key that leads to it can be shown.
@@ -221,7 +252,7 @@ impl Node {
     fn token(&self, offset: usize) -> Option<Range<usize>> {
         let holds = |range: &Range<usize>| range.contains(&offset) || (range.start == offset && range.end > offset);
         match &self.content {
-            Content::Scalar(_) | Content::Alias => holds(&self.span).then(|| self.span.clone()),
+            Content::Scalar(_) | Content::Alias(_) => holds(&self.span).then(|| self.span.clone()),
             Content::List(items) => items.iter().find_map(|item| item.token(offset)),
             Content::Mapping(pairs) => pairs.iter().find_map(|pair| match holds(&pair.place) {
                 true => Some(pair.place.clone()),
@@ -238,13 +269,15 @@ pub struct Spot<'a> {
     node: Option<&'a Node>,
     key: Option<Range<usize>>,
     span: Range<usize>,
+    /// True below an alias: then the alias is the place of everything.
+    aliased: bool,
 }
 
 impl<'a> Spot<'a> {
     /// The value of this key.
     #[must_use]
     pub fn key(&self, name: &str) -> Spot<'a> {
-        match self.node.map(|node| &node.content) {
+        match self.content() {
             Some(Content::Mapping(pairs)) => match pairs.iter().find(|pair| pair.key == name) {
                 Some(pair) => self.pair(pair),
                 None => self.nowhere(),
@@ -261,18 +294,15 @@ impl<'a> Spot<'a> {
 
     /// All items of a list.
     pub fn items(&self) -> Vec<Spot<'a>> {
-        match self.node.map(|node| &node.content) {
-            Some(Content::List(items)) => items
-                .iter()
-                .map(|item| Spot { document: self.document, node: Some(item), key: None, span: item.span.clone() })
-                .collect(),
+        match self.content() {
+            Some(Content::List(items)) => items.iter().map(|item| self.below(item, None, item.span.clone())).collect(),
             _ => Vec::new(),
         }
     }
 
     /// All keys of a mapping, with their values.
     pub fn pairs(&self) -> Vec<(&'a str, Spot<'a>)> {
-        match self.node.map(|node| &node.content) {
+        match self.content() {
             Some(Content::Mapping(pairs)) => pairs.iter().map(|pair| (pair.key.as_str(), self.pair(pair))).collect(),
             _ => Vec::new(),
         }
@@ -280,7 +310,7 @@ impl<'a> Spot<'a> {
 
     /// The text of a scalar.
     pub fn text(&self) -> Option<&'a str> {
-        match self.node.map(|node| &node.content) {
+        match self.content() {
             Some(Content::Scalar(text)) => Some(text),
             _ => None,
         }
@@ -293,7 +323,17 @@ impl<'a> Spot<'a> {
 
     /// True where a list is written here.
     pub fn is_list(&self) -> bool {
-        matches!(self.node.map(|node| &node.content), Some(Content::List(_)))
+        matches!(self.content(), Some(Content::List(_)))
+    }
+
+    /// What is written here; an alias stands for what it names.
+    fn content(&self) -> Option<&'a Content> {
+        match &self.node?.content {
+            Content::Alias(anchor) => {
+                self.document.root.as_ref().and_then(|root| root.anchored(*anchor)).map(|node| &node.content)
+            }
+            content => Some(content),
+        }
     }
 
     /// One-based line.
@@ -314,15 +354,21 @@ impl<'a> Spot<'a> {
     fn pair(&self, pair: &'a Pair) -> Spot<'a> {
         let span = match pair.value.content {
             Content::Scalar(_) if pair.value.span.is_empty() => pair.place.clone(),
-            Content::Scalar(_) | Content::Alias => pair.value.span.clone(),
+            Content::Scalar(_) | Content::Alias(_) => pair.value.span.clone(),
             // A caret under a whole block says nothing: its key is meant.
             Content::List(_) | Content::Mapping(_) => pair.place.clone(),
         };
-        Spot { document: self.document, node: Some(&pair.value), key: Some(pair.place.clone()), span }
+        self.below(&pair.value, Some(pair.place.clone()), span)
+    }
+
+    fn below(&self, node: &'a Node, key: Option<Range<usize>>, span: Range<usize>) -> Spot<'a> {
+        let aliased = self.aliased || matches!(self.node.map(|node| &node.content), Some(Content::Alias(_)));
+        let (key, span) = if aliased { (self.key.clone(), self.span.clone()) } else { (key, span) };
+        Spot { document: self.document, node: Some(node), key, span, aliased }
     }
 
     fn nowhere(&self) -> Spot<'a> {
-        Spot { document: self.document, node: None, key: self.key.clone(), span: self.span.clone() }
+        Spot { node: None, ..self.clone() }
     }
 }
 
@@ -330,12 +376,13 @@ impl<'a> Spot<'a> {
 struct Builder<'t> {
     events: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
     nodes: usize,
+    aliases: usize,
 }
 
 impl<'t> Builder<'t> {
     /// The tree, and whether it is whole.
     fn tree(text: &'t str) -> (Option<Node>, bool) {
-        let mut builder = Builder { events: Parser::new_from_str(text), nodes: 0 };
+        let mut builder = Builder { events: Parser::new_from_str(text), nodes: 0, aliases: 0 };
         let mut root = None;
         loop {
             match builder.next() {
@@ -374,10 +421,13 @@ impl<'t> Builder<'t> {
             Event::Scalar(text, ..) => (Content::Scalar(text.to_string()), true),
             Event::SequenceStart(..) if self.may_go(depth) => self.list(depth + 1),
             Event::MappingStart(..) if self.may_go(depth) => self.mapping(depth + 1),
-            Event::SequenceStart(..) | Event::MappingStart(..) => (Content::List(Vec::new()), false),
-            _ => (Content::Alias, true),
+            Event::Alias(anchor) => {
+                self.aliases += 1;
+                (Content::Alias(*anchor), self.aliases <= MAX_ANCHORS)
+            }
+            _ => (Content::List(Vec::new()), false),
         };
-        (Node { span: start..end, content }, whole)
+        (Node { span: start..end, anchor: event.anchor_id().unwrap_or_default(), content }, whole)
     }
 
     fn may_go(&self, depth: usize) -> bool {
