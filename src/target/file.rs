@@ -77,7 +77,7 @@ enum Written<T> {
 #[expect(dead_code, reason = "only its schema is used")]
 enum Vendors {
     List(Vec<Vendor>),
-    Register(Register),
+    Register(Box<Register>),
 }
 
 /// A target: a host, or a mapping.
