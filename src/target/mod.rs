@@ -212,7 +212,7 @@ impl Loading {
             match part::text(path) {
                 Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
                     let digest = format!("sha256:{}", digest::sha256(text.as_bytes()));
-                    self.files.insert(path.display().to_string(), Value::String(digest));
+                    self.covers(path, Value::String(digest));
                 }
                 Ok(_) => self.mistakes.push(
                     place

@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Document {
     file: String,
     text: Arc<str>,
+    /// Where each line starts.
+    lines: Vec<usize>,
     /// The text as it may be shown: what is hidden is replaced by dots.
     shown: Arc<str>,
     /// Byte ranges of `text` that are hidden, in order.
@@ -26,7 +28,8 @@ impl Document {
     pub fn new(file: impl Into<String>, text: &str) -> Document {
         let text: Arc<str> = Arc::from(text.strip_prefix('\u{feff}').unwrap_or(text));
         let (root, complete) = if text.len() > MAX_BYTES { (None, false) } else { Builder::tree(&text) };
-        Document { file: file.into(), shown: text.clone(), text, hidden: Vec::new(), root, complete }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Document { file: file.into(), shown: text.clone(), text, lines, hidden: Vec::new(), root, complete }
     }
 
     /// The file as the user named it.
@@ -244,7 +247,8 @@ impl<'a> Spot<'a> {
 
     /// One-based line.
     pub fn line(&self) -> u32 {
-        self.mistake("").line
+        let line = self.document.lines.partition_point(|start| *start <= self.span.start);
+        u32::try_from(line).unwrap_or(u32::MAX)
     }
 
     /// A mistake here.

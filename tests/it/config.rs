@@ -138,6 +138,10 @@ fn the_digest_covers_the_files_that_are_named() {
     assert!(first.starts_with("sha256:") && first.len() == 71, "{first}");
     scratch.write("probity.yaml", "# only a comment\nvendors: { file: register.yaml }\ntargets: [shop.example]\n");
     assert_eq!(load(&path).digest, first, "form is no content");
+    let elsewhere = Scratch::new("config-digest-elsewhere");
+    elsewhere.write("register.yaml", "vendors: [{ id: acme }]\n");
+    elsewhere.write("probity.yaml", "targets: [shop.example]\nvendors: { file: register.yaml }\n");
+    assert_eq!(load(&elsewhere.path().join("probity.yaml")).digest, first, "the folder is no content");
     scratch.write("register.yaml", "vendors: [{ id: acme }, { id: other }]\n");
     assert_ne!(load(&path).digest, first);
 }
@@ -196,6 +200,8 @@ fn a_document_finds_places_by_path() {
         (found.line, found.column, found.source[found.span.unwrap()].to_owned())
     };
     assert_eq!(place(&item.key("b")), (2, 10, "one".to_owned()));
+    assert_eq!(item.key("b").line(), 2);
+    assert_eq!(document.root().key("e").text(), Some("two"), "an alias stands for what it names");
     assert_eq!(place(&item.key("c.d").item(1)), (2, 24, "y".to_owned()));
     assert_eq!(place(&item.key("c.d")), (2, 15, "c.d".to_owned()), "a list is shown by its key");
     assert_eq!(place(&document.root().key("e")), (4, 4, "*n".to_owned()));
