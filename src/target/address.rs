@@ -92,7 +92,7 @@ fn number(port: &str) -> Result<u16, Wrong> {
     match port.parse::<u16>() {
         Ok(port) if port > 0 => Ok(port),
         _ if port.is_empty() => Err(wrong("there is no port after the colon", help)),
-        _ => Err(wrong("the port is not one", help)),
+        _ => Err(wrong("this is not a port number", help)),
     }
 }
 

@@ -77,7 +77,7 @@ enum Written<T> {
 #[expect(dead_code, reason = "only its schema is used")]
 enum Vendors {
     List(Vec<Vendor>),
-    Register(Register),
+    Register(Box<Register>),
 }
 
 /// A target: a host, or a mapping.
@@ -88,6 +88,16 @@ pub(super) enum Entry {
     Host(String),
     /// A target with its keys.
     Declared(Box<Declaration>),
+}
+
+impl Entry {
+    /// The id: the host as it is written, unless another is declared.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Entry::Host(host) => host,
+            Entry::Declared(declaration) => &declaration.id,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Entry {

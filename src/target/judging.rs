@@ -80,7 +80,8 @@ fn dates(waiver: &Waiver, spot: &Spot<'_>, mistakes: &mut Vec<Diagnostic>) {
     let expires = spot.key("expires");
     if waiver.expires < waiver.created {
         let mistake = expires.mistake("the waiver expires before it was created");
-        mistakes.push(mistake.label(format!("created on {}", waiver.created)));
+        let help = "write a later day, or correct the day of creation";
+        mistakes.push(mistake.label(format!("created on {}", waiver.created)).help(help));
         return;
     }
     // At the end of the calendar no date is a year later, so nothing can be too late.

@@ -148,7 +148,7 @@ impl Loading {
         if root.key("vendors").exists() {
             targets.push(self.register_target(&root.key("vendors"), register.as_ref().and_then(|p| p.file.as_deref())));
         }
-        self.unique_ids(&targets, &root);
+        self.unique_ids(&file, &root);
         self.related(&targets, &root);
         if let Some(part) = &retention {
             self.stores(&targets, &part.source.root().key("data_sets"));
@@ -212,7 +212,7 @@ impl Loading {
             match part::text(path) {
                 Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
                     let digest = format!("sha256:{}", digest::sha256(text.as_bytes()));
-                    self.files.insert(path.display().to_string(), Value::String(digest));
+                    self.covers(path, Value::String(digest));
                 }
                 Ok(_) => self.mistakes.push(
                     place
@@ -232,25 +232,25 @@ impl Loading {
         target
     }
 
-    fn unique_ids(&mut self, targets: &[Target], root: &Spot<'_>) {
+    fn unique_ids(&mut self, file: &File, root: &Spot<'_>) {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-        let items = root.key("targets").items();
-        for target in targets {
-            let line = target.declared.as_ref().map_or(0, |place| place.line);
-            if let Some(first) = seen.get(target.id.as_str()) {
-                let spot = items.iter().find(|item| item.line() == line && declaration::id(item) == Some(&target.id));
-                let message = format!("repeated target id `{}`", target.id);
-                // The reserved id of the register has no item of its own: then the other one is meant.
-                let mistake = match spot {
-                    Some(item) if item.key("id").exists() => item.key("id").mistake(message),
-                    Some(item) => item.mistake(message),
-                    None => root.key(part::REGISTER_ID).mistake_in_key(message),
-                };
-                let label = format!("first used on line {first}");
-                self.mistakes.push(mistake.label(label).help("give each target an id of its own"));
-            } else {
-                seen.insert(&target.id, line);
+        let mut repeated = |id, spot: &Spot<'_>, mistake: &dyn Fn(String) -> Diagnostic| match seen.get(id) {
+            Some(first) => {
+                let mistake =
+                    mistake(format!("repeated target id `{id}`")).label(format!("first used on line {first}"));
+                self.mistakes.push(mistake.help("give each target an id of its own"));
             }
+            None => {
+                seen.insert(id, spot.line());
+            }
+        };
+        for (entry, item) in file.targets.iter().zip(root.key("targets").items()) {
+            let spot = if item.key("id").exists() { item.key("id") } else { item };
+            repeated(entry.id(), &spot, &|message| spot.mistake(message));
+        }
+        let register = root.key("vendors");
+        if register.exists() {
+            repeated(part::REGISTER_ID, &register, &|message| register.mistake_in_key(message));
         }
     }
 

@@ -91,6 +91,12 @@ impl Loading {
         }
     }
 
+    /// Takes a file into the digest, by its path as it is written: where the folder stands is no content.
+    pub(super) fn covers(&mut self, file: &Path, content: Value) {
+        let written = file.strip_prefix(&self.folder).unwrap_or(file);
+        self.files.insert(written.display().to_string(), content);
+    }
+
     fn read<T: DeserializeOwned>(
         &mut self,
         document: Arc<Document>,
@@ -100,7 +106,7 @@ impl Loading {
         let path = selection.path.iter().map(|key| (*key).to_owned()).collect();
         let read = document.select::<Value>(selection.clone()).and_then(|canonical| {
             if let Some(file) = &file {
-                self.files.insert(file.display().to_string(), canonical);
+                self.covers(file, canonical);
             }
             document.select::<T>(selection)
         });

@@ -6,6 +6,7 @@ mod diagnostic;
 mod document;
 mod nearest;
 mod selection;
+mod tree;
 mod words;
 
 pub use diagnostic::Diagnostic;

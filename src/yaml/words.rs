@@ -85,7 +85,7 @@ fn words(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wor
         Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
         Error::SerdeMissingField { field, .. } => Words {
             label: Some("in the mapping that starts here".to_owned()),
-            ..format!("missing key `{field}`").into()
+            ..Words::from(format!("missing key `{field}`")).help(format!("add  {field}:  with its value"))
         },
         Error::DuplicateMappingKey { key, .. } => Words {
             label: Some("the second one".to_owned()),

