@@ -36,4 +36,4 @@ pub struct Derivation {
 }
 
 /// Every derivation, in the order in which they run.
-pub const DERIVATIONS: &[Derivation] = &[];
+pub const DERIVATIONS: &[Derivation] = &[at_rest::AT_REST];

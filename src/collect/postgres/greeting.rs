@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Time for one step of a greeting.
-const STEP: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_secs(6);
 /// Length 8 and the request code 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
 /// Protocol 3.0.
