@@ -51,3 +51,9 @@ impl<T> From<T> for Fact<T> {
         Fact::Known(value)
     }
 }
+
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Fact::unknown("not looked at")
+    }
+}
