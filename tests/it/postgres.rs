@@ -1,14 +1,19 @@
 //! PostgreSQL in three postures.
 
 use crate::support::postgres::{PASSWORD, Postgres, Posture};
+use probity::catalogue::Catalogue;
+use probity::check::{Case, Engine, derive};
 use probity::collect::postgres::Postgres as Collects;
 use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Secret, Secrets, Silent};
 use probity::model::database::{AtRest, Audit, Auth, Sign, Transport};
-use probity::model::target::Engine;
+use probity::model::policy::Judging;
+use probity::model::target::Engine as DatabaseEngine;
 use probity::model::{
-    Fact, FixedClock, Observation, ObservationStatus, Reason, SecretRef, SystemClock, Target, TargetKind, Trouble,
+    Clock as _, Fact, FixedClock, Observation, ObservationStatus, Reason, SecretRef, Severity, Status, SystemClock,
+    Target, TargetKind, Trouble,
 };
 use probity::net::{Dial, Dialing, Random, Stream};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -66,7 +71,7 @@ struct Look {
 impl Look {
     fn new(port: u16, user: &str, password: &str) -> Look {
         let mut target = Target::new("db", TargetKind::Database, format!("127.0.0.1:{port}"));
-        target.engine = Some(Engine::Postgresql);
+        target.engine = Some(DatabaseEngine::Postgresql);
         target.connection.host = "127.0.0.1".to_owned();
         target.connection.port = port;
         target.connection.user = Some(user.to_owned());
@@ -152,10 +157,29 @@ fn assert_gone(postgres: &Postgres) {
     }
 }
 
+/// The verdicts of the checks of databases on what was seen: `check item` to its status and severity.
+fn judge(look: &Look, seen: &[Observation]) -> BTreeMap<String, (Status, Severity)> {
+    let catalogue = Catalogue::built_in().unwrap_or_else(|_| panic!("the catalogue does not load"));
+    let judging = Judging::default();
+    let as_of = SystemClock.now();
+    let targets = [look.target.clone()];
+    let mut all = seen.to_vec();
+    all.extend(derive::run(&targets, seen, &judging, &catalogue, as_of));
+    let engine = Engine::new(&catalogue, &judging).unwrap_or_else(|_| panic!("the checks do not compile"));
+    let results = engine.judge(&Case { targets: &targets, observations: &all, as_of });
+    let of_databases = results.into_iter().filter(|result| result.check.starts_with("db."));
+    of_databases
+        .map(|result| {
+            (format!("{} {}", result.check, result.item).trim_end().to_owned(), (result.status, result.severity))
+        })
+        .collect()
+}
+
 #[test]
 fn a_server_without_tls_that_trusts_everybody() {
     let Some(postgres) = Postgres::start(Posture::Plain) else { return };
-    let seen = Look::new(postgres.port, "postgres", PASSWORD).run();
+    let look = Look::new(postgres.port, "postgres", PASSWORD);
+    let seen = look.run();
     let transport: Transport = read(&seen, "db.transport");
     assert_eq!(transport.tls_offered, known(&false));
     assert_eq!(transport.ssl_setting, text("off"));
@@ -176,6 +200,23 @@ fn a_server_without_tls_that_trusts_everybody() {
     assert_eq!(audit.statements, text("none"));
     assert_eq!(sign(&audit.logging, "changes of definitions"), &known(&false));
     assert_gone(&postgres);
+    let verdicts = judge(&look, &seen);
+    for (item, severity) in [
+        ("db.in_transit offer of TLS", Severity::High),
+        ("db.in_transit own session", Severity::High),
+        ("db.in_transit.enforced login tried without TLS", Severity::High),
+        ("db.in_transit.enforced rules for other machines", Severity::High),
+        ("db.auth.methods rule 1, line 1: local trust", Severity::Medium),
+        ("db.auth.methods rule 2, line 2: host all trust", Severity::Critical),
+        ("db.auth.default_accounts postgres", Severity::Critical),
+        ("db.audit_log new sessions", Severity::Medium),
+        ("db.audit_log changes of definitions", Severity::Medium),
+    ] {
+        assert_eq!(verdicts.get(item), Some(&(Status::Fail, severity)), "{item}: {verdicts:#?}");
+    }
+    for item in ["db.in_transit.protocols", "db.at_rest", "db.at_rest.algorithm"] {
+        assert_eq!(verdicts[item].0, Status::NotEvaluated, "{item}");
+    }
 }
 
 #[test]
@@ -188,7 +229,8 @@ fn a_server_with_tls_that_accepts_a_login_without() {
          GRANT CREATE ON SCHEMA public TO PUBLIC",
     );
     postgres.sql("postgres", &format!("SET password_encryption = 'md5'; ALTER ROLE postgres PASSWORD '{PASSWORD}'"));
-    let seen = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca()).run();
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    let seen = look.run();
     let transport: Transport = read(&seen, "db.transport");
     assert_eq!(transport.tls_offered, known(&true));
     assert_eq!(transport.certificate_verified, known(&true));
@@ -211,12 +253,29 @@ fn a_server_with_tls_that_accepts_a_login_without() {
     let methods = auth.methods.known().unwrap();
     assert_eq!(methods.iter().map(|method| method.strength.as_str()).collect::<Vec<_>>(), ["strong", "md5"]);
     assert_gone(&postgres);
+    let verdicts = judge(&look, &seen);
+    for (item, status) in [
+        ("db.in_transit offer of TLS", Status::Pass),
+        ("db.in_transit own session", Status::Pass),
+        ("db.in_transit sessions of other machines", Status::Pass),
+        ("db.in_transit.enforced login tried without TLS", Status::Fail),
+        ("db.in_transit.protocols", Status::Pass),
+        ("db.auth.methods rule 2, line 2: host all md5", Status::Fail),
+        ("db.auth.password_hash new passwords", Status::Fail),
+        ("db.auth.password_hash stored passwords", Status::Fail),
+        ("db.auth.default_accounts postgres", Status::Pass),
+        ("db.auth.public_grants", Status::Fail),
+        ("db.auth.superusers", Status::Pass),
+    ] {
+        assert_eq!(verdicts.get(item).map(|verdict| verdict.0), Some(status), "{item}: {verdicts:#?}");
+    }
 }
 
 #[test]
 fn a_strict_server() {
     let Some(postgres) = Postgres::start(Posture::Strict) else { return };
-    let seen = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca()).run();
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    let seen = look.run();
     let transport: Transport = read(&seen, "db.transport");
     assert_eq!(transport.min_protocol, text("TLSv1.3"));
     assert_eq!(transport.plaintext_login, text("refused"));
@@ -240,18 +299,32 @@ fn a_strict_server() {
     assert!(rest.layers[0].encrypted.reason().unwrap().contains("no encryption of its own"));
     assert!(!rest.would_show.is_empty() && !rest.not_covered.is_empty());
     assert_gone(&postgres);
+    let at_rest = |item: &str| matches!(item, "db.at_rest" | "db.at_rest.algorithm");
+    for (item, (status, _)) in judge(&look, &seen) {
+        assert_eq!(status, if at_rest(&item) { Status::NotEvaluated } else { Status::Pass }, "{item}");
+    }
 }
 
 #[test]
 fn a_wrong_password_hides_what_is_inside_alone() {
     let Some(postgres) = Postgres::start(Posture::Strict) else { return };
-    let seen = Look::new(postgres.port, "postgres", "wrong-4b1d").trusting(postgres.ca()).run();
+    let look = Look::new(postgres.port, "postgres", "wrong-4b1d").trusting(postgres.ca());
+    let seen = look.run();
     assert_outside(&seen, Reason::AuthenticationFailed);
     let transport: Transport = read(&seen, "db.transport");
     assert_eq!((transport.tls_offered, transport.plaintext_login), (known(&true), text("refused")));
     assert!(transport.hba.reason().unwrap().contains("28P01"));
     assert_eq!(sign(&transport.encryption, "own session"), &known(&true));
     assert_gone(&postgres);
+    let passed: Vec<String> = judge(&look, &seen)
+        .into_iter()
+        .filter(|(_, verdict)| verdict.0 == Status::Pass)
+        .map(|(item, _)| item)
+        .collect();
+    assert_eq!(
+        passed,
+        ["db.in_transit offer of TLS", "db.in_transit own session", "db.in_transit.enforced login tried without TLS",]
+    );
 }
 
 #[test]
