@@ -36,7 +36,7 @@ pub struct Derivation {
 }
 
 /// Every derivation, in the order in which they run.
-pub const DERIVATIONS: &[Derivation] = &[grade::GRADE];
+pub const DERIVATIONS: &[Derivation] = &[at_rest::AT_REST, grade::GRADE];
 
 /// Runs every derivation; a later one sees what the earlier ones gave. Gives the derived observations alone.
 pub fn run(

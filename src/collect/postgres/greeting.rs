@@ -4,14 +4,13 @@ use super::limit::{self, Limit};
 use crate::collect::CollectContext;
 use crate::model::{Reason, Trouble};
 use crate::net::Stream;
+use crate::wire::postgres::{Reply, SSL_REQUEST};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Time for one step of a greeting.
-const STEP: Duration = Duration::from_secs(10);
-/// Length 8 and the request code 80877103.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
+const STEP: Duration = Duration::from_secs(6);
 /// Protocol 3.0.
 const PROTOCOL: [u8; 4] = [0, 3, 0, 0];
 /// A farewell: the message Terminate.
@@ -45,11 +44,12 @@ pub async fn ask_for_tls(cx: &CollectContext, address: SocketAddr) -> Result<Off
         stream.read_u8().await
     })
     .await?;
-    match answer {
+    match answer.map(Reply::parse) {
         // One byte exactly is read: what a meddler put behind it meets the TLS handshake and breaks it.
-        Ok(b'S') => Ok(Offer::Tls(stream)),
-        Ok(b'N') => Ok(Offer::Plain(stream)),
-        Ok(_) => Err(Trouble::new(
+        Ok(Reply::Accepted) => Ok(Offer::Tls(stream)),
+        Ok(Reply::NotOffered) => Ok(Offer::Plain(stream)),
+        Ok(Reply::Error) => Err(Trouble::new(Reason::Refused, "the server answered a request for TLS with an error")),
+        Ok(Reply::Strange(_)) => Err(Trouble::new(
             Reason::ProtocolViolation,
             "what listens there does not answer a request for TLS as PostgreSQL does",
         )),

@@ -14,7 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
 /// Time for a login.
-const LOGIN: Duration = Duration::from_secs(15);
+const LOGIN: Duration = Duration::from_secs(10);
 /// Time for one query: a little more than the server is told to take at most.
 const QUERY: Duration = Duration::from_secs(7);
 /// Time for a farewell, and for the way of a cancellation.
