@@ -193,6 +193,11 @@ fn what_cannot_be_verified_is_unknown() {
     let seen = desk.judge(&["leaf"], "ca");
     assert_eq!(word(&seen), "unknown");
     assert!(seen.trust.reason().unwrap().contains("dsa-with-sha"), "{:?}", seen.trust);
+    // Our own search can follow this curve, and webpki cannot: two minds are no verdict.
+    desk.root("koblitz", "ecparam -genkey -noout -name secp256k1", "-sha256");
+    desk.issue("coin", "koblitz", EC, "-extfile server.ext -sha256");
+    let seen = desk.judge(&["coin"], "koblitz");
+    assert!(seen.trust.reason().unwrap().contains("second validator"), "{:?}", seen.trust);
     desk.root("curve", "genpkey -algorithm ed448", "");
     assert_eq!(desk.judge(&["curve"], "ca").leaf.key_strength, 7680);
     desk.issue("dsaleaf", "curve", "gendsa params.pem", "-extfile server.ext");
