@@ -78,7 +78,8 @@ pub struct Seen {
 
 /// Makes a handshake over this stream and closes it.
 ///
-/// A server that goes on to demand a certificate of ours, and refuses to talk without, has been seen all the same.
+/// A server that goes on to demand a certificate of ours, and refuses or hangs up without, has been seen all the same:
+/// by then it has proven that it holds its key.
 ///
 /// # Errors
 /// Timed out; handshake rejected, with the alert's name; refused where the peer closes; protocol violation for
@@ -96,7 +97,9 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
     let Kept { chain, staple, proven } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match ended {
         // In TLS 1.2 the refusal of our lack of a certificate comes before the end of the handshake.
-        Err(trouble) if !(proven && trouble.reason == Reason::HandshakeRejected) => return Err(trouble),
+        Err(trouble) if !(proven && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) => {
+            return Err(trouble);
+        }
         _ => {}
     }
     let protocol = match connection.protocol_version() {
@@ -150,22 +153,22 @@ async fn drive(mut stream: Box<dyn Stream>, connection: &mut ClientConnection) -
         }
         let count = stream.read(&mut buffer).await.map_err(lost)?;
         if count == 0 {
-            let detail = format!("the peer closed the connection during the handshake, after {total} bytes");
-            return Err(Trouble::new(Reason::Refused, detail));
+            return Err(closed(total));
         }
         total += count;
         if total > BYTES {
             return Err(Trouble::new(Reason::TooLarge, format!("the handshake is longer than {BYTES} bytes")));
         }
         let mut rest = buffer.get(..count).unwrap_or_default();
-        while !rest.is_empty() {
-            let taken = connection.read_tls(&mut rest);
+        while !rest.is_empty() && connection.is_handshaking() {
+            let taken = connection.read_tls(&mut rest).map_err(lost)?;
             if let Err(error) = connection.process_new_packets() {
+                // Our alert is a courtesy, too.
                 let _ = send(&mut stream, connection).await;
                 return Err(refusal(&error));
             }
-            if taken.map_err(lost)? == 0 {
-                return Err(Trouble::new(Reason::ProtocolViolation, "bytes follow the end of the handshake"));
+            if taken == 0 {
+                return Err(closed(total));
             }
         }
     }
@@ -178,6 +181,10 @@ async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -
     }
     stream.write_all(&out).await.map_err(lost)?;
     stream.flush().await.map_err(lost)
+}
+
+fn closed(total: usize) -> Trouble {
+    Trouble::new(Reason::Refused, format!("the peer closed the connection during the handshake, after {total} bytes"))
 }
 
 fn lost(error: std::io::Error) -> Trouble {

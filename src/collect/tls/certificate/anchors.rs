@@ -23,7 +23,7 @@ pub struct Anchors {
     pub(super) webpki: Vec<TrustAnchor<'static>>,
     /// Intermediate certificates that servers should send, for telling `incomplete` from `untrusted`.
     pub(super) known: Vec<Parsed>,
-    pub(super) private: usize,
+    private: usize,
 }
 
 /// One anchor: a name and a key that are trusted.
@@ -44,32 +44,46 @@ impl Anchors {
     /// # Errors
     /// When a file cannot be read, or holds no certificate or a broken one.
     pub fn new(extra_pem: &[PathBuf]) -> Result<Anchors, Trouble> {
+        let mut anchors = Anchors::public();
+        for file in extra_pem {
+            for certificate in certificates(file)? {
+                anchors.trust(&certificate).map_err(|why| broken(file, &why))?;
+            }
+        }
+        Ok(anchors)
+    }
+
+    fn public() -> Anchors {
         let roots = webpki_roots::TLS_SERVER_ROOTS;
-        let mut anchors = Anchors {
+        Anchors {
             list: roots.iter().map(public).collect(),
             webpki: roots.iter().map(TrustAnchor::to_owned).collect(),
             known: Vec::new(),
             private: 0,
-        };
-        for file in extra_pem {
-            for certificate in certificates(file)? {
-                let broken = |why: String| broken(file, &why);
-                let own = Parsed::read(&certificate).map_err(broken)?;
-                // A certificate that webpki cannot take as an anchor is still one for the search of our own.
-                if let Ok(anchor) = webpki::anchor_from_trusted_cert(&certificate) {
-                    anchors.webpki.push(anchor.to_owned());
-                }
-                anchors.list.push(Anchor {
-                    subject: own.subject.clone(),
-                    name: own.subject_text.clone(),
-                    spki: own.spki.clone(),
-                    constraints: own.extensions.constraints.clone(),
-                    own: Some(own),
-                });
-                anchors.private += 1;
-            }
         }
-        Ok(anchors)
+    }
+
+    /// Takes a certificate of the user's as an anchor.
+    pub(super) fn trust(&mut self, certificate: &CertificateDer<'_>) -> Result<(), String> {
+        let own = Parsed::read(certificate)?;
+        // A certificate that webpki cannot take as an anchor is still one for the search of our own.
+        if let Ok(anchor) = webpki::anchor_from_trusted_cert(certificate) {
+            self.webpki.push(anchor.to_owned());
+        }
+        self.list.push(Anchor {
+            subject: own.subject.clone(),
+            name: own.subject_text.clone(),
+            spki: own.spki.clone(),
+            constraints: own.extensions.constraints.clone(),
+            own: Some(own),
+        });
+        self.private += 1;
+        Ok(())
+    }
+
+    /// No anchors at all.
+    pub(super) fn none() -> Anchors {
+        Anchors { list: Vec::new(), webpki: Vec::new(), known: Vec::new(), private: 0 }
     }
 
     /// Makes intermediate certificates known, such as those that other deployments of a server send.
@@ -99,6 +113,12 @@ impl Anchor {
     /// Whether this certificate holds the anchor's name and key.
     pub fn is(&self, certificate: &Parsed) -> bool {
         self.subject == certificate.subject && self.spki == certificate.spki
+    }
+
+    /// Whether it may sign certificates. The user may trust a server's own certificate, which makes it no authority;
+    /// a certificate before version 3 cannot say that it is one.
+    pub fn may_issue(&self) -> bool {
+        self.own.as_ref().is_none_or(|own| own.no_issuer().is_none() || own.version < 3)
     }
 }
 

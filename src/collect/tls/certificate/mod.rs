@@ -20,11 +20,14 @@ use crate::model::digest;
 use crate::model::tls::{Certificate, ChainLink, Deployment};
 use parsed::Parsed;
 use path::{Path, Paths, Worth};
+use std::collections::BTreeSet;
 
 /// Most certificates of a chain that are read; what is sent beyond them counts as extra.
 const CHAIN: usize = 32;
 /// Most names that are shown.
 const SHOWN: usize = 1000;
+/// Most characters of a detail.
+const DETAIL: usize = 1000;
 /// A day in seconds.
 const DAY: i64 = 86_400;
 
@@ -58,7 +61,8 @@ pub fn analyse(
     let readable: Vec<&Parsed> = sent.iter().filter_map(|parsed| parsed.as_ref().ok()).collect();
     let paths = Paths::search(readable.clone(), anchors);
     let best = paths.best(now);
-    let (trust, trust_detail) = trust(&paths, best.as_ref(), anchors, leaf, now);
+    let (trust, mut trust_detail) = trust(&paths, best.as_ref(), anchors, leaf, now);
+    shorten(&mut trust_detail);
     let anchor = best.as_ref().and_then(|(path, _)| anchors.list.get(path.anchor));
     let extensions = &leaf.extensions;
     Deployment {
@@ -82,7 +86,7 @@ pub fn analyse(
 
 /// Reads arbitrary bytes as a chain and as an OCSP response: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
-    let anchors = Anchors { list: Vec::new(), webpki: Vec::new(), known: Vec::new(), private: 0 };
+    let anchors = Anchors::none();
     let now = jiff::Timestamp::UNIX_EPOCH;
     let middle = data.len() / 2;
     let (front, back) = data.split_at(middle);
@@ -129,6 +133,14 @@ fn trust(
     }
 }
 
+/// Names in a detail come from the peer and may be long.
+fn shorten(detail: &mut String) {
+    if let Some((end, _)) = detail.char_indices().nth(DETAIL) {
+        detail.truncate(end);
+        detail.push('…');
+    }
+}
+
 /// Why no path leads to an anchor.
 fn dead_end(paths: &Paths<'_>, now: i64) -> String {
     let mut details = paths.notes.clone();
@@ -164,20 +176,12 @@ fn in_order(sent: &[Result<Parsed, String>]) -> bool {
         })
 }
 
-/// Certificates that no path uses; where none leads to an anchor, those that no issuer edge leads to.
+/// Certificates that no path leads to, and second copies.
 fn extra(sent: usize, paths: &Paths<'_>) -> u32 {
-    let mut used: Vec<usize> = paths.found.iter().flat_map(|path| path.certificates.iter().copied()).collect();
-    if used.is_empty() {
-        used.extend(&paths.reached);
-    }
-    // A sent copy of the anchor at the end of a path is on that path.
-    used.extend((0..paths.pool.len()).filter(|n| paths.pool.get(*n).is_some_and(|sent| paths.ends_in(sent))));
-    used.sort_unstable();
-    used.dedup();
-    let mut distinct: Vec<&str> =
-        used.iter().filter_map(|n| paths.pool.get(*n)).map(|used| used.sha256.as_str()).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
+    // A copy of an anchor at the end of a path is on it, even where it could not issue by its own words.
+    let on_a_path = |(n, sent): &(usize, &&Parsed)| paths.reached.contains(n) || paths.ends_in(sent);
+    let used = paths.pool.iter().enumerate().filter(on_a_path).map(|(_, sent)| sent.sha256.as_str());
+    let distinct: BTreeSet<&str> = used.collect();
     u32::try_from(sent.saturating_sub(distinct.len())).unwrap_or(u32::MAX)
 }
 

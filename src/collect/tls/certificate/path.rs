@@ -8,6 +8,7 @@ use super::names::Judgement;
 use super::parsed::Parsed;
 use super::signature::{Hash, Outcome, Scheme};
 use rustls::pki_types::{CertificateDer, UnixTime};
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) struct Paths<'a> {
     /// The leaf, the other certificates sent, and those added to try.
     pub pool: Vec<&'a Parsed>,
     pub found: Vec<Path>,
-    /// Every certificate that some issuer edge leads to from the leaf, the leaf included.
+    /// Every certificate that a path leads to, whether or not it goes on to an anchor; the leaf included.
     pub reached: BTreeSet<usize>,
     /// Why edges were not taken.
     pub notes: Vec<String>,
@@ -90,25 +91,12 @@ impl<'a> Paths<'a> {
         }
         let Some((top, certificate)) = path.last().and_then(|top| Some((*top, *self.pool.get(*top)?))) else { return };
         self.reached.insert(top);
-        let anchors = self.anchors;
-        for (n, anchor) in anchors.list.iter().enumerate() {
-            if ends_at(anchor, certificate, path.len() == 1) {
-                self.found.push(Path { certificates: path.clone(), anchor: n, unsure: unsure.clone() });
-                return;
-            }
-        }
-        for (n, anchor) in anchors.list.iter().enumerate().filter(|(_, anchor)| anchor.subject == certificate.issuer) {
-            let Some(doubt) = self.edge(top, Issuer::Anchor(n), &anchor.spki, &anchor.name) else { continue };
-            let mut unsure = unsure.clone();
-            unsure.extend(doubt);
-            self.found.push(Path { certificates: path.clone(), anchor: n, unsure });
-        }
+        self.end(path, unsure, top, certificate);
+        // The search goes on above an anchor that was sent: it may be cross-signed, and older clients need that.
         for n in 0..self.pool.len() {
             let Some(issuer) = self.pool.get(n).copied() else { continue };
-            let looped = path
-                .iter()
-                .filter_map(|at| self.pool.get(*at))
-                .any(|at| at.subject == issuer.subject && at.spki == issuer.spki);
+            let mut below = path.iter().filter_map(|at| self.pool.get(*at));
+            let looped = below.any(|at| at.subject == issuer.subject && at.spki == issuer.spki);
             if issuer.subject != certificate.issuer || looped {
                 continue;
             }
@@ -127,6 +115,23 @@ impl<'a> Paths<'a> {
             self.visit(path, unsure);
             path.pop();
             unsure.truncate(depth);
+        }
+    }
+
+    /// Records the paths that end here: at a copy of an anchor, or by an anchor's signature.
+    fn end(&mut self, path: &[usize], unsure: &[String], top: usize, certificate: &Parsed) {
+        let anchors = self.anchors;
+        for (n, anchor) in anchors.list.iter().enumerate() {
+            let doubt = if ends_at(anchor, certificate, path.len() == 1) {
+                None
+            } else if anchor.subject == certificate.issuer && anchor.may_issue() {
+                let Some(doubt) = self.edge(top, Issuer::Anchor(n), &anchor.spki, &anchor.name) else { continue };
+                doubt
+            } else {
+                continue;
+            };
+            let unsure = unsure.iter().cloned().chain(doubt).collect();
+            self.found.push(Path { certificates: path.to_vec(), anchor: n, unsure });
         }
     }
 
@@ -164,9 +169,10 @@ impl<'a> Paths<'a> {
 
     /// The best path at a time, with its worth.
     pub fn best(&self, now: i64) -> Option<(&Path, Worth)> {
-        let mut judged: Vec<(&Path, Worth)> = self.found.iter().map(|path| (path, self.judge(path, now))).collect();
-        judged.sort_by(|a, b| a.1.cmp(&b.1));
-        judged.into_iter().next()
+        // The second opinion is about the chain as a whole, so it is asked for once.
+        let second = LazyCell::new(|| self.webpki(now));
+        let judged = self.found.iter().map(|path| (path, self.judge(path, now, || LazyCell::force(&second).clone())));
+        judged.min_by(|a, b| a.1.cmp(&b.1))
     }
 
     /// The certificates of a path, leaf first, and the user's own certificate at its end.
@@ -194,7 +200,7 @@ impl<'a> Paths<'a> {
         ends.into_iter().any(|anchor| anchor.is(certificate))
     }
 
-    fn judge(&self, path: &Path, now: i64) -> Worth {
+    fn judge(&self, path: &Path, now: i64, second: impl Fn() -> Option<webpki::Error>) -> Worth {
         let certificates = self.certificates(path);
         let Some(anchor) = self.anchors.list.get(path.anchor) else {
             return Worth::Unsure("the anchor is not there".to_owned());
@@ -239,37 +245,46 @@ impl<'a> Paths<'a> {
             let details: Vec<_> = wrong.iter().map(|(_, detail)| detail.as_str()).collect();
             return Worth::Refused(word, details.join("; "));
         }
-        self.confirm(&certificates, leaf_is_anchor, unsure, now)
+        let usual = !leaf_is_anchor && usual(&certificates);
+        confirm(usual, &unsure, second)
     }
 
-    /// Lets `webpki` confirm what it can, and decide what the search could not.
-    fn confirm(&self, path: &[&Parsed], leaf_is_anchor: bool, unsure: Vec<String>, now: i64) -> Worth {
-        let usual = !leaf_is_anchor && usual(path);
-        if unsure.is_empty() && !usual {
-            return Worth::Trusted;
-        }
-        match (self.webpki(now), unsure.is_empty()) {
-            (Ok(()), _) => Worth::Trusted,
-            (Err(error), true) => Worth::Unsure(format!("a path is there, but a second validator refuses it: {error}")),
-            (Err(_), false) => Worth::Unsure(unsure.join("; ")),
-        }
-    }
-
-    fn webpki(&self, now: i64) -> Result<(), webpki::Error> {
+    /// What a second validator objects to.
+    fn webpki(&self, now: i64) -> Option<webpki::Error> {
         let ders: Vec<CertificateDer<'_>> =
             self.pool.iter().map(|parsed| CertificateDer::from(parsed.der.as_slice())).collect();
-        let Some((leaf, others)) = ders.split_first() else { return Err(webpki::Error::UnknownIssuer) };
+        let Some((leaf, others)) = ders.split_first() else { return Some(webpki::Error::UnknownIssuer) };
         let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
         let usage = webpki::KeyUsage::server_auth();
-        let leaf = webpki::EndEntityCert::try_from(leaf)?;
-        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &self.anchors.webpki, others, time, usage, None, None)
-            .map(drop)
+        let anchors = &self.anchors.webpki;
+        let algorithms = webpki::ALL_VERIFICATION_ALGS;
+        webpki::EndEntityCert::try_from(leaf)
+            .and_then(|leaf| leaf.verify_for_usage(algorithms, anchors, others, time, usage, None, None).map(drop))
+            .err()
+    }
+}
+
+/// Lets `webpki` confirm what it can, and decide what the search could not.
+fn confirm(usual: bool, unsure: &[String], second: impl Fn() -> Option<webpki::Error>) -> Worth {
+    if unsure.is_empty() && !usual {
+        return Worth::Trusted;
+    }
+    match second() {
+        None => Worth::Trusted,
+        Some(error) if unsure.is_empty() => {
+            Worth::Unsure(format!("a path is there, but a second validator refuses it: {error}"))
+        }
+        Some(_) => Worth::Unsure(unsure.join("; ")),
     }
 }
 
 /// Whether a certificate is the end of a path. A leaf is only where the user trusts that very certificate.
 fn ends_at(anchor: &Anchor, certificate: &Parsed, leaf: bool) -> bool {
-    if leaf { anchor.own.as_ref().is_some_and(|own| own.der == certificate.der) } else { anchor.is(certificate) }
+    if leaf {
+        anchor.own.as_ref().is_some_and(|own| own.der == certificate.der)
+    } else {
+        anchor.may_issue() && anchor.is(certificate)
+    }
 }
 
 fn dates(certificate: &Parsed, now: i64, wrong: &mut Vec<(&'static str, String)>) {
