@@ -2,7 +2,9 @@
 
 pub mod at_rest;
 pub mod coverage;
+pub mod day;
 pub mod grade;
+pub mod table;
 pub mod transfers;
 pub mod vendors;
 
@@ -36,4 +38,7 @@ pub struct Derivation {
 }
 
 /// Every derivation, in the order in which they run.
-pub const DERIVATIONS: &[Derivation] = &[];
+pub const DERIVATIONS: &[Derivation] = &[
+    Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
+    Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
+];
