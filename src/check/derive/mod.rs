@@ -42,3 +42,21 @@ pub const DERIVATIONS: &[Derivation] = &[
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
 ];
+
+/// Runs every derivation; a later one sees what the earlier ones gave. Gives the derived observations alone.
+pub fn run(
+    targets: &[Target],
+    observations: &[Observation],
+    judging: &Judging,
+    catalogue: &Catalogue,
+    as_of: Timestamp,
+) -> Vec<Observation> {
+    let mut all = observations.to_vec();
+    let seen = all.len();
+    for derivation in DERIVATIONS {
+        let inputs = Inputs { targets, observations: &all, judging, catalogue, as_of };
+        let derived = (derivation.derive)(&inputs);
+        all.extend(derived);
+    }
+    all.split_off(seen)
+}
