@@ -1,7 +1,7 @@
 //! Derives the coverage of the vendor base from the judged vendor rules.
 
 use super::Inputs;
-use super::vendors::{derived, subjects};
+use super::vendors::{carriage, derived, subjects};
 use crate::model::register::coverage::{
     CategoryRatio, Coverage, CoverageState, DimensionCoverage, Ratio, VendorCoverage, Volume,
 };
@@ -9,11 +9,11 @@ use crate::model::register::{DataCategory, Outcome, Register, Row, Rules, Vendor
 use crate::model::{Fact, Observation, Reason, Severity, Trouble};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The dimensions whose rules are judged, each with whether a check belongs to it.
-const DIMENSIONS: &[(&str, fn(&str) -> bool)] = &[
-    ("dpa", |check| matches!(check, "vendor.dpa" | "vendor.dpa.review")),
-    ("clauses", |check| check == "vendor.dpa.clauses"),
-    ("transfer", |check| check == "vendor.transfer" || check.starts_with("vendor.transfer.")),
+/// The dimensions whose rules are judged, each with its checks.
+const DIMENSIONS: &[(&str, &[&str])] = &[
+    ("dpa", &["vendor.dpa", "vendor.dpa.review"]),
+    ("clauses", &["vendor.dpa.clauses"]),
+    ("transfer", carriage::CHECKS),
 ];
 
 /// The dimensions whose rules are not judged.
@@ -66,8 +66,8 @@ pub fn measure(register: &Register, rules: &Rules) -> Coverage {
     for (vendor, id) in register.vendors.iter().zip(&subjects).filter(|(vendor, _)| is_counted(vendor)) {
         let rows = rows.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
         let mut states = BTreeMap::new();
-        for ((dimension, belongs), counted) in DIMENSIONS.iter().zip(&mut counted) {
-            let state = state(rows.iter().copied().filter(|row| belongs(&row.check)));
+        for ((dimension, checks), counted) in DIMENSIONS.iter().zip(&mut counted) {
+            let state = state(rows.iter().copied().filter(|row| checks.contains(&row.check.as_str())));
             states.insert((*dimension).to_owned(), state);
             let categories = vendor.data_categories.clone().unwrap_or_default();
             counted.push(Counted { id, state, categories, records: vendor.records_estimate });

@@ -3,10 +3,10 @@
 use super::judgement::{Judged, Judgement, gate};
 use super::{Situation, is_in_use, outside};
 use crate::check::derive::day::{days_between, has_aged};
+use crate::check::derive::transfers::adequacy::{is_ended, is_freshly_checked};
+use crate::check::derive::transfers::instrument::{expected_module, known_tia, pair};
 use crate::check::derive::transfers::law::{Adequacy, Instrument, Need};
-use crate::check::derive::transfers::{
-    ASSESSMENT_SINCE, Case, Standing, Verdict, eval, expected_module, is_ended, is_freshly_checked, known_tia, pair,
-};
+use crate::check::derive::transfers::{ASSESSMENT_SINCE, Case, Standing, Verdict, eval};
 use crate::model::Severity::{self, Critical, High, Info, Low, Medium};
 use crate::model::register::rules::LawNote;
 use crate::model::register::vendor::SubjectCategory;
@@ -57,10 +57,10 @@ pub fn judge(subject: &str, vendor: &Vendor, situation: &Situation<'_>) -> Judge
         if transfer.regime.is_some_and(|regime| !regimes.contains(&regime)) {
             continue;
         }
-        if let Some((regime, country)) = transfer.regime.zip(transfer.to_country.as_ref()) {
-            if situation.law.is_free(regime, country, situation.as_of) {
-                continue;
-            }
+        if let Some((regime, country)) = transfer.regime.zip(transfer.to_country.as_ref())
+            && situation.law.is_free(regime, country, situation.as_of)
+        {
+            continue;
         }
         let regime = transfer.regime.map_or("?", Regime::word);
         let country = transfer.to_country.as_ref().map_or("?", Country::code);

@@ -4,7 +4,7 @@ use super::judgement::{Judged, Judgement};
 use super::{Situation, outside};
 use crate::model::Severity::{Low, Medium};
 use crate::model::register::agreement::Authorisation;
-use crate::model::register::{Dpa, DpaStatus, Organisation, Outcome, Register, Vendor, VendorRole};
+use crate::model::register::{Country, Dpa, DpaStatus, Organisation, Outcome, Register, Vendor, VendorRole};
 use std::collections::BTreeMap;
 
 /// The checks of this table.
@@ -52,7 +52,7 @@ fn written(text: Option<&String>) -> bool {
 fn missing(vendor: &Vendor, situation: &Situation<'_>) -> Vec<String> {
     let processor = matches!(vendor.role, Some(VendorRole::Processor | VendorRole::SubProcessor));
     let handles = vendor.personal_data == Some(true);
-    let outside = outside(vendor, situation).is_some_and(|places| !places.is_empty());
+    let outside = is_outside_every_area(vendor, situation);
     let general = vendor.dpa.as_ref().is_some_and(|dpa| dpa.authorisation == Some(Authorisation::General));
     let rows = [
         ("name", true, written(vendor.name.as_ref())),
@@ -81,6 +81,16 @@ fn missing(vendor: &Vendor, situation: &Situation<'_>) -> Vec<String> {
     }
     missing.extend(missing_in_lists(vendor));
     missing
+}
+
+/// Whether a place lies outside the free area of every law that applies: then the transfers must be listed.
+fn is_outside_every_area(vendor: &Vendor, situation: &Situation<'_>) -> bool {
+    let laws = situation.regimes().len();
+    let mut restricted: BTreeMap<Country, usize> = BTreeMap::new();
+    for (_, country) in outside(vendor, situation).into_iter().flatten() {
+        *restricted.entry(country).or_default() += 1;
+    }
+    restricted.values().any(|count| *count == laws)
 }
 
 fn missing_in_dpa(dpa: &Dpa) -> impl Iterator<Item = &'static str> {
