@@ -167,9 +167,7 @@ impl Catalogue {
         let mut problems = form::problems(&check, &document, name);
         if let Some(other) = self.checks.get(&check.id) {
             let message = format!("the id `{}` belongs to another check, which is {}", check.id, other.origin);
-            problems.push(
-                document.root().key("id").mistake(message).help("an overlay changes a check; a new one needs a new id"),
-            );
+            problems.push(document.root().key("id").mistake(message).help("an overlay changes a check; a new one needs a new id"));
         }
         if problems.is_empty() {
             self.checks.insert(check.id.clone(), check);

@@ -106,7 +106,10 @@ fn syntax(text: &str, errors: &cel::ParseErrors) -> Fault {
     let line = usize::try_from(first.pos.0).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(first.pos.1).unwrap_or(1).saturating_sub(1);
     let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let at = text[start.min(text.len())..].char_indices().nth(column).map_or(text.len(), |(offset, _)| start + offset);
+    let at = text[start.min(text.len())..]
+        .char_indices()
+        .nth(column)
+        .map_or(text.len(), |(offset, _)| start + offset);
     let what = first.msg.lines().next().unwrap_or_default();
     Fault::new(at..(at + 1).min(text.len().max(at)), format!("the expression does not parse: {what}"), "here")
 }

@@ -336,9 +336,8 @@ impl Judge<'_, '_> {
             return Ok(compiled.severity);
         };
         match self.value("severity_of", expression, item.data.as_ref(), context)? {
-            Cel::String(word) => Severity::parse(&word).ok_or_else(|| {
-                Stop::Broken(format!("`severity_of` gives `{}`, which is no severity", words::clean(&word)))
-            }),
+            Cel::String(word) => Severity::parse(&word)
+                .ok_or_else(|| Stop::Broken(format!("`severity_of` gives `{}`, which is no severity", words::clean(&word)))),
             _ => Err(Stop::Broken("`severity_of` gives no text".to_owned())),
         }
     }
@@ -353,7 +352,9 @@ impl Judge<'_, '_> {
     ) -> Result<Cel, Stop> {
         let gap = expression.reads.gap(|root| match root {
             Root::Item => item,
-            Root::Kind(kind) => self.facts.iter().find(|fact| fact.observation.kind == *kind).map(|fact| &fact.data),
+            Root::Kind(kind) => {
+                self.facts.iter().find(|fact| fact.observation.kind == *kind).map(|fact| &fact.data)
+            }
         });
         if let Some(gap) = gap {
             return Err(Stop::Gap(words::clean(&gap.to_string())));

@@ -292,8 +292,7 @@ impl Walker<'_> {
         }
         self.comprehensions += 1;
         if self.comprehensions > MAX_COMPREHENSIONS {
-            let message =
-                format!("at most {MAX_COMPREHENSIONS} of `all`, `exists`, `filter`, `map` stand in each other");
+            let message = format!("at most {MAX_COMPREHENSIONS} of `all`, `exists`, `filter`, `map` stand in each other");
             return Err(Fault::new(self.span(node), message, "one too many"));
         }
         let members = self.members(&range);
@@ -407,7 +406,9 @@ fn chain(node: &IdedExpr) -> (&IdedExpr, Vec<Field<'_>>) {
 fn is_list(seen: &[Seen]) -> bool {
     seen.iter().any(|one| match one {
         Seen::List(_) => true,
-        Seen::Fact { shape, .. } | Seen::Value(shape) => !matches!(shape, Shape::Free) && shape.member().is_some(),
+        Seen::Fact { shape, .. } | Seen::Value(shape) => {
+            !matches!(shape, Shape::Free) && shape.member().is_some()
+        }
         Seen::Object(_) => false,
     })
 }

@@ -33,8 +33,7 @@ fn wrong(message: impl Into<String>, help: &str) -> Wrong {
     Wrong { message: message.into(), help: help.to_owned() }
 }
 
-const EXAMPLES: &str =
-    "write a host, or a host and a port, for example  shop.example  or  shop.example:8443  or  [::1]:443";
+const EXAMPLES: &str = "write a host, or a host and a port, for example  shop.example  or  shop.example:8443  or  [::1]:443";
 
 /// Reads `host`, `host:port`, `[::1]:443` or `https://host[:port]/`.
 pub(super) fn parse(text: &str, default_port: u16) -> Result<Address, Wrong> {

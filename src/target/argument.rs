@@ -51,8 +51,7 @@ fn target(argument: &str) -> Result<Target, Diagnostic> {
 
 fn looks_like_file(argument: &str) -> bool {
     let ending = argument.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    argument.contains(['/', '\\'])
-        || matches!(ending.as_deref(), Some("sqlite" | "sqlite3" | "db" | "db3" | "yaml" | "yml"))
+    argument.contains(['/', '\\']) || matches!(ending.as_deref(), Some("sqlite" | "sqlite3" | "db" | "db3" | "yaml" | "yml"))
 }
 
 /// A mistake in an argument, which stands in the place of a text. A login in it is hidden.

@@ -7,7 +7,8 @@ use crate::model::{SecretRef, Target, TargetKind};
 use crate::yaml::{Diagnostic, Spot};
 use std::path::Path;
 
-const PASSWORD_HELP: &str = "write where the password is to be had: \"env:NAME\", \"file:PATH\" or \"exec:COMMAND\"; if this file was shared, change the password";
+const PASSWORD_HELP: &str =
+    "write where the password is to be had: \"env:NAME\", \"file:PATH\" or \"exec:COMMAND\"; if this file was shared, change the password";
 const LOGIN_HELP: &str = "write the host and port as the address, the user and the name of the secret under `credentials`, for example  credentials: { user: auditor, password: \"env:NAME\" }";
 
 /// The target of an entry that stands at this place.
@@ -111,8 +112,7 @@ impl Reading<'_, '_> {
         let starttls = self.declaration.starttls.map(super::file::Starttls::word_and_port);
         target.connection.starttls = starttls.map(|(word, _)| word.to_owned());
         let Some(text) = &self.declaration.address else {
-            return self
-                .missing("address", "write a host, or a host and a port, for example  address: shop.example:8443");
+            return self.missing("address", "write a host, or a host and a port, for example  address: shop.example:8443");
         };
         if !self.clear(text) {
             return;

@@ -261,8 +261,7 @@ impl Loading {
             let host = item.key("host");
             let Some(name) = host.text().filter(|name| !hosts.contains(name)) else { continue };
             let mistake = host.mistake(format!("`{name}` is no target of kind host"));
-            self.mistakes
-                .push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));
+            self.mistakes.push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));
         }
     }
 

@@ -45,11 +45,7 @@ impl Loading {
         self.read(document, file, Selection { path, ..Selection::default() })
     }
 
-    pub(super) fn register(
-        &mut self,
-        root: &Spot<'_>,
-        organisation: Option<&Map<String, Value>>,
-    ) -> Option<Part<Register>> {
+    pub(super) fn register(&mut self, root: &Spot<'_>, organisation: Option<&Map<String, Value>>) -> Option<Part<Register>> {
         let (document, file) = self.written(root, "vendors")?;
         let mut defaults = Map::new();
         if let Some(organisation) = organisation {

@@ -19,8 +19,7 @@ pub(super) fn is_secret(path: &[&str], text: &str) -> bool {
 
 fn names_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    ["password", "passwd", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
-        || key == "credentials"
+    ["password", "passwd", "passphrase", "secret", "token"].iter().any(|word| key.contains(word)) || key == "credentials"
 }
 
 /// True for an address that carries a user and a password, such as `postgresql://user:pass@db`.

@@ -77,9 +77,7 @@ impl Document {
     pub fn select<T: DeserializeOwned>(&self, selection: Selection<'_>) -> Result<T, Vec<Diagnostic>> {
         if self.text.len() > MAX_BYTES {
             let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
-            return Err(vec![
-                Diagnostic::of_file(&self.file, message).help("split it, or leave out what is not needed"),
-            ]);
+            return Err(vec![Diagnostic::of_file(&self.file, message).help("split it, or leave out what is not needed")]);
         }
         if self.root.is_none() && self.complete {
             return Err(vec![Diagnostic::of_file(&self.file, "the file is empty")]);
@@ -136,8 +134,7 @@ impl Document {
 
     /// A mistake at these bytes of the text.
     pub(super) fn mistake(&self, span: &Range<usize>, message: impl Into<String>) -> Diagnostic {
-        let line_end =
-            self.text.get(span.start..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |n| span.start + n);
+        let line_end = self.text.get(span.start..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |n| span.start + n);
         let end = span.end.min(line_end).max(span.start);
         let span = match self.hidden.is_empty() {
             true => span.start..end,
@@ -255,7 +252,9 @@ impl<'a> Spot<'a> {
     /// All keys of a mapping, with their values.
     pub fn pairs(&self) -> Vec<(&'a str, Spot<'a>)> {
         match self.node.map(|node| &node.content) {
-            Some(Content::Mapping(pairs)) => pairs.iter().map(|pair| (pair.key.as_str(), self.pair(pair))).collect(),
+            Some(Content::Mapping(pairs)) => {
+                pairs.iter().map(|pair| (pair.key.as_str(), self.pair(pair))).collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -91,20 +91,14 @@ fn words(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wor
         .help("a key may stand once in a mapping: join the two, or take one out"),
         Error::SerdeInvalidType { unexpected, expected, .. } => mismatch(unexpected, expected),
         Error::SerdeInvalidValue { unexpected, expected, .. } => mismatch(unexpected, expected),
-        Error::SerdeInvalidLength { len, expected, .. } => {
-            format!("{len} items, but expected {}", noun(expected)).into()
-        }
+        Error::SerdeInvalidLength { len, expected, .. } => format!("{len} items, but expected {}", noun(expected)).into(),
         Error::Unexpected { expected, .. } => format!("expected {}", noun(expected)).into(),
         Error::InvalidScalar { ty, .. } => format!("expected {}", noun(ty)).into(),
         Error::InvalidBooleanStrict { .. } => Words::from("expected true or false").help("write  true  or  false"),
-        Error::NullIntoString { .. } => {
-            Words::from("expected a text, found nothing").help("write a value after the colon")
-        }
+        Error::NullIntoString { .. } => Words::from("expected a text, found nothing").help("write a value after the colon"),
         Error::Message { msg, .. } | Error::SerdeVariantId { msg, .. } => custom(msg),
         Error::ExternalMessage { .. } => syntax(document, error, span),
-        Error::MultipleDocuments { .. } => {
-            Words::from("a second document starts here").help("write one document a file")
-        }
+        Error::MultipleDocuments { .. } => Words::from("a second document starts here").help("write one document a file"),
         Error::MergeKeyNotAllowed { .. } => Words::from("merge keys (`<<`) are not read").help("write the keys out"),
         Error::Eof { .. } => "the file is empty".into(),
         Error::Budget { .. }
@@ -193,9 +187,7 @@ fn syntax(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wo
 fn limit(error: &Error) -> Words {
     use serde_yaml::budget::BudgetBreach;
     match error {
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
-            format!("nested deeper than {MAX_DEPTH} levels").into()
-        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => format!("nested deeper than {MAX_DEPTH} levels").into(),
         Error::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
             Words::from(format!("more than {MAX_NODES} values in one file")).help("split the file")
         }
@@ -203,10 +195,8 @@ fn limit(error: &Error) -> Words {
             Words::from("a second document starts here").help("write one document a file")
         }
         Error::Budget { breach: BudgetBreach::ScalarBytes { .. }, .. } => "the texts in the file are too long".into(),
-        _ => Words::from(format!(
-            "more aliases than are read (at most {MAX_ANCHORS} anchors and aliases, without growth)"
-        ))
-        .help("write the values out instead of repeating them by alias"),
+        _ => Words::from(format!("more aliases than are read (at most {MAX_ANCHORS} anchors and aliases, without growth)"))
+            .help("write the values out instead of repeating them by alias"),
     }
 }
 
