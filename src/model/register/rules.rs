@@ -39,7 +39,7 @@ pub struct Row {
     pub check: String,
     /// The rule's id.
     pub rule: String,
-    /// The vendor's id, with `#2` and so on where the id is used again; or `organisation`, `register`.
+    /// The vendor's id, with `#2` and so on where the id is used again; or `(organisation)`.
     pub subject: String,
     /// Names the row; unique.
     pub key: String,
