@@ -261,7 +261,8 @@ mod tests {
     use serde_json::json;
 
     fn param(kind: &str, stricter: &str, default: Value, allowed: Value) -> Param {
-        serde_json::from_value(json!({"type": kind, "enum": allowed, "default": default, "stricter": stricter})).unwrap()
+        serde_json::from_value(json!({"type": kind, "enum": allowed, "default": default, "stricter": stricter}))
+            .unwrap()
     }
 
     #[test]

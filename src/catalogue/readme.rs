@@ -52,7 +52,9 @@ pub fn readme(catalogue: &Catalogue, functions: &[FunctionDoc]) -> String {
         let cell = |text: &str| text.replace('|', "\\|");
         let _ = writeln!(page, "| `{}` | {} | `{}` |", function.form, cell(function.gives), cell(function.example));
     }
-    page.push_str("\n## Control frameworks\n\n| framework | edition | controls | checks mapped |\n| --- | --- | --- | --- |\n");
+    page.push_str(
+        "\n## Control frameworks\n\n| framework | edition | controls | checks mapped |\n| --- | --- | --- | --- |\n",
+    );
     for framework in catalogue.frameworks().values() {
         let _ = writeln!(
             page,

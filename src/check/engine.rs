@@ -101,9 +101,7 @@ impl Engine {
     pub fn judge(&self, case: &Case<'_>) -> Vec<CheckResult> {
         let tasks = self.plan(case);
         let mut results = run::run(&self.checks, tasks, case.observations, case.as_of, self.deadline);
-        results.sort_by(|a, b| {
-            (&a.check, &a.target, &a.part, &a.item).cmp(&(&b.check, &b.target, &b.part, &b.item))
-        });
+        results.sort_by(|a, b| (&a.check, &a.target, &a.part, &a.item).cmp(&(&b.check, &b.target, &b.part, &b.item)));
         results
     }
 
@@ -113,9 +111,10 @@ impl Engine {
         for (at, observation) in case.observations.iter().enumerate() {
             let parts = seen.entry((&observation.target, &observation.kind)).or_default();
             // Of several looks at the same thing the latest counts; ids break a tie, so that the order does not matter.
-            let newer = parts.get(observation.part.as_str()).and_then(|known| case.observations.get(*known)).is_none_or(
-                |known| (observation.collected, &observation.id) >= (known.collected, &known.id),
-            );
+            let newer = parts
+                .get(observation.part.as_str())
+                .and_then(|known| case.observations.get(*known))
+                .is_none_or(|known| (observation.collected, &observation.id) >= (known.collected, &known.id));
             if newer {
                 parts.insert(&observation.part, at);
             }
@@ -141,7 +140,7 @@ type Seen<'a> = BTreeMap<(&'a str, &'a str), BTreeMap<&'a str, usize>>;
 fn tasks_of<'a>(index: usize, check: &'a Check, target: &'a Target, seen: &Seen<'a>) -> Vec<Task> {
     let of_kind = |need: &'a String| seen.get(&(target.id.as_str(), need.as_str()));
     let mut parts: BTreeSet<&str> =
-        check.needs.iter().filter_map(|need| of_kind(need)).flat_map(|parts| parts.keys().copied()).collect();
+        check.needs.iter().filter_map(of_kind).flat_map(|parts| parts.keys().copied()).collect();
     if parts.len() > 1 {
         parts.remove("");
     }

@@ -1,6 +1,6 @@
 //! One expression of a check: guarded, parsed, and its fact paths verified before any evidence is there.
 
-use super::path::Reads;
+use super::path::{Depth, Reads};
 use super::shape::Shape;
 use super::walk::{Scope, walk};
 use cel::{Context, ExecutionError, Program, Value};
@@ -50,9 +50,18 @@ impl Fault {
 impl Expression {
     /// Accepts an expression, or says why not.
     pub(super) fn compile(text: &str, scope: &Scope) -> Result<Expression, Fault> {
+        Expression::read(text, scope, Depth::Whole)
+    }
+
+    /// Accepts an expression that gives a population: its members are looked at one by one, later.
+    pub(super) fn population(text: &str, scope: &Scope) -> Result<Expression, Fault> {
+        Expression::read(text, scope, Depth::Form)
+    }
+
+    fn read(text: &str, scope: &Scope, depth: Depth) -> Result<Expression, Fault> {
         guard(text)?;
         let program = Program::compile(text).map_err(|errors| syntax(text, &errors))?;
-        let (reads, shape) = walk(text, &program, scope)?;
+        let (reads, shape) = walk(text, &program, scope, depth)?;
         Ok(Expression { program, reads, shape })
     }
 
@@ -106,10 +115,7 @@ fn syntax(text: &str, errors: &cel::ParseErrors) -> Fault {
     let line = usize::try_from(first.pos.0).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(first.pos.1).unwrap_or(1).saturating_sub(1);
     let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let at = text[start.min(text.len())..]
-        .char_indices()
-        .nth(column)
-        .map_or(text.len(), |(offset, _)| start + offset);
+    let at = text[start.min(text.len())..].char_indices().nth(column).map_or(text.len(), |(offset, _)| start + offset);
     let what = first.msg.lines().next().unwrap_or_default();
     Fault::new(at..(at + 1).min(text.len().max(at)), format!("the expression does not parse: {what}"), "here")
 }

@@ -47,10 +47,7 @@ pub const FUNCTIONS: &[Function] = &[
         name: "months_before",
         form: "months_before(date, n)",
         gives: "the ISO date `n` calendar months before a date; the last day of the month where the day does not exist",
-        examples: &[
-            "months_before('2026-05-31', 9) == '2025-08-31'",
-            "months_before('2026-03-31', 1) == '2026-02-28'",
-        ],
+        examples: &["months_before('2026-05-31', 9) == '2025-08-31'", "months_before('2026-03-31', 1) == '2026-02-28'"],
     },
     Function {
         name: "matches_host",
@@ -115,8 +112,24 @@ pub const FUNCTIONS: &[Function] = &[
 
 /// Operators, as CEL names them in a parsed expression. An index is judged apart.
 pub(super) const OPERATORS: &[&str] = &[
-    "_?_:_", "_&&_", "_||_", "!_", "_-_", "_+_", "_*_", "_/_", "_%_", "_==_", "_!=_", "_>=_", "_<=_", "_>_", "_<_",
-    "-_", "@in", "@not_strictly_false",
+    "_?_:_",
+    "_&&_",
+    "_||_",
+    "!_",
+    "_-_",
+    "_+_",
+    "_*_",
+    "_/_",
+    "_%_",
+    "_==_",
+    "_!=_",
+    "_>=_",
+    "_<=_",
+    "_>_",
+    "_<_",
+    "-_",
+    "@in",
+    "@not_strictly_false",
 ];
 
 const PROTOCOLS: &[&str] = &["SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"];

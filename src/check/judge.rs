@@ -163,10 +163,9 @@ impl Judge<'_, '_> {
     fn population(&self) -> Vec<CheckResult> {
         let compiled = self.unit.compiled;
         let nothing = Item { key: String::new(), data: None };
-        if let Some(applies) = compiled.applies.as_ref().filter(|applies| !applies.of_item) {
-            if let Some(result) = self.applies(applies, &nothing, &self.context) {
-                return vec![result];
-            }
+        let applies = compiled.applies.as_ref().filter(|applies| !applies.of_item);
+        if let Some(result) = applies.and_then(|applies| self.applies(applies, &nothing, &self.context)) {
+            return vec![result];
         }
         let Some(each) = &compiled.each else {
             return vec![self.item(&nothing, &self.context)];
@@ -248,10 +247,9 @@ impl Judge<'_, '_> {
         if let Some(reason) = item.data.as_ref().and_then(unknown) {
             return result().end(Status::NotEvaluated, format!("the item is not known: {}", words::clean(reason)));
         }
-        if let Some(applies) = compiled.applies.as_ref().filter(|applies| applies.of_item) {
-            if let Some(result) = self.applies(applies, item, context) {
-                return result;
-            }
+        let applies = compiled.applies.as_ref().filter(|applies| applies.of_item);
+        if let Some(result) = applies.and_then(|applies| self.applies(applies, item, context)) {
+            return result;
         }
         let (expected, actual, notes) = self.values(item, context);
         let severity = match self.severity(item, context) {
@@ -336,8 +334,9 @@ impl Judge<'_, '_> {
             return Ok(compiled.severity);
         };
         match self.value("severity_of", expression, item.data.as_ref(), context)? {
-            Cel::String(word) => Severity::parse(&word)
-                .ok_or_else(|| Stop::Broken(format!("`severity_of` gives `{}`, which is no severity", words::clean(&word)))),
+            Cel::String(word) => Severity::parse(&word).ok_or_else(|| {
+                Stop::Broken(format!("`severity_of` gives `{}`, which is no severity", words::clean(&word)))
+            }),
             _ => Err(Stop::Broken("`severity_of` gives no text".to_owned())),
         }
     }
@@ -352,12 +351,12 @@ impl Judge<'_, '_> {
     ) -> Result<Cel, Stop> {
         let gap = expression.reads.gap(|root| match root {
             Root::Item => item,
-            Root::Kind(kind) => {
-                self.facts.iter().find(|fact| fact.observation.kind == *kind).map(|fact| &fact.data)
-            }
+            Root::Kind(kind) => self.facts.iter().find(|fact| fact.observation.kind == *kind).map(|fact| &fact.data),
         });
         if let Some(gap) = gap {
-            return Err(Stop::Gap(words::clean(&gap.to_string())));
+            let partial = self.evidence.iter().find(|observation| observation.status == ObservationStatus::Partial);
+            let more = partial.map(|partial| format!("; {}", words::trouble(partial))).unwrap_or_default();
+            return Err(Stop::Gap(words::clean(&gap.to_string()) + &more));
         }
         expression.evaluate(context).map_err(|error| Stop::Broken(broke(name, &error)))
     }
