@@ -1,7 +1,7 @@
 //! The look at one address, from the four first hellos to the last question.
 
 use super::handshake::{self, Ask, Schemes, Versions};
-use super::legacy_groups;
+use super::legacy_groups::{self, LegacyGroups};
 use super::modern::{self, Modern};
 use super::offer::Offer;
 use super::order;
@@ -9,7 +9,7 @@ use super::plan;
 use super::probe::Outcome;
 use super::prober::{Answer, Prober, Refusal, clear};
 use super::ssl2::{self, Ssl2};
-use super::suites::{self, Found, VersionSuites};
+use super::suites::{self, VersionSuites};
 use crate::model::tls::Order;
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
@@ -33,7 +33,7 @@ pub struct Look {
     /// TLS 1.3, where it is offered.
     pub modern: Option<Modern>,
     /// The groups of the newest older version with ECDHE.
-    pub legacy_groups: Option<(Version, Found)>,
+    pub legacy_groups: Option<LegacyGroups>,
     /// Who chooses the suite.
     pub orders: Vec<Order>,
     /// Who chooses the group.
@@ -55,8 +55,7 @@ pub struct Look {
 pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Trouble> {
     let first = First::ask(prober).await?;
     let baseline = first.settle_baseline(prober).await;
-    let (modern_first, older) =
-        tokio::join!(modern_first(prober, &baseline), older_first(prober, &first));
+    let (modern_first, older) = tokio::join!(modern_first(prober, &baseline), older_first(prober, &first));
     let ssl2 = ssl2::settle(prober, first.ssl2);
     let (legacy, modern, shown, ssl2) = tokio::join!(
         legacy(prober, older),
@@ -198,12 +197,9 @@ fn summary(first: &Answer, modern: Option<&Modern>) -> VersionSuites {
     match (first, modern) {
         (_, Some(modern)) => VersionSuites::of(Version::Tls13, vec![modern.suites.clone()]),
         (Answer::No(refusal), None) => VersionSuites::refused(Version::Tls13, refusal.clone()),
-        (Answer::Unknown(trouble), None) => VersionSuites {
-            version: Version::Tls13,
-            lists: Vec::new(),
-            refusal: None,
-            trouble: Some(trouble.clone()),
-        },
+        (Answer::Unknown(trouble), None) => {
+            VersionSuites { version: Version::Tls13, lists: Vec::new(), refusal: None, trouble: Some(trouble.clone()) }
+        }
         (Answer::Yes(_), None) => VersionSuites::of(Version::Tls13, Vec::new()),
     }
 }
@@ -276,24 +272,35 @@ async fn certificate(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -
 
 /// What needs the accepted suites: orders, older groups, fallback protection, finite fields.
 async fn last(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, modern: Option<&Modern>) -> Look {
-    let orders = versions.values().map(|suites| {
+    // The loops over groups have shown a choice from the accepted suites in another order, which may settle theirs.
+    let with_groups = async {
+        let groups = older_groups(prober).await;
+        let suites = groups.as_ref().and_then(|groups| versions.get(&groups.version));
+        let order = match suites {
+            Some(suites) => {
+                let turned = groups.as_ref().and_then(|groups| groups.turned.clone());
+                order::of_version(prober, suites.version, &suites.lists, turned).await
+            }
+            None => None,
+        };
+        (groups, order)
+    };
+    let newest = older_groups_version(prober);
+    let others = versions.values().filter(|suites| Some(suites.version) != newest).map(|suites| {
         let turned = match suites.version {
             Version::Tls13 => modern.and_then(|modern| modern.turned.clone()),
             _ => None,
         };
         order::of_version(prober, suites.version, &suites.lists, turned)
     });
-    let (orders, legacy_groups, fallback, ()) = tokio::join!(
-        join_all(orders),
-        older_groups(prober),
-        fallback(prober, versions),
-        async { tokio::join!(plain_fields(prober), confirm(prober)); }
-    );
+    let (others, (legacy_groups, order), fallback, (), ()) =
+        tokio::join!(join_all(others), with_groups, fallback(prober, versions), plain_fields(prober), confirm(prober));
+    let orders = others.into_iter().flatten().chain(order);
     let group_order = match (modern, &legacy_groups) {
         (Some(modern), _) => order::of_groups(prober, Version::Tls13, &modern.suites.accepted, &modern.groups).await,
-        (None, Some((version, groups))) => {
+        (None, Some(LegacyGroups { version, found, .. })) => {
             let suites = legacy_groups::suites(&prober.ledger().accepted(*version)).0;
-            order::of_groups(prober, *version, &suites, groups).await
+            order::of_groups(prober, *version, &suites, found).await
         }
         (None, None) => Fact::Known("not-applicable".to_owned()),
     };
@@ -302,7 +309,7 @@ async fn last(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, 
         versions: BTreeMap::new(),
         modern: None,
         legacy_groups,
-        orders: orders.into_iter().flatten().collect(),
+        orders: orders.collect(),
         group_order,
         fallback,
         unseen: Vec::new(),
@@ -311,29 +318,33 @@ async fn last(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, 
     }
 }
 
-/// The groups of the newest older version with ECDHE.
-async fn older_groups(prober: &Prober<'_>) -> Option<(Version, Found)> {
+/// The newest older version with ECDHE.
+fn older_groups_version(prober: &Prober<'_>) -> Option<Version> {
     let ledger = prober.ledger();
-    for version in [Version::Tls12, Version::Tls11, Version::Tls10] {
-        let (suites, ecdsa) = legacy_groups::suites(&ledger.accepted(version));
-        let Some(any) = suites.first() else { continue };
-        let first = ledger.suites.iter().find(|known| known.version == version && known.suite == u32::from(*any));
-        let kept = first.filter(|_| ecdsa).and_then(|known| known.leaf.as_ref()).and_then(|leaf| {
-            let chain = ledger.chains.get(leaf)?;
-            let curve = super::certificate::key_of(chain.certificates.first()?)?.curve;
-            super::facts::curve_group(&curve)
-        });
-        let group = first.and_then(|known| known.group);
-        return Some((version, legacy_groups::enumerate(prober, version, suites, group, kept).await));
-    }
-    None
+    let mut versions = [Version::Tls12, Version::Tls11, Version::Tls10].into_iter();
+    versions.find(|version| !legacy_groups::suites(&ledger.accepted(*version)).0.is_empty())
+}
+
+/// Its groups.
+async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
+    let version = older_groups_version(prober)?;
+    let ledger = prober.ledger();
+    let (suites, ecdsa) = legacy_groups::suites(&ledger.accepted(version));
+    let any = u32::from(*suites.first()?);
+    let first = ledger.suites.iter().find(|known| known.version == version && known.suite == any);
+    let kept = first.filter(|_| ecdsa).and_then(|known| known.leaf.as_ref()).and_then(|leaf| {
+        let chain = ledger.chains.get(leaf)?;
+        let curve = super::certificate::key_of(chain.certificates.first()?)?.curve;
+        super::facts::curve_group(&curve)
+    });
+    let group = first.and_then(|known| known.group);
+    Some(legacy_groups::enumerate(prober, version, suites, group, kept).await)
 }
 
 /// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best.
 async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>) -> Fact<String> {
     let ledger = prober.ledger();
-    let mut offered: Vec<Version> =
-        ledger.versions().into_iter().filter(|version| *version > Version::Ssl2).collect();
+    let mut offered: Vec<Version> = ledger.versions().into_iter().filter(|version| *version > Version::Ssl2).collect();
     offered.reverse();
     let Some(second) = offered.get(1).copied() else {
         let open = versions.values().find_map(|version| version.trouble.as_ref());

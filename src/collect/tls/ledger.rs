@@ -146,7 +146,12 @@ impl Ledger {
     }
 
     /// Notes a chain.
-    pub fn note_certificates(&mut self, version: Version, certificates: &[Vec<u8>], staple: Option<&Vec<u8>>) -> Option<String> {
+    pub fn note_certificates(
+        &mut self,
+        version: Version,
+        certificates: &[Vec<u8>],
+        staple: Option<&Vec<u8>>,
+    ) -> Option<String> {
         let leaf = digest::sha256(certificates.first()?);
         let chain = self.chains.entry(leaf.clone()).or_default();
         chain.versions.insert(version);

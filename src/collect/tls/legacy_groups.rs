@@ -21,6 +21,17 @@ pub fn suites(accepted: &[u16]) -> (Vec<u16>, bool) {
     }
 }
 
+/// What the loop gave.
+#[derive(Clone, Debug)]
+pub struct LegacyGroups {
+    /// The version it was run with.
+    pub version: Version,
+    /// The groups.
+    pub found: Found,
+    /// The suites as offered, turned round, and what was chosen then.
+    pub turned: Option<(Vec<u16>, u16)>,
+}
+
 /// Which groups the server chooses with these suites. `first` was chosen when all were offered; `kept` is the curve of
 /// the ECDSA certificate, which stays in the list, and last.
 pub async fn enumerate(
@@ -29,7 +40,9 @@ pub async fn enumerate(
     suites: Vec<u16>,
     first: Option<u16>,
     kept: Option<u16>,
-) -> Found {
+) -> LegacyGroups {
+    let suites = super::modern::turned(&suites);
+    let mut choice = None;
     let offered: Vec<u16> = plan::groups(version).into_iter().filter(|group| !plan::is_field(*group)).collect();
     let mut left: Vec<u16> = offered.iter().rev().copied().filter(|group| Some(*group) != first).collect();
     let mut accepted: Vec<u16> = first.into_iter().collect();
@@ -44,25 +57,30 @@ pub async fn enumerate(
         }
         let offer = Offer { groups: left.clone(), ..Offer::new(version, suites.clone()) };
         match prober.settle(&offer, &step).await {
-            Answer::Yes(flight) => match group_of(&flight).filter(|group| left.contains(group)) {
-                Some(group) if Some(group) == kept => {
-                    if !accepted.contains(&group) {
+            Answer::Yes(flight) => {
+                choice = choice.or(Some(flight.hello.suite));
+                match group_of(&flight).filter(|group| left.contains(group)) {
+                    Some(group) if Some(group) == kept => {
+                        if !accepted.contains(&group) {
+                            accepted.push(group);
+                        }
+                        break End::Refused(None);
+                    }
+                    Some(group) => {
+                        left.retain(|id| *id != group);
                         accepted.push(group);
                     }
-                    break End::Refused(None);
+                    // The server does not heed the list; the ledger has noted it.
+                    None => break End::Refused(None),
                 }
-                Some(group) => {
-                    left.retain(|id| *id != group);
-                    accepted.push(group);
-                }
-                // The server does not heed the list; the ledger has noted it.
-                None => break End::Refused(None),
-            },
+            }
             Answer::No(refusal) => break End::Refused(Some(refusal)),
             Answer::Unknown(trouble) => break End::Unknown(trouble),
         }
     };
-    Found { in_sequence: accepted.len(), offered, accepted, end }
+    let turned = choice.filter(|_| suites.len() > 1).map(|choice| (suites, choice));
+    let found = Found { in_sequence: accepted.len(), offered, accepted, end };
+    LegacyGroups { version, found, turned }
 }
 
 /// The group of an answer.

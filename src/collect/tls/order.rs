@@ -8,7 +8,7 @@ use crate::model::Fact;
 use crate::model::tls::Order;
 use crate::wire::Version;
 
-/// So many choices in our order show that the client's order counts; fewer may be chance.
+/// So many choices of groups in our order show that the client's order counts; fewer may be chance.
 const ENOUGH: usize = 2;
 /// So many hellos may be spent on the order across lists.
 const COMPARISONS: usize = 24;
@@ -39,8 +39,7 @@ pub async fn of_version(
         by_offer.dedup();
         return Some(order(preference, &by_offer, none()));
     }
-    let parts: Vec<Vec<u16>> =
-        lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<Vec<u16>> = lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
     match Merge::new(prober, version).all(parts).await {
         Ok(ids) => {
             let chacha = chacha_priority(prober, version, &ids).await;
@@ -61,21 +60,20 @@ async fn preference(
     accepted: &[u16],
     turned: Option<(Vec<u16>, u16)>,
 ) -> Fact<String> {
-    let sequences = lists.iter().map(|list| (list, list.accepted.get(..list.in_sequence).unwrap_or_default()));
-    let ours = sequences.clone().all(|(list, sequence)| follows(&list.offered, sequence));
-    let choices: usize = sequences.map(|(_, sequence)| sequence.len().saturating_sub(1)).sum();
+    let mut sequences = lists.iter().map(|list| (list, list.accepted.get(..list.in_sequence).unwrap_or_default()));
+    let ours = sequences.all(|(list, sequence)| follows(&list.offered, sequence));
     let word = match (ours, turned) {
         (true, Some((offered, choice))) => word(&offered, choice, accepted),
         (false, _) => "server",
-        (true, None) if choices >= ENOUGH => "client",
+        // The server's own order may happen to be ours.
         (true, None) => return ask(prober, version, accepted).await,
     };
     Fact::Known(word.to_owned())
 }
 
-/// What a choice from a turned order says.
+/// What a choice from a turned order, of all accepted suites or of some, says.
 fn word(offered: &[u16], choice: u16, accepted: &[u16]) -> &'static str {
-    match (offered.first(), accepted.first()) {
+    match (offered.first(), accepted.iter().find(|id| offered.contains(id))) {
         (Some(first), _) if *first == choice => "client",
         (_, Some(first)) if *first == choice => "server",
         _ => "mixed",
@@ -214,7 +212,12 @@ mod tests {
     use crate::collect::tls::suites::End;
 
     fn groups(accepted: &[u16]) -> Found {
-        Found { offered: vec![1, 2, 3, 4], accepted: accepted.to_vec(), in_sequence: accepted.len(), end: End::Refused(None) }
+        Found {
+            offered: vec![1, 2, 3, 4],
+            accepted: accepted.to_vec(),
+            in_sequence: accepted.len(),
+            end: End::Refused(None),
+        }
     }
 
     #[test]

@@ -83,8 +83,7 @@ fn answered(prober: &Prober<'_>, answer: &ssl2::Answer, open: Ssl2) -> Ssl2 {
     match answer {
         ssl2::Answer::Hello { certificate, kinds } => {
             prober.with_ledger(|ledger| {
-                let chain: Vec<Vec<u8>> =
-                    if certificate.is_empty() { Vec::new() } else { vec![certificate.clone()] };
+                let chain: Vec<Vec<u8>> = if certificate.is_empty() { Vec::new() } else { vec![certificate.clone()] };
                 let leaf = ledger.note_certificates(Version::Ssl2, &chain, None);
                 for kind in kinds {
                     let (suite, leaf) = (*kind, leaf.clone());

@@ -74,11 +74,6 @@ impl VersionSuites {
         let refusal = (nothing && trouble.is_none()).then(|| weakest.map(|refusal| (*refusal).clone())).flatten();
         VersionSuites { version, lists, refusal, trouble }
     }
-
-    /// Everything accepted, list by list.
-    pub fn accepted(&self) -> Vec<u16> {
-        self.lists.iter().flat_map(|list| list.accepted.iter().copied()).collect()
-    }
 }
 
 /// The offer of a step: compression until it has been answered once, and groups of finite fields until parameters
@@ -131,7 +126,8 @@ async fn singled_out(prober: &Prober<'_>, version: Version, lists: &[Found]) -> 
         }
     }
     // A single class has been refused on its own already.
-    let single: Vec<usize> = (2..lists.len()).filter(|list| classes.keys().filter(|(of, _)| of == list).count() < 2).collect();
+    let single: Vec<usize> =
+        (2..lists.len()).filter(|list| classes.keys().filter(|(of, _)| of == list).count() < 2).collect();
     let asked = classes.into_iter().filter(|((list, _), _)| !single.contains(list));
     join_all(asked.map(|(_, ids)| run(prober, version, ids, None, false))).await
 }
@@ -226,18 +222,14 @@ mod tests {
 
     #[test]
     fn a_version_is_refused_only_as_surely_as_its_least_sure_list() {
-        let lists = vec![
-            found(&[], End::Refused(Some(refusal(true)))),
-            found(&[], End::Refused(Some(refusal(false)))),
-        ];
+        let lists = vec![found(&[], End::Refused(Some(refusal(true)))), found(&[], End::Refused(Some(refusal(false))))];
         assert!(!VersionSuites::of(Version::Tls12, lists).refusal.unwrap().proven);
     }
 
     #[test]
     fn a_list_that_was_cut_short_leaves_the_version_open() {
         let trouble = Trouble::new(crate::model::Reason::TimedOut, "no answer in time");
-        let lists =
-            vec![found(&[], End::Refused(Some(refusal(true)))), found(&[], End::Unknown(trouble.clone()))];
+        let lists = vec![found(&[], End::Refused(Some(refusal(true)))), found(&[], End::Unknown(trouble.clone()))];
         let version = VersionSuites::of(Version::Tls12, lists);
         assert_eq!(version.refusal, None);
         assert_eq!(version.trouble, Some(trouble));
