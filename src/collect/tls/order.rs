@@ -196,7 +196,7 @@ fn groups_seen(groups: &Found) -> Option<&'static str> {
         1 => return Some("single"),
         _ => {}
     }
-    let (first, rest) = accepted.split_at(1);
+    let (first, rest) = accepted.split_at_checked(groups.in_sequence).unwrap_or_default().0.split_at_checked(1)?;
     let best_first = groups.offered.iter().find(|id| accepted.contains(id)) == first.first();
     let reversed: Vec<u16> = groups.offered.iter().rev().copied().collect();
     match (best_first, follows(&reversed, rest)) {
