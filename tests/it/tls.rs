@@ -262,3 +262,143 @@ fn a_long_way_is_gone_few_times() {
         }
     }
 }
+
+/// The suites that a cipher string of OpenSSL stands for, by name.
+fn openssl_suites(string: &str, version: &str) -> BTreeSet<String> {
+    let output = Command::new("openssl").args(["ciphers", "-s", version, string]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim().split(':').filter(|name| !name.starts_with("TLS_")).map(str::to_owned).collect()
+}
+
+/// Whether `openssl s_client` connects with this version and suite: the ground truth, suite by suite.
+fn client_connects(port: u16, version: &str, suite: &str) -> bool {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), version, "-cipher"]);
+    command.arg(format!("{suite}:@SECLEVEL=0")).stdin(std::process::Stdio::null());
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stdout).contains(&format!("Cipher    : {suite}"))
+}
+
+#[test]
+fn a_weak_nginx_is_seen_suite_by_suite() {
+    let scratch = Scratch::new("tls-weak");
+    if program("openssl").is_none() {
+        return;
+    }
+    let dh = scratch.path().join("dh.pem");
+    openssl(&["dhparam", "-out", dh.to_str().unwrap(), "-dsaparam", "1024"]);
+    let weak = "ALL:COMPLEMENTOFALL:eNULL:aNULL:@SECLEVEL=0";
+    let lines = format!("ssl_protocols TLSv1 TLSv1.1 TLSv1.2; ssl_ciphers {weak}; ssl_dhparam {};", dh.display());
+    let Some((_server, port)) = nginx(&scratch, &lines) else { return };
+    let proxy = Proxy::start(port, Duration::ZERO);
+    let seen = look(proxy.address());
+    eprintln!("nginx weak: {} hellos, {:?}", proxy.hellos(), seen.time);
+    assert_eq!(seen.protocols(), ["TLSv1.0", "TLSv1.1", "TLSv1.2"]);
+    let candidates = openssl_suites(weak, "-tls1_2");
+    for (protocol, flag) in [("TLSv1.0", "-tls1"), ("TLSv1.2", "-tls1_2")] {
+        let found = seen.suites(protocol);
+        // What needs another certificate or a shared key is not asked of the other client: it takes long, and fails.
+        let certified = candidates.iter().filter(|name| !name.contains("PSK") && !name.contains("ECDSA"));
+        let truth: BTreeSet<String> = certified.filter(|name| client_connects(port, flag, name)).cloned().collect();
+        assert!(truth.len() >= 20, "{truth:?}");
+        assert_eq!(found, truth, "{protocol}");
+    }
+    let dh: Dh = seen.read("tls.dh");
+    assert!(dh.used);
+    assert_eq!(dh.parameters[0].bits, 1024);
+    let features: Features = seen.read("tls.features");
+    assert_eq!(features.encrypt_then_mac, Fact::Known("yes".into()));
+    assert_eq!(features.compression, Fact::Known("none".into()));
+    let suites: Suites = seen.read("tls.suites");
+    let anonymous = suites.suites.iter().find(|suite| suite.openssl_name == "ADH-AES128-SHA").unwrap();
+    assert_eq!((anonymous.class.as_str(), &anonymous.strength), ("anon", &Fact::Known(1024)));
+    let rsa = suites.suites.iter().find(|suite| suite.openssl_name == "AES128-SHA").unwrap();
+    assert_eq!((rsa.block_bits, &rsa.strength), (128, &Fact::Known(2048)));
+    let far = Proxy::start(port, Duration::from_millis(100));
+    let seen = look(far.address());
+    eprintln!("nginx weak at 100 ms: {} hellos, {:?}", far.hellos(), seen.time);
+    assert_eq!(seen.suites("TLSv1.2").len(), suites.suites.iter().filter(|suite| suite.protocol == "TLSv1.2").count());
+}
+
+/// An `openssl s_server` with these arguments.
+fn s_server(scratch: &Scratch, kind: &str, arguments: &[&str]) -> Option<(Server, u16)> {
+    let openssl = program("openssl")?;
+    let (key, pem) = certificate(scratch, kind);
+    let port = free_port();
+    let mut command = Command::new(openssl);
+    command.args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}"), "-key"]);
+    command.arg(key).arg("-cert").arg(pem).args(arguments);
+    Some((Server::start(&mut command, port), port))
+}
+
+#[test]
+fn the_reference_answers_of_a_current_stack() {
+    let scratch = Scratch::new("tls-reference");
+    let Some((_server, port)) = s_server(&scratch, "rsa", &[]) else { return };
+    let seen = look(loopback(port));
+    assert_eq!(seen.protocols(), ["TLSv1.2", "TLSv1.3"]);
+    let groups: Groups = seen.read("tls.groups");
+    let ids: Vec<_> = groups.groups.iter().map(|group| group.id.as_str()).collect();
+    assert_eq!(ids[..7], ["0x001D", "0x0017", "0x001E", "0x0019", "0x0018", "0x0100", "0x0101"]);
+    assert_eq!(groups.order, Fact::Known("server".into()));
+    let suites: Suites = seen.read("tls.suites");
+    let order = suites.order.iter().find(|order| order.protocol == "TLSv1.3").unwrap();
+    assert_eq!(order.ids, ["0x1301", "0x1302", "0x1303"]);
+    assert_eq!(order.preference, Fact::Known("client".into()));
+    let protocols: Protocols = seen.read("tls.protocols");
+    assert_eq!(protocols.downgrade_sentinel, Fact::Known("yes".into()));
+    assert_eq!(protocols.fallback_scsv, Fact::Known("yes".into()));
+    let proof = |name: &str| protocols.proofs.iter().find(|proof| proof.name == name).unwrap();
+    assert_eq!(proof("SSLv2").seen, "alert protocol_version");
+    assert!(proof("SSLv3").seen.starts_with("alert handshake_failure"));
+    assert!(protocols.proofs.iter().all(|proof| proof.confidence == "proven"), "{:#?}", seen.of("tls.protocols"));
+    let features: Features = seen.read("tls.features");
+    assert_eq!(features.secure_renegotiation, Fact::Known("yes".into()));
+    assert_eq!(features.extended_master_secret, Fact::Known("yes".into()));
+    assert_eq!(features.session_tickets, Fact::Known("yes".into()));
+    assert_eq!(features.heartbeat, Fact::Known("no".into()));
+    assert_eq!(features.client_certificate, Fact::Known(false));
+}
+
+#[test]
+fn sixty_one_suites_of_a_server_that_allows_all() {
+    let scratch = Scratch::new("tls-all");
+    let all = ["-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-tls1_2"];
+    let Some((_server, port)) = s_server(&scratch, "rsa", &all) else { return };
+    let proxy = Proxy::start(port, Duration::ZERO);
+    let seen = look(proxy.address());
+    eprintln!("s_server ALL: {} hellos, {:?}", proxy.hellos(), seen.time);
+    assert_eq!(seen.suites("TLSv1.2").len(), 61, "{:?}", seen.suites("TLSv1.2"));
+    let protocols: Protocols = seen.read("tls.protocols");
+    assert_eq!(protocols.fallback_scsv, Fact::Known("not-applicable".into()));
+    assert_eq!(protocols.downgrade_sentinel, Fact::Known("not-applicable".into()));
+}
+
+#[test]
+fn single_switches_show_in_single_facts() {
+    let scratch = Scratch::new("tls-switches");
+    let Some((old, port)) = s_server(&scratch, "rsa", &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]) else { return };
+    let seen = look(loopback(port));
+    assert_eq!(seen.protocols(), ["TLSv1.1"]);
+    drop(old);
+    let (asking, port) = s_server(&scratch, "ecdsa", &["-no_ticket", "-verify", "1", "-named_curve", "P-256"]).unwrap();
+    let seen = look(loopback(port));
+    let features: Features = seen.read("tls.features");
+    assert_eq!(features.session_tickets, Fact::Known("no".into()));
+    assert_eq!(features.client_certificate, Fact::Known(true));
+    let certificates: Certificates = seen.read("tls.certificates");
+    assert_eq!(certificates.deployments.len(), 1);
+    assert_eq!(certificates.deployments[0].leaf.key_type, "EC");
+    let suites: Suites = seen.read("tls.suites");
+    assert!(suites.suites.iter().all(|suite| suite.strength == Fact::Known(3072)), "{:?}", suites.suites);
+    drop(asking);
+    let (preferring, port) = s_server(&scratch, "rsa", &["-serverpref", "-tls1_3", "-groups", "P-384:X25519"]).unwrap();
+    let seen = look(loopback(port));
+    assert_eq!(seen.protocols(), ["TLSv1.3"]);
+    let groups: Groups = seen.read("tls.groups");
+    assert_eq!(groups.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["secp384r1", "x25519"]);
+    let features: Features = seen.read("tls.features");
+    assert!(!features.legacy_handshake);
+    assert_eq!(features.secure_renegotiation, Fact::Known("not-applicable".into()));
+    drop(preferring);
+}

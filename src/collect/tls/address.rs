@@ -212,7 +212,7 @@ impl Modernity {
         let modern = modern::enumerate(prober, flight.clone()).await;
         let lists = [modern.suites.clone()];
         let (order, group_order) = tokio::join!(
-            order::of_version(prober, Version::Tls13, &lists, modern.turned.clone()),
+            order::of_version(prober, Version::Tls13, &lists, &modern.choices),
             order::of_groups(prober, Version::Tls13, &modern.suites.accepted, &modern.groups)
         );
         Modernity { modern: Some(modern), order, group_order }
@@ -318,7 +318,7 @@ impl Older {
         // The loop over groups shows a choice from the accepted suites in another order, which may settle theirs.
         let newest = older_groups_version(prober);
         let others = versions.values().filter(|suites| Some(suites.version) != newest);
-        let others = others.map(|suites| order::of_version(prober, suites.version, &suites.lists, None));
+        let others = others.map(|suites| order::of_version(prober, suites.version, &suites.lists, &[]));
         let (others, (groups, order), fallback, (), ()) = tokio::join!(
             join_all(others),
             groups_and_order(prober, &versions),
@@ -344,7 +344,7 @@ async fn groups_and_order(
 ) -> (Option<LegacyGroups>, Option<Order>) {
     let Some(groups) = older_groups(prober).await else { return (None, None) };
     let order = match versions.get(&groups.version) {
-        Some(suites) => order::of_version(prober, suites.version, &suites.lists, groups.turned.clone()).await,
+        Some(suites) => order::of_version(prober, suites.version, &suites.lists, &groups.choices).await,
         None => None,
     };
     (Some(groups), order)

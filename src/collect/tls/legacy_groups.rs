@@ -1,5 +1,6 @@
 //! Groups of TLS 1.2 and older: one loop over the list, reading ServerKeyExchange.
 
+use super::modern::{self, Choice};
 use super::offer::Offer;
 use super::plan;
 use super::prober::{Answer, Prober};
@@ -28,8 +29,8 @@ pub struct LegacyGroups {
     pub version: Version,
     /// The groups.
     pub found: Found,
-    /// The suites as offered, turned round, and what was chosen then.
-    pub turned: Option<(Vec<u16>, u16)>,
+    /// The suites as offered in other orders, and what was chosen then.
+    pub choices: Vec<Choice>,
 }
 
 /// Which groups the server chooses with these suites. Of the groups known already, the first was chosen
@@ -41,8 +42,7 @@ pub async fn enumerate(
     (first, known): (Option<u16>, Vec<u16>),
     kept: Option<u16>,
 ) -> LegacyGroups {
-    let suites = super::modern::turned(&suites);
-    let mut choice = None;
+    let mut choices = Vec::new();
     let offered: Vec<u16> = plan::groups(version).into_iter().filter(|group| !plan::is_field(*group)).collect();
     let mut left: Vec<u16> = offered.iter().rev().copied().filter(|group| !known.contains(group)).collect();
     let mut accepted: Vec<u16> = first.into_iter().collect();
@@ -55,10 +55,11 @@ pub async fn enumerate(
         if left.is_empty() {
             break End::Refused(None);
         }
-        let offer = Offer { groups: left.clone(), ..Offer::new(version, suites.clone()) };
+        let order = modern::in_step(&suites, choices.len());
+        let offer = Offer { groups: left.clone(), ..Offer::new(version, order.clone()) };
         match prober.settle(&offer, &step).await {
             Answer::Yes(flight) => {
-                choice = choice.or(Some(flight.hello.suite));
+                choices.push((order, flight.hello.suite));
                 match group_of(&flight).filter(|group| left.contains(group)) {
                     Some(group) if Some(group) == kept => {
                         if !accepted.contains(&group) && !known.contains(&group) {
@@ -78,12 +79,11 @@ pub async fn enumerate(
             Answer::Unknown(trouble) => break End::Unknown(trouble),
         }
     };
-    let turned = choice.filter(|_| suites.len() > 1).map(|choice| (suites, choice));
     let in_sequence = accepted.len();
     accepted.extend(known.into_iter().filter(|group| Some(*group) != first));
     accepted.dedup();
     let found = Found { in_sequence, offered, accepted, end };
-    LegacyGroups { version, found, turned }
+    LegacyGroups { version, found, choices }
 }
 
 /// The group of an answer.

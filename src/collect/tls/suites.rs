@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A list is cut once so many of it have been accepted, so many are left, and a round trip takes so long.
-const CUT_AFTER: usize = 4;
+const CUT_AFTER: usize = 8;
 const CUT_LEFT: usize = 8;
 const CUT_ROUND_TRIP: Duration = Duration::from_millis(20);
 const PARTS: usize = 3;
