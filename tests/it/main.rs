@@ -11,6 +11,7 @@ mod catalogue;
 mod cli;
 mod config;
 mod demo;
+mod handshake;
 mod http;
 mod postgres;
 mod report;

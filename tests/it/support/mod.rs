@@ -3,6 +3,7 @@
 pub mod postgres;
 pub mod estate;
 pub mod proxy;
+pub mod desk;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
