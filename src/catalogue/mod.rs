@@ -4,6 +4,7 @@
 pub mod form;
 mod framework;
 mod readme;
+pub mod registry;
 
 pub use crate::yaml::Diagnostic as Problem;
 pub use readme::{FunctionDoc, readme};
@@ -125,6 +126,11 @@ impl Catalogue {
         let checks = self.checks.iter().filter(|(known, _)| *known == id);
         let checks = checks.map(|(id, check)| (id.clone(), check.clone())).collect();
         Catalogue { checks, frameworks: self.frameworks.clone() }
+    }
+
+    /// Keeps the checks that this holds for.
+    pub fn keep(&mut self, wanted: impl Fn(&Check) -> bool) {
+        self.checks.retain(|_, check| wanted(check));
     }
 
     /// Every control framework, by id.

@@ -1,6 +1,138 @@
-//! The command line. The only room that prints.
+//! The command line: one file a subcommand. The only room that prints.
+
+mod check;
+mod completions;
+mod demo;
+mod diagnostic;
+mod init;
+mod output;
+mod progress;
+mod scan;
+mod schema;
+mod system;
+
+use crate::gate::Exit;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Gathers audit evidence and checks security posture: endpoints, databases, registers.
+#[derive(Parser)]
+#[command(name = "probity", version, max_term_width = 100, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  probity demo                                   look at an embedded estate; needs nothing
+  probity scan shop.example                      look at one endpoint and judge it
+  probity scan -c probity.yaml -o html=report.html -o junit=junit.xml
+  probity check show tls.protocols.legacy        why, how to repeat it, how to fix it
+
+Exit codes:
+  0 passed   1 failed   2 usage or configuration   3 inconclusive   4 only waived failures (--waived fail)
+  130 interrupted";
+
+#[derive(Subcommand)]
+enum Command {
+    Scan(scan::Scan),
+    Collect(scan::Collect),
+    Evaluate(scan::Evaluate),
+    Demo(demo::Demo),
+    Check(check::Check),
+    Init(init::Init),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(completions::Man),
+}
 
 /// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    // One provider for every TLS client in the process, whatever a dependency may bring.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
+            let _ = error.print();
+            return ExitCode::from(code.code());
+        }
+    };
+    let exit = match cli.command {
+        Command::Scan(command) => command.run(),
+        Command::Collect(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Init(command) => command.run(),
+        Command::Schema(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
+    };
+    ExitCode::from(exit.unwrap_or_else(|failure| {
+        failure.print();
+        Exit::Usage.code()
+    }))
+}
+
+/// What ends a command before it has a verdict. Each is the user's to mend, or a fault of ours that says so.
+enum Failure {
+    /// Mistakes in what a person wrote.
+    Mistakes(Vec<crate::yaml::Diagnostic>),
+    /// Anything else: what went wrong, and what to do.
+    Words {
+        /// What went wrong.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+}
+
+impl Failure {
+    fn new(message: impl Into<String>) -> Failure {
+        Failure::Words { message: message.into(), help: None }
+    }
+
+    fn help(message: impl Into<String>, help: impl Into<String>) -> Failure {
+        Failure::Words { message: message.into(), help: Some(help.into()) }
+    }
+
+    fn print(self) {
+        let reports: Vec<miette::Report> = match self {
+            Failure::Mistakes(mistakes) => mistakes.into_iter().map(diagnostic::report).collect(),
+            Failure::Words { message, help } => vec![diagnostic::words(message, help)],
+        };
+        for report in reports {
+            anstream::eprint!("{report:?}");
+        }
+    }
+}
+
+impl From<Vec<crate::yaml::Diagnostic>> for Failure {
+    fn from(mistakes: Vec<crate::yaml::Diagnostic>) -> Failure {
+        Failure::Mistakes(mistakes)
+    }
+}
+
+/// How a command ends: the exit code of a verdict, or a failure.
+type Ending = Result<u8, Failure>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:"), "{} has no examples", command.get_name());
+        }
+    }
 }

@@ -1,1 +1,267 @@
 //! Facts about databases: the data of the `db.*` observation kinds.
+
+use super::Fact;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One thing that was looked at, answered with yes, no or unknown.
+///
+/// A list of these keeps one unknown answer from hiding what another one shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sign {
+    /// What was looked at; unique in its list.
+    pub name: String,
+    /// The answer; what yes means stands at the list.
+    pub yes: Fact<bool>,
+    /// What the answer rests on, in words.
+    pub seen: String,
+}
+
+impl Sign {
+    /// A sign with what it rests on.
+    pub fn new(name: &str, yes: Fact<bool>, seen: impl Into<String>) -> Sign {
+        Sign { name: name.to_owned(), yes, seen: seen.into() }
+    }
+}
+
+/// `db.transport`: whether what goes over the network is encrypted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Transport {
+    /// False for a database file, which no network reaches.
+    pub applicable: bool,
+    /// The server agreed to TLS when it was asked to.
+    pub tls_offered: Fact<bool>,
+    /// The server's certificate leads to an authority that is trusted here, and names the server.
+    pub certificate_verified: Fact<bool>,
+    /// The TLS session that was made with the server.
+    pub session: Fact<Session>,
+    /// The server's own switch: `on` or `off`.
+    pub ssl_setting: Fact<String>,
+    /// The oldest version that the server is set to accept: `TLSv1.0` … `TLSv1.3`, or `any`.
+    pub min_protocol: Fact<String>,
+    /// The newest version that the server is set to accept, or `any`.
+    pub max_protocol: Fact<String>,
+    /// What a login without TLS met, before any password was sent: `refused` or `accepted`.
+    pub plaintext_login: Fact<String>,
+    /// Sessions from other machines that are without TLS now.
+    pub plain_sessions: Fact<u64>,
+    /// Sessions from other machines now.
+    pub remote_sessions: Fact<u64>,
+    /// The rules by which the server admits clients, in their order.
+    pub hba: Fact<Vec<HbaRule>>,
+    /// Where encryption was looked for; yes means encrypted.
+    pub encryption: Vec<Sign>,
+    /// The ways to log in without TLS; yes means admitted.
+    pub plaintext: Vec<Sign>,
+}
+
+/// A TLS session with a database server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// `TLSv1.2`, `TLSv1.3`.
+    pub protocol: String,
+    /// The IANA name of the cipher suite.
+    pub cipher: String,
+    /// Key length of the cipher.
+    pub bits: u32,
+}
+
+/// One rule of a server's host-based authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HbaRule {
+    /// Its line, or its place in the list where lines are not told.
+    pub line: u32,
+    /// `local`, `host`, `hostssl`, `hostnossl`, `hostgssenc`, `hostnogssenc`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `all`, or how many databases: `2 databases`.
+    pub databases: String,
+    /// `all`, or how many users: `1 user`.
+    pub users: String,
+    /// The address and mask, a keyword such as `all`, or empty.
+    pub address: String,
+    /// The method, for example `scram-sha-256`.
+    pub method: String,
+    /// A client without TLS can match it.
+    pub plaintext_possible: bool,
+    /// A client on another machine can match it.
+    pub remote: bool,
+    /// A rule before it takes every client that it could match.
+    pub shadowed: bool,
+    /// The server could not read the rule.
+    pub error: bool,
+}
+
+/// `db.auth`: who may log in, and how they prove who they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Auth {
+    /// False for a database file, which has no accounts.
+    pub applicable: bool,
+    /// The methods by which clients are admitted: the rules that are reached and do not reject.
+    pub methods: Fact<Vec<AuthMethod>>,
+    /// How new passwords are stored, for example `scram-sha-256`.
+    pub password_encryption: Fact<String>,
+    /// Accounts with an MD5 hash.
+    pub md5_hashes: Fact<u64>,
+    /// Accounts with a SCRAM verifier.
+    pub scram_hashes: Fact<u64>,
+    /// Accounts that may log in and have no password.
+    pub roles_without_password: Fact<u64>,
+    /// How passwords are stored; yes means by a modern hash.
+    pub password_storage: Vec<Sign>,
+    /// Names of the superusers.
+    pub superusers: Fact<Vec<String>>,
+    /// Names of the superusers that may log in.
+    pub login_superusers: Fact<Vec<String>>,
+    /// Names of further roles that may log in and pass row security, create roles, or replicate.
+    pub privileged: Fact<Vec<String>>,
+    /// Everybody may create objects in the schema `public`.
+    pub public_schema_create: Fact<bool>,
+    /// What everybody was granted beyond the server's defaults.
+    pub public_grants: Fact<Vec<PublicGrant>>,
+    /// The accounts that an installation makes.
+    pub default_accounts: Fact<Vec<DefaultAccount>>,
+}
+
+/// A way in, and how a client proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuthMethod {
+    /// Names the rule, for example `line 12: hostssl all 0.0.0.0/0 md5`; unique.
+    pub rule: String,
+    /// The method.
+    pub method: String,
+    /// The rule's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The rule's address, or empty.
+    pub address: String,
+    /// A client on another machine can match it.
+    pub remote: bool,
+    /// `none` (trust), `cleartext` (password), `claimed` (ident), `md5`, `strong`, `external` or `unknown`.
+    pub strength: String,
+    /// The strength is one of the first four.
+    pub weak: bool,
+}
+
+/// What everybody may do to an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PublicGrant {
+    /// The object with its kind, for example `table app.orders`.
+    pub object: String,
+    /// The privileges, sorted and joined by a comma.
+    pub privileges: String,
+}
+
+/// An account that an installation makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DefaultAccount {
+    /// Its name.
+    pub name: String,
+    /// It may log in at all.
+    pub login: bool,
+    /// Somebody can log in as it without any proof.
+    pub open: Fact<bool>,
+    /// A rule lets clients of other machines try.
+    pub remote: Fact<bool>,
+}
+
+/// `db.audit`: what the server writes down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Audit {
+    /// False for a database file, which has no server that could log.
+    pub applicable: bool,
+    /// What is logged; yes means logged.
+    pub logging: Vec<Sign>,
+    /// New sessions are logged.
+    pub connections: Fact<bool>,
+    /// Ends of sessions are logged.
+    pub disconnections: Fact<bool>,
+    /// Which statements are logged: `none`, `ddl`, `mod`, `all`.
+    pub statements: Fact<String>,
+    /// Where the log goes, for example `stderr`; empty means nowhere.
+    pub destination: Fact<String>,
+    /// The server collects its log into files itself.
+    pub collector: Fact<bool>,
+    /// The audit extension is loaded.
+    pub extension: Fact<bool>,
+    /// The classes of statements that the audit extension logs, or `none`.
+    pub extension_classes: Fact<String>,
+    /// The server's version, for example `15.14`.
+    pub server_version: Fact<String>,
+}
+
+/// `db.at_rest`: what one collector saw of the encryption of the files of one database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AtRest {
+    /// False where nothing is stored.
+    pub applicable: bool,
+    /// The layers at which the files may be encrypted.
+    pub layers: Vec<Layer>,
+    /// Kinds of file beside each other: one encrypted kind says nothing about another.
+    pub files: Vec<StoredFile>,
+    /// What no layer here covers, in words.
+    pub not_covered: Vec<String>,
+    /// The evidence that would settle what is unknown, in words.
+    pub would_show: Vec<String>,
+}
+
+/// A layer at which files may be encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Layer {
+    /// `disk`, `instance`, `table` or `file`.
+    pub layer: String,
+    /// The layer encrypts what is in its scope.
+    pub encrypted: Fact<bool>,
+    /// `AES`, or another algorithm's name.
+    pub algorithm: Fact<String>,
+    /// The size of the key.
+    pub key_bits: Fact<u32>,
+    /// `GCM`, `XTS`, `CTR`, `CBC-HMAC`, `CBC`, `ECB`.
+    pub mode: Fact<String>,
+    /// What it covers, for example `the whole server` or `the file`.
+    pub scope: String,
+    /// Strength of the evidence, from 0 (a person says so) to 5 (the bytes themselves).
+    pub level: u8,
+    /// What shows it, for example `pg_control_init()`.
+    pub source: String,
+    /// `local_file`, `kms`, `hsm`, `keyring`, `provider`.
+    pub key_location: Fact<String>,
+}
+
+/// The state of one kind of file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoredFile {
+    /// `data`, `wal`, `temp` or `journal`.
+    pub kind: String,
+    /// `encrypted`, `plain` or `absent`.
+    pub state: Fact<String>,
+    /// What shows it.
+    pub source: String,
+}
+
+/// `db.encryption`, derived from everything that says something about the files of one database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Encryption {
+    /// False where nothing is stored.
+    pub applicable: bool,
+    /// The files are encrypted: some evidence says so, and none says that any of them is plain.
+    pub encrypted: Fact<bool>,
+    /// Strength of the strongest evidence for `encrypted`, 0 where there is none.
+    pub level: u8,
+    /// One piece of evidence says encrypted and another says plain.
+    pub conflict: bool,
+    /// The algorithm; `none` where nothing is encrypted.
+    pub algorithm: Fact<String>,
+    /// The size of the key; 0 where nothing is encrypted.
+    pub key_bits: Fact<u32>,
+    /// The mode; `none` where nothing is encrypted.
+    pub mode: Fact<String>,
+    /// The state in one sentence.
+    pub headline: String,
+    /// Every piece of evidence in one sentence each, strongest first.
+    pub facts: Vec<String>,
+    /// What no layer covers.
+    pub not_covered: Vec<String>,
+    /// The evidence that would settle what is unknown.
+    pub would_show: Vec<String>,
+}

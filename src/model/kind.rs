@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{grade, http, tls};
+use super::{database, grade, http, register, retention, tls};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -13,18 +13,30 @@ pub struct Kind {
 
 /// Every kind, in the order of their ids.
 pub const KINDS: &[Kind] = &[
+    Kind { id: "data.inventory", schema: || schema_for!(retention::Inventory) },
+    Kind { id: "data.retention", schema: || schema_for!(retention::Retention) },
+    Kind { id: "db.at_rest", schema: || schema_for!(database::AtRest) },
+    Kind { id: "db.audit", schema: || schema_for!(database::Audit) },
+    Kind { id: "db.auth", schema: || schema_for!(database::Auth) },
+    Kind { id: "db.encryption", schema: || schema_for!(database::Encryption) },
+    Kind { id: "db.transport", schema: || schema_for!(database::Transport) },
     Kind { id: "http.cookies", schema: || schema_for!(http::Cookies) },
     Kind { id: "http.headers", schema: || schema_for!(http::Headers) },
     Kind { id: "http.hsts", schema: || schema_for!(http::Hsts) },
     Kind { id: "http.plain", schema: || schema_for!(http::Plain) },
     Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
+    Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },
     Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
+    Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
+    Kind { id: "vendor.coverage", schema: || schema_for!(register::Coverage) },
+    Kind { id: "vendor.register", schema: || schema_for!(register::Register) },
+    Kind { id: "vendor.rules", schema: || schema_for!(register::Rules) },
 ];
 
 /// The kind of this id.

@@ -33,7 +33,8 @@ fn wrong(message: impl Into<String>, help: &str) -> Wrong {
     Wrong { message: message.into(), help: help.to_owned() }
 }
 
-const EXAMPLES: &str = "write a host, or a host and a port, for example  shop.example  or  shop.example:8443  or  [::1]:443";
+const EXAMPLES: &str =
+    "write a host, or a host and a port, for example  shop.example  or  shop.example:8443  or  [::1]:443";
 
 /// Reads `host`, `host:port`, `[::1]:443` or `https://host[:port]/`.
 pub(super) fn parse(text: &str, default_port: u16) -> Result<Address, Wrong> {
@@ -91,7 +92,7 @@ fn number(port: &str) -> Result<u16, Wrong> {
     match port.parse::<u16>() {
         Ok(port) if port > 0 => Ok(port),
         _ if port.is_empty() => Err(wrong("there is no port after the colon", help)),
-        _ => Err(wrong("the port is not one", help)),
+        _ => Err(wrong("this is not a port number", help)),
     }
 }
 

@@ -22,27 +22,30 @@ pub(super) fn targets(arguments: &[String]) -> Result<Vec<Target>, Vec<Diagnosti
                 mistakes.push(mistake(argument, "repeated target").help("name each target once"));
             }
             Ok(target) => targets.push(target),
-            Err(mistake) => mistakes.push(mistake),
+            Err(mistake) => mistakes.push(*mistake),
         }
     }
     if mistakes.is_empty() { Ok(targets) } else { Err(mistakes) }
 }
 
-fn target(argument: &str) -> Result<Target, Diagnostic> {
+fn target(argument: &str) -> Result<Target, Box<Diagnostic>> {
     let scheme = argument.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
         Some("postgresql" | "postgres" | "mysql" | "mariadb" | "mongodb" | "redis") => {
-            return Err(mistake(argument, "a database cannot be named on the command line").help(DECLARE_DATABASE));
+            return Err(mistake(argument, "a database cannot be named on the command line")
+                .help(DECLARE_DATABASE)
+                .into());
         }
         Some("sqlite" | "file") => {
-            return Err(mistake(argument, "a file cannot be named on the command line").help(DECLARE_FILE));
+            return Err(mistake(argument, "a file cannot be named on the command line").help(DECLARE_FILE).into());
         }
         None if looks_like_file(argument) => {
-            return Err(mistake(argument, "a file cannot be named on the command line").help(DECLARE_FILE));
+            return Err(mistake(argument, "a file cannot be named on the command line").help(DECLARE_FILE).into());
         }
         _ => {}
     }
-    let address = address::parse(argument, 443).map_err(|wrong| mistake(argument, &wrong.message).help(wrong.help))?;
+    let address =
+        address::parse(argument, 443).map_err(|wrong| Box::new(mistake(argument, &wrong.message).help(wrong.help)))?;
     let mut target = Target::new(argument, TargetKind::Endpoint, address.joined());
     target.connection.host = address.host;
     target.connection.port = address.port;
@@ -51,7 +54,8 @@ fn target(argument: &str) -> Result<Target, Diagnostic> {
 
 fn looks_like_file(argument: &str) -> bool {
     let ending = argument.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    argument.contains(['/', '\\']) || matches!(ending.as_deref(), Some("sqlite" | "sqlite3" | "db" | "db3" | "yaml" | "yml"))
+    argument.contains(['/', '\\'])
+        || matches!(ending.as_deref(), Some("sqlite" | "sqlite3" | "db" | "db3" | "yaml" | "yml"))
 }
 
 /// A mistake in an argument, which stands in the place of a text. A login in it is hidden.

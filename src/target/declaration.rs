@@ -7,8 +7,7 @@ use crate::model::{SecretRef, Target, TargetKind};
 use crate::yaml::{Diagnostic, Spot};
 use std::path::Path;
 
-const PASSWORD_HELP: &str =
-    "write where the password is to be had: \"env:NAME\", \"file:PATH\" or \"exec:COMMAND\"; if this file was shared, change the password";
+const PASSWORD_HELP: &str = "write where the password is to be had: \"env:NAME\", \"file:PATH\" or \"exec:COMMAND\"; if this file was shared, change the password";
 const LOGIN_HELP: &str = "write the host and port as the address, the user and the name of the secret under `credentials`, for example  credentials: { user: auditor, password: \"env:NAME\" }";
 
 /// The target of an entry that stands at this place.
@@ -23,11 +22,6 @@ pub(super) fn target(entry: &Entry, spot: &Spot<'_>, folder: &Path) -> Result<Ta
         }
         Entry::Declared(declaration) => Reading { declaration, spot, mistakes: Vec::new() }.target(folder),
     }
-}
-
-/// The id of the entry at this place, as the text has it.
-pub(super) fn id<'a>(spot: &Spot<'a>) -> Option<&'a str> {
-    spot.text().or_else(|| spot.key("id").text())
 }
 
 fn hidden_login(text: &str) -> Option<String> {
@@ -47,7 +41,7 @@ impl Reading<'_, '_> {
         let mut target = Target::new(&self.declaration.id, self.declaration.kind.into(), "");
         match self.declaration.kind {
             Kind::Endpoint => self.network(&mut target, None),
-            Kind::Database => self.database(&mut target),
+            Kind::Database => self.database(&mut target, folder),
             Kind::File => self.file(&mut target, folder),
             // No collector looks at these yet: they are declared, and reported as not looked at.
             Kind::Host | Kind::Objects | Kind::Cloud | Kind::Domain => {
@@ -112,7 +106,8 @@ impl Reading<'_, '_> {
         let starttls = self.declaration.starttls.map(super::file::Starttls::word_and_port);
         target.connection.starttls = starttls.map(|(word, _)| word.to_owned());
         let Some(text) = &self.declaration.address else {
-            return self.missing("address", "write a host, or a host and a port, for example  address: shop.example:8443");
+            return self
+                .missing("address", "write a host, or a host and a port, for example  address: shop.example:8443");
         };
         if !self.clear(text) {
             return;
@@ -127,13 +122,13 @@ impl Reading<'_, '_> {
             Err(wrong) => self.mistakes.push(self.spot.key("address").mistake(wrong.message).help(wrong.help)),
         }
         if self.declaration.http == Some(0) {
-            let mistake = self.spot.key("http").mistake("the port is not one");
+            let mistake = self.spot.key("http").mistake("this is not a port number");
             self.mistakes.push(mistake.help("a port is a whole number from 1 to 65535"));
         }
         target.connection.http_port = self.declaration.http;
     }
 
-    fn database(&mut self, target: &mut Target) {
+    fn database(&mut self, target: &mut Target, folder: &Path) {
         match self.declaration.engine {
             Some(Engine::Postgresql) => {
                 self.network(target, Some(5432));
@@ -148,15 +143,18 @@ impl Reading<'_, '_> {
             None => self.missing("engine", "write which database it is, for example  engine: postgresql"),
         }
         if let Some(credentials) = &self.declaration.credentials {
-            self.credentials(credentials, &mut target.connection);
+            self.credentials(credentials, &mut target.connection, folder);
         }
         target.connection.database.clone_from(&self.declaration.database);
     }
 
-    fn credentials(&mut self, credentials: &Credentials, connection: &mut Connection) {
+    fn credentials(&mut self, credentials: &Credentials, connection: &mut Connection, folder: &Path) {
         connection.user.clone_from(&credentials.user);
         let Some(password) = &credentials.password else { return };
-        connection.password = SecretRef::parse(password);
+        connection.password = SecretRef::parse(password).map(|secret| match secret {
+            SecretRef::File(path) => SecretRef::File(folder.join(path).display().to_string()),
+            other => other,
+        });
         if connection.password.is_none() {
             let spot = self.spot.key("credentials").key("password");
             self.mistakes.push(spot.mistake("a secret is written in clear").label("hidden here").help(PASSWORD_HELP));

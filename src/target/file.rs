@@ -2,7 +2,7 @@
 
 use super::part::Reference;
 use crate::model::policy::{Overlay, Policy};
-use crate::model::register::Register;
+use crate::model::register::{Organisation, Register, Vendor};
 use crate::model::retention::Schedule;
 use crate::model::target::Engine;
 use crate::model::{TargetKind, Waiver};
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub fn schema() -> Value {
 pub(super) struct File {
     /// Who is looked at.
     #[serde(default)]
-    pub(super) organisation: Option<Map<String, Value>>,
+    pub(super) organisation: Option<Organisation>,
     /// Everything that is looked at.
     #[serde(default)]
     pub(super) targets: Vec<Entry>,
@@ -76,8 +76,8 @@ enum Written<T> {
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum Vendors {
-    List(Vec<Map<String, Value>>),
-    Register(Register),
+    List(Vec<Vendor>),
+    Register(Box<Register>),
 }
 
 /// A target: a host, or a mapping.
@@ -88,6 +88,16 @@ pub(super) enum Entry {
     Host(String),
     /// A target with its keys.
     Declared(Box<Declaration>),
+}
+
+impl Entry {
+    /// The id: the host as it is written, unless another is declared.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Entry::Host(host) => host,
+            Entry::Declared(declaration) => &declaration.id,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Entry {

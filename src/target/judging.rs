@@ -24,13 +24,16 @@ pub(super) fn mistakes(judging: &Judging, targets: &[Target], root: &Spot<'_>) -
     for (waiver, spot) in judging.waivers.iter().zip(root.key("waivers").items()) {
         if let Some(first) = seen.insert(&waiver.id, spot.key("id").line()) {
             let mistake = spot.key("id").mistake(format!("repeated waiver id `{}`", waiver.id));
-            mistakes.push(mistake.label(format!("first used on line {first}")).help("give each waiver an id of its own"));
+            mistakes
+                .push(mistake.label(format!("first used on line {first}")).help("give each waiver an id of its own"));
         }
         filled(waiver, &spot, &mut mistakes);
         dates(waiver, &spot, &mut mistakes);
         if !ids.contains(&waiver.target.as_str()) {
             let hint = spot.key("target").mistake(format!("waiver `{}` is for no declared target", waiver.id));
-            hints.push(suggest(hint, &waiver.target, &ids).help("a waiver that matches nothing is reported as a finding"));
+            hints.push(
+                suggest(hint, &waiver.target, &ids).help("a waiver that matches nothing is reported as a finding"),
+            );
         }
     }
     (mistakes, hints)
@@ -77,7 +80,8 @@ fn dates(waiver: &Waiver, spot: &Spot<'_>, mistakes: &mut Vec<Diagnostic>) {
     let expires = spot.key("expires");
     if waiver.expires < waiver.created {
         let mistake = expires.mistake("the waiver expires before it was created");
-        mistakes.push(mistake.label(format!("created on {}", waiver.created)));
+        let help = "write a later day, or correct the day of creation";
+        mistakes.push(mistake.label(format!("created on {}", waiver.created)).help(help));
         return;
     }
     // At the end of the calendar no date is a year later, so nothing can be too late.
@@ -90,7 +94,12 @@ fn dates(waiver: &Waiver, spot: &Spot<'_>, mistakes: &mut Vec<Diagnostic>) {
 }
 
 /// Names of checks and frameworks that the catalogue does not have.
-pub(super) fn unknown_names(judging: &Judging, root: &Spot<'_>, checks: &[&str], frameworks: &[&str]) -> Vec<Diagnostic> {
+pub(super) fn unknown_names(
+    judging: &Judging,
+    root: &Spot<'_>,
+    checks: &[&str],
+    frameworks: &[&str],
+) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     let mut look = |name: &str, known: &[&str], what: &str, mistake: &dyn Fn(String) -> Diagnostic| {
         if !known.contains(&name) {

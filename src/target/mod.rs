@@ -13,13 +13,13 @@ pub use file::schema;
 pub use starter::starter;
 
 use crate::model::policy::Judging;
-use crate::model::register::Register;
+use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
 use crate::model::target::Place;
 use crate::model::{Target, TargetKind, digest};
 use crate::yaml::{Diagnostic, Document, Spot, nearest};
 use file::File;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 #[derive(Clone, Default)]
 pub struct Config {
     /// Who is looked at, as `probity.yaml` says it.
-    pub organisation: Option<Map<String, Value>>,
+    pub organisation: Option<Organisation>,
     /// Everything that is looked at, in the order it was declared; the register comes last.
     pub targets: Vec<Target>,
     /// How long data may be kept.
@@ -148,7 +148,7 @@ impl Loading {
         if root.key("vendors").exists() {
             targets.push(self.register_target(&root.key("vendors"), register.as_ref().and_then(|p| p.file.as_deref())));
         }
-        self.unique_ids(&targets, &root);
+        self.unique_ids(&file, &root);
         self.related(&targets, &root);
         if let Some(part) = &retention {
             self.stores(&targets, &part.source.root().key("data_sets"));
@@ -156,7 +156,7 @@ impl Loading {
         let judging = Judging { policy: file.policy, checks: file.checks, waivers: file.waivers };
         let (mistakes, hints) = judging::mistakes(&judging, &targets, &root);
         self.mistakes.extend(mistakes);
-        if targets.is_empty() {
+        if file.targets.is_empty() && !root.key("vendors").exists() {
             let mistake = root.key("targets").mistake_in_key("there is nothing to look at");
             self.mistakes.push(mistake.help("declare at least one target, for example  targets: [shop.example]"));
         }
@@ -212,11 +212,11 @@ impl Loading {
             match part::text(path) {
                 Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
                     let digest = format!("sha256:{}", digest::sha256(text.as_bytes()));
-                    self.files.insert(path.display().to_string(), Value::String(digest));
+                    self.covers(path, Value::String(digest));
                 }
                 Ok(_) => self.mistakes.push(
                     place
-                        .mistake(format!("{} holds no certificate", path.display()))
+                        .mistake(format!("`{}` holds no certificate", path.display()))
                         .help("give a PEM file with the certificates of your own authorities"),
                 ),
                 Err(reason) => self.mistakes.push(part::unreadable(&place, path, &reason)),
@@ -232,25 +232,25 @@ impl Loading {
         target
     }
 
-    fn unique_ids(&mut self, targets: &[Target], root: &Spot<'_>) {
+    fn unique_ids(&mut self, file: &File, root: &Spot<'_>) {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-        let items = root.key("targets").items();
-        for target in targets {
-            let line = target.declared.as_ref().map_or(0, |place| place.line);
-            if let Some(first) = seen.get(target.id.as_str()) {
-                let spot = items.iter().find(|item| item.line() == line && declaration::id(item) == Some(&target.id));
-                let message = format!("repeated target id `{}`", target.id);
-                // The reserved id of the register has no item of its own: then the other one is meant.
-                let mistake = match spot {
-                    Some(item) if item.key("id").exists() => item.key("id").mistake(message),
-                    Some(item) => item.mistake(message),
-                    None => root.key(part::REGISTER_ID).mistake_in_key(message),
-                };
-                let label = format!("first used on line {first}");
-                self.mistakes.push(mistake.label(label).help("give each target an id of its own"));
-            } else {
-                seen.insert(&target.id, line);
+        let mut repeated = |id, spot: &Spot<'_>, mistake: &dyn Fn(String) -> Diagnostic| match seen.get(id) {
+            Some(first) => {
+                let mistake =
+                    mistake(format!("repeated target id `{id}`")).label(format!("first used on line {first}"));
+                self.mistakes.push(mistake.help("give each target an id of its own"));
             }
+            None => {
+                seen.insert(id, spot.line());
+            }
+        };
+        for (entry, item) in file.targets.iter().zip(root.key("targets").items()) {
+            let spot = if item.key("id").exists() { item.key("id") } else { item };
+            repeated(entry.id(), &spot, &|message| spot.mistake(message));
+        }
+        let register = root.key("vendors");
+        if register.exists() {
+            repeated(part::REGISTER_ID, &register, &|message| register.mistake_in_key(message));
         }
     }
 
@@ -261,7 +261,8 @@ impl Loading {
             let host = item.key("host");
             let Some(name) = host.text().filter(|name| !hosts.contains(name)) else { continue };
             let mistake = host.mistake(format!("`{name}` is no target of kind host"));
-            self.mistakes.push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));
+            self.mistakes
+                .push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));
         }
     }
 

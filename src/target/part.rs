@@ -1,7 +1,7 @@
 //! The parts of a configuration that may stand in files of their own: the retention schedule and the register.
 
 use super::{Loading, Source, secrets};
-use crate::model::register::Register;
+use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
 use crate::yaml::{Diagnostic, Document, MAX_BYTES, Selection, Spot};
 use schemars::JsonSchema;
@@ -45,11 +45,11 @@ impl Loading {
         self.read(document, file, Selection { path, ..Selection::default() })
     }
 
-    pub(super) fn register(&mut self, root: &Spot<'_>, organisation: Option<&Map<String, Value>>) -> Option<Part<Register>> {
+    pub(super) fn register(&mut self, root: &Spot<'_>, organisation: Option<&Organisation>) -> Option<Part<Register>> {
         let (document, file) = self.written(root, "vendors")?;
         let mut defaults = Map::new();
-        if let Some(organisation) = organisation {
-            defaults.insert("organisation".to_owned(), Value::Object(organisation.clone()));
+        if let Some(organisation) = organisation.and_then(|organisation| serde_json::to_value(organisation).ok()) {
+            defaults.insert("organisation".to_owned(), organisation);
         }
         let selection = if file.is_some() {
             Selection { defaults, ..Selection::default() }
@@ -91,6 +91,12 @@ impl Loading {
         }
     }
 
+    /// Takes a file into the digest, by its path as it is written: where the folder stands is no content.
+    pub(super) fn covers(&mut self, file: &Path, content: Value) {
+        let written = file.strip_prefix(&self.folder).unwrap_or(file);
+        self.files.insert(written.display().to_string(), content);
+    }
+
     fn read<T: DeserializeOwned>(
         &mut self,
         document: Arc<Document>,
@@ -100,7 +106,7 @@ impl Loading {
         let path = selection.path.iter().map(|key| (*key).to_owned()).collect();
         let read = document.select::<Value>(selection.clone()).and_then(|canonical| {
             if let Some(file) = &file {
-                self.files.insert(file.display().to_string(), canonical);
+                self.covers(file, canonical);
             }
             document.select::<T>(selection)
         });
@@ -116,7 +122,7 @@ impl Loading {
 
 /// The mistake of naming a file that cannot be read.
 pub(super) fn unreadable(spot: &Spot<'_>, path: &Path, reason: &str) -> Diagnostic {
-    spot.mistake(format!("{} cannot be read: {reason}", path.display()))
+    spot.mistake(format!("`{}` cannot be read: {reason}", path.display()))
         .label("named here")
         .help("a path is relative to the folder of the file that names it")
 }

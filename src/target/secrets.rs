@@ -19,15 +19,20 @@ pub(super) fn is_secret(path: &[&str], text: &str) -> bool {
 
 fn names_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    ["password", "passwd", "passphrase", "secret", "token"].iter().any(|word| key.contains(word)) || key == "credentials"
+    ["password", "passwd", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
+        || key == "credentials"
 }
 
-/// True for an address that carries a user and a password, such as `postgresql://user:pass@db`.
+/// True for an address that carries a password, such as `postgresql://user:pass@db` or `host=db password=pass`.
 pub(super) fn holds_login(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else { return false };
+    let lower = text.to_lowercase();
+    if lower.contains("password=") || lower.contains("pwd=") {
+        return true;
+    }
+    let (scheme, rest) = text.split_once("://").map_or((false, text), |(_, rest)| (true, rest));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     // A password may hold any of the characters that end an authority.
-    authority.contains('@') || rest.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'))
+    (scheme && authority.contains('@')) || rest.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'))
 }
 
 #[cfg(test)]
@@ -42,10 +47,13 @@ mod tests {
         assert!(is_secret(&["API_TOKEN"], "hunter2"));
         assert!(is_secret(&["targets", "address"], "postgresql://auditor:hunter2@db.example/app"));
         assert!(is_secret(&[], "postgresql://auditor:hun/ter2@db.example/app"));
+        assert!(is_secret(&[], "postgresql://db.example/app?sslmode=require&password=hunter2"));
+        assert!(is_secret(&[], "auditor:hunter2@db.example:5432"));
     }
 
     #[test]
     fn names_of_secrets_and_other_texts_are_not() {
+        assert!(!is_secret(&["contacts"], "privacy@example.net"));
         assert!(!is_secret(&["targets", "credentials", "password"], "env:PROBITY_PG"));
         assert!(!is_secret(&["password"], "\"file:/run/secrets/pg\""));
         assert!(!is_secret(&["targets", "credentials", "user"], "auditor"));

@@ -1,1 +1,96 @@
-//! The room `worker`.
+//! The pipeline: looks at every target side by side within limits, then judges what was seen.
+//!
+//! A collector's panic or a target's overrun ends that look alone, and is itself recorded as a failed observation.
+
+mod looking;
+mod secrets;
+
+pub use looking::{Setup, collect};
+pub use secrets::SystemSecrets;
+
+use crate::catalogue::Catalogue;
+use crate::check::derive;
+use crate::check::{Case, Engine};
+use crate::control;
+use crate::model::assessment::Evidence;
+use crate::model::{Assessment, Framework};
+use crate::yaml::Diagnostic;
+
+/// The form of the file that `collect` writes.
+pub const EVIDENCE_SCHEMA: &str = "probity.observations/1";
+
+/// Judges what was seen, as of the instant at which looking ended. Needs no network and no clock, so that the same
+/// evidence gives the same assessment.
+///
+/// # Errors
+/// When a check does not compile, or an overlay names none.
+pub fn judge(evidence: Evidence, catalogue: &Catalogue) -> Result<Assessment, Vec<Diagnostic>> {
+    let engine = Engine::new(catalogue, &evidence.judging)?;
+    let as_of = evidence.run.ended;
+    let derived = derive::run(&evidence.targets, &evidence.observations, &evidence.judging, catalogue, as_of);
+    let mut all = evidence.observations.clone();
+    all.extend(derived.iter().cloned());
+    let results = engine.judge(&Case { targets: &evidence.targets, observations: &all, as_of });
+    let frameworks: Vec<&Framework> =
+        evidence.judging.policy.frameworks.iter().filter_map(|id| catalogue.frameworks().get(id)).collect();
+    Ok(control::assess(evidence, derived, results, &frameworks, &catalogue.digest()))
+}
+
+/// Why stored evidence is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// It is not JSON of the right form.
+    #[error("the evidence is not of the form {EVIDENCE_SCHEMA}: {0}")]
+    Form(String),
+    /// It was written by another version.
+    #[error("the evidence has the schema `{0}`; this version reads `{EVIDENCE_SCHEMA}`")]
+    Schema(String),
+    /// A record is not what it was when it was sealed.
+    #[error("observation {id} ({kind} of {target}) was changed after it was sealed")]
+    Changed {
+        /// The id that the record claims.
+        id: String,
+        /// Its kind.
+        kind: String,
+        /// Its target.
+        target: String,
+    },
+}
+
+/// Reads what `collect` wrote, and refuses a record that was changed after it was sealed.
+///
+/// # Errors
+/// When it is not such a file, or a record's content does not have the record's id.
+pub fn read_evidence(bytes: &[u8]) -> Result<Evidence, EvidenceError> {
+    let value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| EvidenceError::Form(error.to_string()))?;
+    match value.get("schema").and_then(serde_json::Value::as_str) {
+        Some(EVIDENCE_SCHEMA) => {}
+        Some(other) => return Err(EvidenceError::Schema(other.chars().take(80).collect())),
+        None => return Err(EvidenceError::Form("it has no `schema`".to_owned())),
+    }
+    let evidence: Evidence = serde_json::from_value(value).map_err(|error| EvidenceError::Form(error.to_string()))?;
+    for observation in &evidence.observations {
+        if observation.content_id() != observation.id {
+            return Err(EvidenceError::Changed {
+                id: observation.id.clone(),
+                kind: observation.kind.clone(),
+                target: observation.target.clone(),
+            });
+        }
+    }
+    Ok(evidence)
+}
+
+/// The file that `collect` writes.
+///
+/// # Errors
+/// When a value does not serialise: a fault of our types.
+pub fn write_evidence(evidence: &Evidence) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = serde_json::to_vec_pretty(evidence)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

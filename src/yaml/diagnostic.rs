@@ -116,6 +116,6 @@ mod tests {
     fn place_beyond_the_text_or_inside_a_character_is_moved_to_a_boundary() {
         let source: Arc<str> = Arc::from("é");
         assert_eq!(Diagnostic::at("x", source.clone(), 1..9, "m").span, Some(0..2));
-        assert_eq!(Diagnostic::at("x", source, 7..3, "m").span, Some(2..2));
+        assert_eq!(Diagnostic::at("x", source, 7..9, "m").span, Some(2..2));
     }
 }

@@ -6,6 +6,7 @@ mod diagnostic;
 mod document;
 mod nearest;
 mod selection;
+mod tree;
 mod words;
 
 pub use diagnostic::Diagnostic;
@@ -39,7 +40,8 @@ fn options() -> serde_yaml::Options {
         budget: serde_yaml::budget! {
             max_reader_input_bytes: Some(MAX_BYTES),
             max_depth: MAX_DEPTH,
-            flow_nesting_limit: MAX_DEPTH,
+            // Above the depth, so that the depth is what is told.
+            flow_nesting_limit: 2 * MAX_DEPTH,
             max_nodes: MAX_NODES,
             max_events: 4 * MAX_NODES,
             max_anchors: MAX_ANCHORS,

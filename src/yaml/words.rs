@@ -32,8 +32,13 @@ impl Words {
 
 /// The diagnostic of an error in this document.
 pub(super) fn diagnose(document: &Document, error: &Error) -> Diagnostic {
-    let span = error.location().map(|location| place(document, &location));
+    let error_place = error.location().map(|location| place(document, &location));
     let error = innermost(error);
+    let span = match (error, error_place) {
+        (Error::SerdeMissingField { .. }, Some(span)) => Some(document.mapping(span.start).unwrap_or(span)),
+        (Error::ExternalMessage { .. }, Some(span)) => Some(tab(document.text(), span.start).unwrap_or(span)),
+        (_, span) => span,
+    };
     let hidden = span.as_ref().is_some_and(|span| document.covers_hidden(span));
     let words = match error {
         // A message of the type's own may quote the value.
@@ -78,11 +83,12 @@ fn words(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wor
     match error {
         Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
         Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
-        Error::SerdeMissingField { field, .. } => {
-            Words { label: Some("in what is written here".to_owned()), ..format!("missing key `{field}`").into() }
-        }
+        Error::SerdeMissingField { field, .. } => Words {
+            label: Some("in the mapping that starts here".to_owned()),
+            ..Words::from(format!("missing key `{field}`")).help(format!("add  {field}:  with its value"))
+        },
         Error::DuplicateMappingKey { key, .. } => Words {
-            label: Some("written before".to_owned()),
+            label: Some("the second one".to_owned()),
             ..match key {
                 Some(key) => Words::from(format!("repeated key `{}`", cut(key))),
                 None => Words::from("repeated key"),
@@ -91,14 +97,23 @@ fn words(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wor
         .help("a key may stand once in a mapping: join the two, or take one out"),
         Error::SerdeInvalidType { unexpected, expected, .. } => mismatch(unexpected, expected),
         Error::SerdeInvalidValue { unexpected, expected, .. } => mismatch(unexpected, expected),
-        Error::SerdeInvalidLength { len, expected, .. } => format!("{len} items, but expected {}", noun(expected)).into(),
-        Error::Unexpected { expected, .. } => format!("expected {}", noun(expected)).into(),
-        Error::InvalidScalar { ty, .. } => format!("expected {}", noun(ty)).into(),
+        Error::SerdeInvalidLength { len, expected, .. } => {
+            format!("{len} items, but expected {}", noun(expected)).into()
+        }
+        Error::Unexpected { expected, .. } => form(&noun(expected), ""),
+        Error::InvalidScalar { ty, .. } => form(&noun(ty), ""),
+        Error::UnsupportedTag { tag, .. } => {
+            Words::from(format!("the tag `{}` is not read", cut(tag))).help("write the value itself, without a tag")
+        }
         Error::InvalidBooleanStrict { .. } => Words::from("expected true or false").help("write  true  or  false"),
-        Error::NullIntoString { .. } => Words::from("expected a text, found nothing").help("write a value after the colon"),
+        Error::NullIntoString { .. } => {
+            Words::from("expected a text, found nothing").help("write a value after the colon")
+        }
         Error::Message { msg, .. } | Error::SerdeVariantId { msg, .. } => custom(msg),
         Error::ExternalMessage { .. } => syntax(document, error, span),
-        Error::MultipleDocuments { .. } => Words::from("a second document starts here").help("write one document a file"),
+        Error::MultipleDocuments { .. } => {
+            Words::from("a second document starts here").help("write one document a file")
+        }
         Error::MergeKeyNotAllowed { .. } => Words::from("merge keys (`<<`) are not read").help("write the keys out"),
         Error::Eof { .. } => "the file is empty".into(),
         Error::Budget { .. }
@@ -136,7 +151,17 @@ fn mismatch(unexpected: &str, expected: &str) -> Words {
         "unit" | "null" | "Option" => "nothing",
         _ => "something else",
     };
-    format!("expected {}, found {found}", noun(expected)).into()
+    form(&noun(expected), &format!(", found {found}"))
+}
+
+/// What was expected, with how it is written where that is no matter of course.
+fn form(expected: &str, found: &str) -> Words {
+    let words = Words::from(format!("expected {expected}{found}"));
+    match expected {
+        "a list" => words.help("write a list in brackets, or a line that starts with `- ` for each item"),
+        "a mapping" => words.help("write keys with their values, for example  { key: value }"),
+        _ => words,
+    }
 }
 
 /// What serde or the YAML crate expected, in plain words.
@@ -167,6 +192,20 @@ fn custom(message: &str) -> Words {
     }
 }
 
+/// The tab that indents the line of this byte or the next line, which a parser finds out too late.
+fn tab(text: &str, offset: usize) -> Option<Range<usize>> {
+    let start = text.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
+    let mut line_start = start;
+    for line in text.get(start..)?.split_inclusive('\n').take(2) {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(at) = line.get(..indent).and_then(|indent| indent.find('\t')) {
+            return Some(line_start + at..line_start + at + 1);
+        }
+        line_start += line.len();
+    }
+    None
+}
+
 fn syntax(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Words {
     let reason = UserMessageFormatter.format_message(error).into_owned();
     let words = Words::from(format!("this is not YAML: {}", cut(&reason)));
@@ -174,11 +213,10 @@ fn syntax(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wo
     let at = span.map_or(0, |span| span.start);
     let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-    if indent.contains('\t') || reason.contains("tab") {
+    if tab(text, at).is_some() || reason.contains("tab") {
         words.help("indent with spaces: YAML does not allow a tab there")
     } else if line.contains(": ") && !line.contains(['"', '\'']) {
-        words.help("look at the indentation, and put a text that holds `: ` or ` #` in quotes")
+        words.help("look at the indentation and the brackets, and put a text that holds `: ` or ` #` in quotes")
     } else {
         words.help("look at the indentation, the brackets and the quotes up to here")
     }
@@ -187,16 +225,21 @@ fn syntax(document: &Document, error: &Error, span: Option<&Range<usize>>) -> Wo
 fn limit(error: &Error) -> Words {
     use serde_yaml::budget::BudgetBreach;
     match error {
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => format!("nested deeper than {MAX_DEPTH} levels").into(),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            format!("nested deeper than {MAX_DEPTH} levels").into()
+        }
         Error::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
-            Words::from(format!("more than {MAX_NODES} values in one file")).help("split the file")
+            Words::from(format!("more than {MAX_NODES} values in one file, counting what aliases repeat"))
+                .help("split the file, and write values out instead of repeating them by alias")
         }
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             Words::from("a second document starts here").help("write one document a file")
         }
         Error::Budget { breach: BudgetBreach::ScalarBytes { .. }, .. } => "the texts in the file are too long".into(),
-        _ => Words::from(format!("more aliases than are read (at most {MAX_ANCHORS} anchors and aliases, without growth)"))
-            .help("write the values out instead of repeating them by alias"),
+        _ => Words::from(format!(
+            "more aliases than are read (at most {MAX_ANCHORS} anchors and aliases, without growth)"
+        ))
+        .help("write the values out instead of repeating them by alias"),
     }
 }
 

@@ -13,3 +13,4 @@ mod sqlite;
 mod support;
 mod tls;
 mod vendors;
+mod x509;

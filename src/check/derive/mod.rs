@@ -2,7 +2,9 @@
 
 pub mod at_rest;
 pub mod coverage;
+pub mod day;
 pub mod grade;
+pub mod table;
 pub mod transfers;
 pub mod vendors;
 
@@ -36,7 +38,12 @@ pub struct Derivation {
 }
 
 /// Every derivation, in the order in which they run.
-pub const DERIVATIONS: &[Derivation] = &[];
+pub const DERIVATIONS: &[Derivation] = &[
+    at_rest::AT_REST,
+    grade::GRADE,
+    Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
+    Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
+];
 
 /// Runs every derivation; a later one sees what the earlier ones gave. Gives the derived observations alone.
 pub fn run(

@@ -1,1 +1,174 @@
 //! The collector of TLS endpoints.
+
+mod address;
+pub mod certificate;
+mod facts;
+pub mod handshake;
+mod ledger;
+mod legacy_groups;
+mod modern;
+mod offer;
+mod order;
+mod plan;
+pub mod prime;
+mod probe;
+mod prober;
+mod ssl2;
+mod suites;
+mod upgrade;
+
+use super::{CollectContext, Collecting, Collector, Job};
+use crate::model::target::Engine;
+use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
+use crate::net::Budget;
+use certificate::Anchors;
+use facts::{Data, Facts};
+use futures_util::future::join_all;
+use prober::Prober;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use upgrade::Upgrade;
+
+const ID: &str = "tls";
+const YIELDS: &[&str] =
+    &["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.features"];
+
+/// Looks at what a TLS server offers, with hellos of our own and a few whole handshakes.
+pub struct Tls;
+
+impl Collector for Tls {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn accepts(&self, target: &Target) -> bool {
+        match target.kind {
+            TargetKind::Endpoint => true,
+            TargetKind::Database => target.engine == Some(Engine::Postgresql),
+            _ => false,
+        }
+    }
+
+    fn yields(&self) -> &'static [&'static str] {
+        YIELDS
+    }
+
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
+        Box::pin(collect(job, cx))
+    }
+}
+
+async fn collect(job: &Job, cx: &CollectContext) -> Vec<Observation> {
+    let target = &job.target;
+    let part = match job.addresses.as_slice() {
+        [] => format!("{}:{}", target.connection.host, target.connection.port),
+        [first, ..] => first.to_string(),
+    };
+    let upgrade = match upgrade_of(target) {
+        Ok(upgrade) => upgrade,
+        Err(trouble) => return failed(target, &part, cx, &trouble),
+    };
+    if job.addresses.is_empty() {
+        let trouble = Trouble::new(Reason::Unreachable, format!("{} has no address", target.connection.host));
+        return failed(target, &part, cx, &trouble);
+    }
+    let anchors = match Anchors::new(&target.connection.ca_files) {
+        Ok(anchors) => Arc::new(anchors),
+        Err(trouble) => return failed(target, &part, cx, &trouble),
+    };
+    let budget = Budget::new(Arc::clone(&cx.dial), cx.limits.connections, cx.limits.target_time);
+    let looks = job.addresses.iter().map(|address| one(target, *address, cx, &budget, upgrade, Arc::clone(&anchors)));
+    join_all(looks).await.into_iter().flatten().collect()
+}
+
+/// PostgreSQL speaks a dialogue before TLS, whether it is named as an endpoint or as a database.
+fn upgrade_of(target: &Target) -> Result<Upgrade, Trouble> {
+    match (target.kind, target.connection.starttls.as_deref()) {
+        (TargetKind::Database, None) => Ok(Upgrade::Postgresql),
+        (_, word) => Upgrade::of(word),
+    }
+}
+
+async fn one(
+    target: &Target,
+    address: SocketAddr,
+    cx: &CollectContext,
+    budget: &Budget,
+    upgrade: Upgrade,
+    anchors: Arc<Anchors>,
+) -> Vec<Observation> {
+    let part = address.to_string();
+    let name = target.connection.server_name.clone().unwrap_or_else(|| target.connection.host.clone());
+    let prober = Prober::new(cx, budget, &target.id, address, upgrade, name.clone());
+    let look = match address::look(&prober, &name).await {
+        Ok(look) => look,
+        Err(trouble) => {
+            let mut failed = failed(target, &part, cx, &trouble);
+            return failed.drain(..).map(|failed| failed.with_transcript(prober.transcript())).collect();
+        }
+    };
+    let (ledger, now) = (prober.ledger(), cx.clock.now());
+    // Signatures and primes are arithmetic: other sockets must not wait for it.
+    let computed = tokio::task::spawn_blocking(move || {
+        let facts = Facts::new(look, ledger);
+        let certificates = facts.certificates(&name, &anchors, now);
+        (facts, certificates)
+    });
+    let Ok((facts, certificates)) = computed.await else {
+        return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
+    };
+    let at = At { target, part: &part, now };
+    let seen = |observation: Observation| observation.with_transcript(prober.transcript());
+    vec![
+        seen(at.observation("tls.protocols", facts.protocols())),
+        seen(at.observation("tls.suites", facts.suites())),
+        at.observation("tls.groups", facts.groups()),
+        at.observation("tls.dh", facts.dh()),
+        at.observation("tls.certificates", certificates),
+        at.observation("tls.features", facts.features()),
+    ]
+}
+
+/// Where and when something was seen.
+struct At<'a> {
+    target: &'a Target,
+    part: &'a str,
+    now: jiff::Timestamp,
+}
+
+impl At<'_> {
+    fn observation<T: Serialize>(&self, kind: &str, (data, trouble): Data<T>) -> Observation {
+        let complete = Observation::complete(kind, &self.target.id, self.part, ID, self.now, &data);
+        match (complete, trouble) {
+            (Ok(complete), None) => complete,
+            (Ok(complete), Some(trouble)) => complete.partial(trouble),
+            (Err(error), _) => {
+                let trouble = Trouble::new(Reason::Internal, error.to_string());
+                Observation::failed(kind, &self.target.id, self.part, ID, self.now, trouble)
+            }
+        }
+    }
+}
+
+fn failed(target: &Target, part: &str, cx: &CollectContext, trouble: &Trouble) -> Vec<Observation> {
+    let now = cx.clock.now();
+    YIELDS.iter().map(|kind| Observation::failed(kind, &target.id, part, ID, now, trouble.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_looks_at_endpoints_and_at_postgresql() {
+        let endpoint = Target::new("a", TargetKind::Endpoint, "a.example:443");
+        let mut database = Target::new("b", TargetKind::Database, "b.example:5432");
+        assert!(Tls.accepts(&endpoint));
+        assert!(!Tls.accepts(&database));
+        database.engine = Some(Engine::Postgresql);
+        assert!(Tls.accepts(&database));
+        assert_eq!(upgrade_of(&database), Ok(Upgrade::Postgresql));
+        assert_eq!(upgrade_of(&endpoint), Ok(Upgrade::Direct));
+    }
+}

@@ -1,1 +1,0 @@
-//! Derives the evaluation of transfers.

@@ -1,1 +1,0 @@
-//! Derives the vendor rules.

@@ -1,0 +1,118 @@
+//! Where reports go: `-o FORMAT[=PATH]`, one run, many outputs.
+
+use super::Failure;
+use crate::model::{Assessment, Check, Verdict};
+use crate::report::{self, Context, Detail, Format};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// One output: a format, and a file or standard output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// The format.
+    pub format: Format,
+    /// The file; standard output where there is none.
+    pub path: Option<PathBuf>,
+}
+
+impl std::str::FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Output, String> {
+        let (word, path) = text.split_once('=').map_or((text, None), |(word, path)| (word, Some(path)));
+        let format = Format::parse(word).ok_or_else(|| {
+            let words: Vec<&str> = Format::ALL.iter().map(|format| format.word()).collect();
+            format!("there is no format `{word}`; there are {}", words.join(", "))
+        })?;
+        match path {
+            Some("") => Err(format!("the path after `{word}=` is empty; `{word}=-` is standard output")),
+            Some("-") | None => Ok(Output { format, path: None }),
+            Some(path) => Ok(Output { format, path: Some(path.into()) }),
+        }
+    }
+}
+
+/// Writes every output. A terminal summary is shown as well, unless standard output is taken.
+pub fn write_all(
+    outputs: &[Output],
+    assessment: &Assessment,
+    verdict: &Verdict,
+    checks: &BTreeMap<String, Check>,
+    detail: Detail,
+) -> Result<(), Failure> {
+    let table = Output { format: Format::Table, path: None };
+    let taken = outputs.iter().any(|output| output.path.is_none());
+    let all = outputs.iter().chain((!taken).then_some(&table));
+    for output in all {
+        let on_terminal = output.path.is_none() && std::io::stdout().is_terminal();
+        let context = Context { width: width(on_terminal), colour: on_terminal && colour(), detail, checks };
+        let bytes = report::render(output.format, assessment, verdict, &context)
+            .map_err(|error| Failure::new(format!("failed to {error}: this is a fault of probity; please report it")))?;
+        match &output.path {
+            None => print(&bytes)?,
+            Some(path) => write_file(path, &bytes)?,
+        }
+    }
+    Ok(())
+}
+
+/// Columns of the terminal, or 100 where there is none.
+fn width(on_terminal: bool) -> u16 {
+    if !on_terminal {
+        return std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    }
+    comfy_table::Table::new().width().unwrap_or(100)
+}
+
+/// Whether colour is wanted (no-color.org).
+fn colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Writes to standard output. A reader that has gone away is no failure.
+pub fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file whole or not at all: beside it first, then in its place.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        let help = "name a file in a folder that exists and that you may write to";
+        Failure::help(format!("{} cannot be written: {error}", path.display()), help)
+    };
+    if path.exists() && !path.is_file() {
+        // A pipe or a device is written as it is.
+        return std::fs::write(path, bytes).map_err(failed);
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let beside = path.with_file_name(name);
+    std::fs::write(&beside, bytes).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(|error| {
+        let _ = std::fs::remove_file(&beside);
+        failed(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_a_format_and_perhaps_a_path() {
+        let html = Output { format: Format::Html, path: Some("a=b.html".into()) };
+        assert_eq!("html=a=b.html".parse(), Ok(html));
+        assert_eq!("json".parse(), Ok(Output { format: Format::Json, path: None }));
+        assert_eq!("json=-".parse(), Ok(Output { format: Format::Json, path: None }));
+        assert!("docx=x".parse::<Output>().unwrap_err().contains("table, json, html, junit, sarif"));
+        assert!("html=".parse::<Output>().unwrap_err().contains("empty"));
+    }
+}

@@ -1,0 +1,263 @@
+//! `scan`, and its two halves `collect` and `evaluate`.
+
+use super::output::{self, Output};
+use super::{Ending, Failure, system};
+use crate::catalogue::Catalogue;
+use crate::collect::Limits;
+use crate::gate;
+use crate::model::assessment::Evidence;
+use crate::model::policy::Judging;
+use crate::model::Severity;
+use crate::report::Detail;
+use crate::target::{self, Config};
+use crate::worker;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The largest file that `evaluate` reads.
+const EVIDENCE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Look at targets, judge what was seen, report it, and gate on it
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  probity scan shop.example
+  probity scan shop.example:8443 '[2001:db8::7]:443' --fail-on medium
+  probity scan -c probity.yaml -o html=report.html -o json=report.json -o junit=junit.xml -o sarif=probity.sarif")]
+pub struct Scan {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    how: How,
+    #[command(flatten)]
+    judged: Judged,
+}
+
+/// Look at targets and write down what was seen, to be judged later or elsewhere
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  probity collect -c probity.yaml -o json=obs.json
+  probity collect shop.example > obs.json")]
+pub struct Collect {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    how: How,
+    /// Where to write: json=PATH, or json for standard output
+    #[arg(short, long, value_name = "json[=PATH]", default_value = "json")]
+    output: Output,
+    /// Show no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Judge what `collect` wrote; needs no network
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  probity evaluate obs.json
+  probity evaluate obs.json -o json=report.json --checks our-checks/
+  probity evaluate obs.json -c probity.yaml      with this policy instead of the one it was collected under")]
+pub struct Evaluate {
+    /// The file that `collect` wrote
+    evidence: PathBuf,
+    /// Take policy, overlays and waivers from this configuration
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    judged: Judged,
+}
+
+/// What is looked at.
+#[derive(Args)]
+struct What {
+    /// Endpoints: a host, host:port, [address]:port or https address; port 443 where none is given
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// A configuration file; see `probity init`
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// PEM file of a certification authority of your own (repeatable)
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
+}
+
+/// Within which limits.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+struct How {
+    /// Parallel connections to one target
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    connections: u16,
+    /// Seconds for one target
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    target_time: u64,
+}
+
+/// How it is judged and reported.
+#[derive(Args)]
+#[command(next_help_heading = "Judging and reports")]
+struct Judged {
+    /// A report: table, json, html, junit or sarif, to a file or to standard output (repeatable)
+    #[arg(short, long, value_name = "FORMAT[=PATH]")]
+    output: Vec<Output>,
+    /// Fail the gate at this severity and above: info, low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    fail_on: Option<Severity>,
+    /// Per cent of results that must have been judged
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    min_coverage: Option<u8>,
+    /// What failures that a waiver covers do to the gate
+    #[arg(long, value_name = "pass|fail", default_value = "pass")]
+    waived: Waived,
+    /// A folder with checks of your own
+    #[arg(long, value_name = "DIR")]
+    checks: Option<PathBuf>,
+    /// Show passes, too
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Show the verdict alone
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Waived {
+    Pass,
+    Fail,
+}
+
+fn severity(word: &str) -> Result<Severity, String> {
+    Severity::parse(word).ok_or_else(|| "the severities are info, low, medium, high and critical".to_owned())
+}
+
+impl Scan {
+    /// Runs the command.
+    pub fn run(self) -> Ending {
+        let catalogue = self.judged.catalogue()?;
+        let config = self.what.config(&catalogue)?;
+        let evidence = system::look(&config, self.how.limits(), !self.judged.quiet)?;
+        self.judged.finish(evidence, &catalogue)
+    }
+}
+
+impl Collect {
+    /// Runs the command.
+    pub fn run(self) -> Ending {
+        if self.output.format != crate::report::Format::Json {
+            return Err(Failure::help("what was seen is written as JSON", "write -o json=PATH"));
+        }
+        let config = self.what.config(&Catalogue::built_in()?)?;
+        let evidence = system::look(&config, self.how.limits(), !self.quiet)?;
+        let bytes = worker::write_evidence(&evidence)
+            .map_err(|error| Failure::new(format!("the evidence cannot be written as JSON: {error}")))?;
+        match &self.output.path {
+            Some(path) => output::write_file(path, &bytes)?,
+            None => output::print(&bytes)?,
+        }
+        let interrupted = evidence.run.interrupted;
+        Ok(if interrupted { gate::Exit::Interrupted } else { gate::Exit::Passed }.code())
+    }
+}
+
+impl Evaluate {
+    /// Runs the command.
+    pub fn run(self) -> Ending {
+        let catalogue = self.judged.catalogue()?;
+        let mut evidence = self.read()?;
+        if let Some(file) = &self.config {
+            let config = target::load(file)?;
+            names(&config, &catalogue)?;
+            evidence.judging = config.judging;
+        }
+        self.judged.finish(evidence, &catalogue)
+    }
+
+    fn read(&self) -> Result<Evidence, Failure> {
+        let shown = self.evidence.display();
+        let help = "give the file that `probity collect -o json=PATH` wrote";
+        let unreadable = |error: std::io::Error| Failure::help(format!("{shown} cannot be read: {error}"), help);
+        let size = std::fs::metadata(&self.evidence).map_err(unreadable)?.len();
+        if size > EVIDENCE_BYTES {
+            return Err(Failure::new(format!("{shown} is larger than {} MiB", EVIDENCE_BYTES >> 20)));
+        }
+        let bytes = std::fs::read(&self.evidence).map_err(unreadable)?;
+        worker::read_evidence(&bytes).map_err(|error| Failure::help(format!("{shown}: {error}"), help))
+    }
+}
+
+impl What {
+    fn config(&self, catalogue: &Catalogue) -> Result<Config, Failure> {
+        let mut config = match (&self.config, self.targets.is_empty()) {
+            (Some(_), false) => {
+                let help = "put the targets into the configuration, or leave -c away";
+                return Err(Failure::help("targets stand either on the command line or in a configuration", help));
+            }
+            (Some(file), true) => target::load(file)?,
+            (None, false) => target::from_arguments(&self.targets)?,
+            (None, true) => {
+                let help = "`probity scan shop.example`, or `probity init shop.example` for a configuration to start from";
+                return Err(Failure::help("there is nothing to look at", help));
+            }
+        };
+        names(&config, catalogue)?;
+        for hint in std::mem::take(&mut config.hints) {
+            anstream::eprint!("{:?}", super::diagnostic::report(hint));
+        }
+        for target in &mut config.targets {
+            target.connection.ca_files.extend(self.ca.iter().cloned());
+        }
+        Ok(config)
+    }
+}
+
+/// Refuses names of checks and frameworks that the catalogue lacks.
+fn names(config: &Config, catalogue: &Catalogue) -> Result<(), Failure> {
+    let checks: Vec<&str> = catalogue.checks().keys().map(String::as_str).collect();
+    let frameworks: Vec<&str> = catalogue.frameworks().keys().map(String::as_str).collect();
+    let mistakes = config.unknown_names(&checks, &frameworks);
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
+}
+
+impl How {
+    fn limits(&self) -> Limits {
+        Limits { connections: usize::from(self.connections), target_time: Duration::from_secs(self.target_time) }
+    }
+}
+
+impl Judged {
+    fn catalogue(&self) -> Result<Catalogue, Failure> {
+        Ok(match &self.checks {
+            Some(folder) => Catalogue::with_folder(folder)?,
+            None => Catalogue::built_in()?,
+        })
+    }
+
+    fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        }
+    }
+
+    /// Judges, reports and gates.
+    fn finish(&self, mut evidence: Evidence, catalogue: &Catalogue) -> Ending {
+        self.overrule(&mut evidence.judging);
+        let assessment = worker::judge(evidence, catalogue)?;
+        let verdict = gate::decide(&assessment, self.waived == Waived::Fail);
+        output::write_all(&self.output, &assessment, &verdict, catalogue.checks(), self.detail())?;
+        Ok(verdict.exit)
+    }
+
+    fn overrule(&self, judging: &mut Judging) {
+        if let Some(severity) = self.fail_on {
+            judging.policy.fail_on = severity;
+        }
+        if let Some(percent) = self.min_coverage {
+            judging.policy.min_coverage = percent;
+        }
+    }
+}

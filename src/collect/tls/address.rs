@@ -1,0 +1,377 @@
+//! The look at one address, from the four first hellos to the last question.
+
+use super::handshake::{self, Ask, Schemes, Versions};
+use super::legacy_groups;
+use super::modern::{self, Modern};
+use super::offer::Offer;
+use super::order;
+use super::plan;
+use super::probe::Outcome;
+use super::prober::{Answer, Prober, Refusal, clear};
+use super::ssl2::{self, Ssl2};
+use super::suites::{self, Found, VersionSuites};
+use crate::model::tls::Order;
+use crate::model::{Fact, Reason, Trouble};
+use crate::wire::Version;
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The four first hellos are judged within this time.
+const FIRST: Duration = Duration::from_secs(30);
+/// A whole handshake may take so long.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+/// SSLv3 to TLS 1.2, newest first.
+const LEGACY: [Version; 4] = [Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
+
+/// What the loops gave. The rest is in the prober's ledger.
+pub struct Look {
+    /// SSLv2.
+    pub ssl2: Ssl2,
+    /// SSLv3 to TLS 1.3.
+    pub versions: BTreeMap<Version, VersionSuites>,
+    /// TLS 1.3, where it is offered.
+    pub modern: Option<Modern>,
+    /// The groups of the newest older version with ECDHE.
+    pub legacy_groups: Option<(Version, Found)>,
+    /// Who chooses the suite.
+    pub orders: Vec<Order>,
+    /// Who chooses the group.
+    pub group_order: Fact<String>,
+    /// TLS_FALLBACK_SCSV.
+    pub fallback: Fact<String>,
+    /// Handshakes that should have shown a certificate and did not, and why.
+    pub unseen: Vec<Trouble>,
+    /// The application protocols chosen in TLS 1.3; an empty one where none was.
+    pub alpn: Vec<String>,
+    /// A handshake in TLS 1.3 succeeded.
+    pub shown: bool,
+}
+
+/// Looks at an address.
+///
+/// # Errors
+/// When it cannot be reached, does not speak TLS, or accepts nothing: then there is no fact at all.
+pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Trouble> {
+    let first = First::ask(prober).await?;
+    let baseline = first.settle_baseline(prober).await;
+    let (modern_first, older) =
+        tokio::join!(modern_first(prober, &baseline), older_first(prober, &first));
+    let ssl2 = ssl2::settle(prober, first.ssl2);
+    let (legacy, modern, shown, ssl2) = tokio::join!(
+        legacy(prober, older),
+        modern_suites(prober, &modern_first),
+        certificates(prober, &modern_first, server_name),
+        ssl2
+    );
+    let mut versions: BTreeMap<Version, VersionSuites> =
+        legacy.into_iter().map(|suites| (suites.version, suites)).collect();
+    versions.insert(Version::Tls13, summary(&modern_first, modern.as_ref()));
+    if !ssl2.offered && prober.ledger().versions().is_empty() {
+        return Err(prober.stopped().unwrap_or_else(|| refused_all(&versions, &first.baseline)));
+    }
+    let last = last(prober, &versions, modern.as_ref()).await;
+    let mut look = Look { ssl2, versions, modern, ..last };
+    look.unseen = shown.unseen;
+    look.alpn = shown.alpn;
+    look.shown = shown.shown;
+    Ok(look)
+}
+
+/// The outcomes of the four first hellos, sent side by side.
+struct First {
+    baseline: Outcome,
+    tls10_offer: Offer,
+    tls10: Outcome,
+    ssl3_offer: Offer,
+    ssl3: Outcome,
+    ssl2: Outcome,
+}
+
+impl First {
+    async fn ask(prober: &Prober<'_>) -> Result<First, Trouble> {
+        let tls10_offer = suites::first_offer(prober, Version::Tls10).minimal();
+        let ssl3_offer = suites::first_offer(prober, Version::Ssl3);
+        let baseline = Offer::baseline();
+        let four = async {
+            tokio::join!(
+                prober.ask(&baseline, "first hello"),
+                prober.ask(&tls10_offer, "first hello"),
+                prober.ask(&ssl3_offer, "first hello"),
+                prober.ask_ssl2("first hello")
+            )
+        };
+        let Ok((baseline, tls10, ssl3, ssl2)) = tokio::time::timeout(FIRST, four).await else {
+            return Err(Trouble::new(Reason::TimedOut, "the first hellos were not answered within 30 s"));
+        };
+        let first = First { baseline, tls10_offer, tls10, ssl3_offer, ssl3, ssl2 };
+        match first.trouble() {
+            Some(trouble) => Err(trouble),
+            None => Ok(first),
+        }
+    }
+
+    /// Why this target cannot be looked at, if so.
+    fn trouble(&self) -> Option<Trouble> {
+        if matches!(self.baseline, Outcome::NoTransport(_) | Outcome::NotTls(_)) {
+            return Some(self.baseline.trouble());
+        }
+        let all = [&self.baseline, &self.tls10, &self.ssl3, &self.ssl2];
+        if all.iter().any(|outcome| outcome.is_tls()) {
+            return None;
+        }
+        let Trouble { reason, detail } = self.baseline.trouble();
+        let same = all.iter().all(|outcome| std::mem::discriminant(*outcome) == std::mem::discriminant(&self.baseline));
+        let detail = match same {
+            true => format!("{detail}, to each of four first hellos"),
+            false => format!("{detail}, and none of four first hellos was answered in TLS"),
+        };
+        Some(Trouble { reason, detail })
+    }
+
+    async fn settle_baseline(&self, prober: &Prober<'_>) -> Answer {
+        let offer = Offer::baseline();
+        match clear(&offer, &self.baseline) {
+            Some(answer) => answer,
+            None => prober.settle_from(&offer, self.baseline.clone(), "first hello").await,
+        }
+    }
+}
+
+/// The first answer about TLS 1.3: the baseline's, or one of its own.
+async fn modern_first(prober: &Prober<'_>, baseline: &Answer) -> Answer {
+    match modern::from_baseline(baseline) {
+        Some(answer) => answer,
+        None => modern::first(prober).await,
+    }
+}
+
+/// The first answers about the older versions, newest first.
+async fn older_first(prober: &Prober<'_>, first: &First) -> Vec<(Version, Answer)> {
+    let ask = async |version: Version| {
+        let offer = suites::first_offer(prober, version);
+        prober.settle(&offer, version.name()).await
+    };
+    let (tls12, tls11, tls10, ssl3) = tokio::join!(
+        ask(Version::Tls12),
+        ask(Version::Tls11),
+        prober.settle_from(&first.tls10_offer, first.tls10.clone(), "TLSv1.0"),
+        prober.settle_from(&first.ssl3_offer, first.ssl3.clone(), "SSLv3")
+    );
+    LEGACY.into_iter().zip([tls12, tls11, tls10, ssl3]).collect()
+}
+
+/// The suites of the older versions. A version is settled without more hellos where a newer one was refused for its
+/// number: what refuses TLS 1.1 as too old, and SSLv3 by another alert, does not speak SSLv3.
+async fn legacy(prober: &Prober<'_>, first: Vec<(Version, Answer)>) -> Vec<VersionSuites> {
+    let mut too_old: Option<(Version, String)> = None;
+    let mut loops = Vec::new();
+    let mut settled = Vec::new();
+    for (version, answer) in first {
+        match (&answer, &too_old) {
+            (Answer::No(refusal), Some((newer, seen))) if refusal.proven && !refusal.version => {
+                let seen = format!("{}; {} was refused with {seen}", refusal.seen, newer.name());
+                settled.push(VersionSuites::refused(version, Refusal { seen, version: true, proven: true }));
+                continue;
+            }
+            (Answer::No(refusal), _) if refusal.version && refusal.seen == "alert protocol_version" => {
+                too_old = Some((version, refusal.seen.clone()));
+            }
+            _ => {}
+        }
+        loops.push(suites::version(prober, version, answer));
+    }
+    let mut all = join_all(loops).await;
+    all.extend(settled);
+    all
+}
+
+async fn modern_suites(prober: &Prober<'_>, first: &Answer) -> Option<Modern> {
+    match first {
+        Answer::Yes(flight) => Some(modern::enumerate(prober, flight.clone()).await),
+        _ => None,
+    }
+}
+
+/// TLS 1.3 as one of the versions.
+fn summary(first: &Answer, modern: Option<&Modern>) -> VersionSuites {
+    match (first, modern) {
+        (_, Some(modern)) => VersionSuites::of(Version::Tls13, vec![modern.suites.clone()]),
+        (Answer::No(refusal), None) => VersionSuites::refused(Version::Tls13, refusal.clone()),
+        (Answer::Unknown(trouble), None) => VersionSuites {
+            version: Version::Tls13,
+            lists: Vec::new(),
+            refusal: None,
+            trouble: Some(trouble.clone()),
+        },
+        (Answer::Yes(_), None) => VersionSuites::of(Version::Tls13, Vec::new()),
+    }
+}
+
+fn refused_all(versions: &BTreeMap<Version, VersionSuites>, baseline: &Outcome) -> Trouble {
+    let unknown = versions.values().find_map(|version| version.trouble.clone());
+    unknown.unwrap_or_else(|| {
+        Trouble::new(Reason::HandshakeRejected, format!("every hello was refused, the first with {}", baseline.words()))
+    })
+}
+
+/// What the handshakes of TLS 1.3 gave.
+#[derive(Default)]
+struct Shown {
+    unseen: Vec<Trouble>,
+    alpn: Vec<String>,
+    shown: bool,
+}
+
+/// Certificates of TLS 1.3 are encrypted, so each kind of key is asked for in a whole handshake.
+async fn certificates(prober: &Prober<'_>, first: &Answer, server_name: &str) -> Shown {
+    let mut result = Shown::default();
+    if !matches!(first, Answer::Yes(_)) {
+        return result;
+    }
+    let kinds = [Schemes::Rsa, Schemes::Ecdsa, Schemes::Ed25519];
+    let looks = join_all(kinds.map(|schemes| certificate(prober, schemes, server_name))).await;
+    let mut refusals = Vec::new();
+    for look in looks {
+        match look {
+            Ok(alpn) => {
+                result.shown = true;
+                result.alpn.push(alpn);
+            }
+            // A server without a certificate of this kind says so by an alert.
+            Err(trouble) if trouble.reason == Reason::HandshakeRejected => refusals.push(trouble),
+            Err(trouble) => result.unseen.push(trouble),
+        }
+    }
+    if !result.shown {
+        result.unseen.extend(refusals);
+    }
+    result
+}
+
+async fn certificate(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -> Result<String, Trouble> {
+    if let Some(trouble) = prober.stopped() {
+        return Err(trouble);
+    }
+    let ask = Ask {
+        server_name: server_name.to_owned(),
+        versions: Versions::Tls13,
+        schemes,
+        alpn: prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let look = async { handshake::look(prober.open().await?, &ask, HANDSHAKE).await };
+    let seen = tokio::select! {
+        seen = look => seen,
+        () = prober.cx.cancel.cancelled() => Err(Trouble::new(Reason::Interrupted, "the run was stopped")),
+    };
+    let received = match &seen {
+        Ok(seen) => format!("{} 0x{:04X}, {} certificates", seen.protocol, seen.suite, seen.chain.len()),
+        Err(trouble) => trouble.detail.clone(),
+    };
+    prober.record_words(format!("TLSv1.3 handshake, keys {schemes:?}"), received, "certificates of TLSv1.3");
+    let seen = seen?;
+    prober.with_ledger(|ledger| ledger.note_certificates(Version::Tls13, &seen.chain, seen.staple.as_ref()));
+    Ok(seen.alpn.unwrap_or_default())
+}
+
+/// What needs the accepted suites: orders, older groups, fallback protection, finite fields.
+async fn last(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, modern: Option<&Modern>) -> Look {
+    let orders = versions.values().map(|suites| {
+        let turned = match suites.version {
+            Version::Tls13 => modern.and_then(|modern| modern.turned.clone()),
+            _ => None,
+        };
+        order::of_version(prober, suites.version, &suites.lists, turned)
+    });
+    let (orders, legacy_groups, fallback, ()) = tokio::join!(
+        join_all(orders),
+        older_groups(prober),
+        fallback(prober, versions),
+        async { tokio::join!(plain_fields(prober), confirm(prober)); }
+    );
+    let group_order = match (modern, &legacy_groups) {
+        (Some(modern), _) => order::of_groups(prober, Version::Tls13, &modern.suites.accepted, &modern.groups).await,
+        (None, Some((version, groups))) => {
+            let suites = legacy_groups::suites(&prober.ledger().accepted(*version)).0;
+            order::of_groups(prober, *version, &suites, groups).await
+        }
+        (None, None) => Fact::Known("not-applicable".to_owned()),
+    };
+    Look {
+        ssl2: Ssl2::unasked(),
+        versions: BTreeMap::new(),
+        modern: None,
+        legacy_groups,
+        orders: orders.into_iter().flatten().collect(),
+        group_order,
+        fallback,
+        unseen: Vec::new(),
+        alpn: Vec::new(),
+        shown: false,
+    }
+}
+
+/// The groups of the newest older version with ECDHE.
+async fn older_groups(prober: &Prober<'_>) -> Option<(Version, Found)> {
+    let ledger = prober.ledger();
+    for version in [Version::Tls12, Version::Tls11, Version::Tls10] {
+        let (suites, ecdsa) = legacy_groups::suites(&ledger.accepted(version));
+        let Some(any) = suites.first() else { continue };
+        let first = ledger.suites.iter().find(|known| known.version == version && known.suite == u32::from(*any));
+        let kept = first.filter(|_| ecdsa).and_then(|known| known.leaf.as_ref()).and_then(|leaf| {
+            let chain = ledger.chains.get(leaf)?;
+            let curve = super::certificate::key_of(chain.certificates.first()?)?.curve;
+            super::facts::curve_group(&curve)
+        });
+        let group = first.and_then(|known| known.group);
+        return Some((version, legacy_groups::enumerate(prober, version, suites, group, kept).await));
+    }
+    None
+}
+
+/// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best.
+async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>) -> Fact<String> {
+    let ledger = prober.ledger();
+    let mut offered: Vec<Version> =
+        ledger.versions().into_iter().filter(|version| *version > Version::Ssl2).collect();
+    offered.reverse();
+    let Some(second) = offered.get(1).copied() else {
+        let open = versions.values().find_map(|version| version.trouble.as_ref());
+        return match open {
+            Some(trouble) => Fact::unknown(trouble.detail.clone()),
+            None => Fact::Known("not-applicable".to_owned()),
+        };
+    };
+    match modern::fallback_scsv(prober, second, ledger.accepted(second)).await {
+        Ok((true, _)) => Fact::Known("yes".to_owned()),
+        Ok((false, _)) => Fact::Known("no".to_owned()),
+        Err(trouble) => Fact::unknown(trouble.detail),
+    }
+}
+
+/// A hello that names finite-field groups can change the parameters: they are seen once without, too.
+async fn plain_fields(prober: &Prober<'_>) {
+    let ledger = prober.ledger();
+    if ledger.fields.is_empty() || ledger.fields.iter().any(|field| !field.named) {
+        return;
+    }
+    let Some(newest) = ledger.fields.iter().map(|field| field.version).max() else { return };
+    let suites: Vec<u16> =
+        ledger.fields.iter().filter(|field| field.version == newest).map(|field| field.suite).collect();
+    let mut offer = Offer::new(newest, suites);
+    offer.groups.retain(|group| !plan::is_field(*group));
+    // The ledger takes what comes; a refusal leaves what was seen before.
+    let _ = prober.settle(&offer, "finite-field parameters").await;
+}
+
+/// An old version that rests on one answer alone is asked for once more. A different answer is noted in the ledger.
+async fn confirm(prober: &Prober<'_>) {
+    let ledger = prober.ledger();
+    for version in [Version::Tls11, Version::Tls10, Version::Ssl3] {
+        if let [only] = ledger.accepted(version)[..]
+            && !matches!(prober.settle(&Offer::new(version, vec![only]), version.name()).await, Answer::Yes(_))
+        {
+            prober.with_ledger(|ledger| ledger.doubted.insert(version));
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Who chooses among the accepted suites, and in which order.
+
+use super::offer::Offer;
+use super::plan;
+use super::prober::{Answer, Prober};
+use super::suites::{Found, follows};
+use crate::model::Fact;
+use crate::model::tls::Order;
+use crate::wire::Version;
+
+/// So many choices in our order show that the client's order counts; fewer may be chance.
+const ENOUGH: usize = 2;
+/// So many hellos may be spent on the order across lists.
+const COMPARISONS: usize = 24;
+
+/// The order of a version's suites. `turned` is a choice already seen from another order of all.
+pub async fn of_version(
+    prober: &Prober<'_>,
+    version: Version,
+    lists: &[Found],
+    turned: Option<(Vec<u16>, u16)>,
+) -> Option<Order> {
+    let accepted: Vec<u16> = lists.iter().flat_map(|list| list.accepted.iter().copied()).collect();
+    let order = |preference, ids: &[u16], chacha| Order {
+        protocol: version.name().to_owned(),
+        preference,
+        ids: ids.iter().map(|id| format!("0x{id:04X}")).collect(),
+        chacha_priority: chacha,
+    };
+    let none = || Fact::Known("not-applicable".to_owned());
+    match accepted.len() {
+        0 => return None,
+        1 => return Some(order(Fact::Known("single".to_owned()), &accepted, none())),
+        _ => {}
+    }
+    let preference = preference(prober, version, lists, &accepted, turned).await;
+    if preference.known().is_none_or(|word| word == "client") {
+        let mut by_offer = lists.iter().flat_map(in_our_order).collect::<Vec<u16>>();
+        by_offer.dedup();
+        return Some(order(preference, &by_offer, none()));
+    }
+    let parts: Vec<Vec<u16>> =
+        lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
+    match Merge::new(prober, version).all(parts).await {
+        Ok(ids) => {
+            let chacha = chacha_priority(prober, version, &ids).await;
+            Some(order(preference, &ids, chacha))
+        }
+        Err(reason) => Some(order(Fact::unknown(reason), &accepted, Fact::unknown("the server's order is not known"))),
+    }
+}
+
+fn in_our_order(list: &Found) -> Vec<u16> {
+    list.offered.iter().copied().filter(|id| list.accepted.contains(id)).collect()
+}
+
+async fn preference(
+    prober: &Prober<'_>,
+    version: Version,
+    lists: &[Found],
+    accepted: &[u16],
+    turned: Option<(Vec<u16>, u16)>,
+) -> Fact<String> {
+    let sequences = lists.iter().map(|list| (list, list.accepted.get(..list.in_sequence).unwrap_or_default()));
+    let ours = sequences.clone().all(|(list, sequence)| follows(&list.offered, sequence));
+    let choices: usize = sequences.map(|(_, sequence)| sequence.len().saturating_sub(1)).sum();
+    let word = match (ours, turned) {
+        (true, Some((offered, choice))) => word(&offered, choice, accepted),
+        (false, _) => "server",
+        (true, None) if choices >= ENOUGH => "client",
+        (true, None) => return ask(prober, version, accepted).await,
+    };
+    Fact::Known(word.to_owned())
+}
+
+/// What a choice from a turned order says.
+fn word(offered: &[u16], choice: u16, accepted: &[u16]) -> &'static str {
+    match (offered.first(), accepted.first()) {
+        (Some(first), _) if *first == choice => "client",
+        (_, Some(first)) if *first == choice => "server",
+        _ => "mixed",
+    }
+}
+
+async fn ask(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> Fact<String> {
+    let offered = super::modern::turned(accepted);
+    // ChaCha20 stays behind, so that of it and one other suite only the list as it stands can be asked.
+    let offered = if offered == accepted { offered.into_iter().rev().collect() } else { offered };
+    match prober.settle(&Offer::new(version, offered.clone()), "order of suites").await {
+        Answer::Yes(flight) => Fact::Known(word(&offered, flight.hello.suite, accepted).to_owned()),
+        Answer::No(refusal) => Fact::unknown(format!("suites accepted singly were refused together: {}", refusal.seen)),
+        Answer::Unknown(trouble) => Fact::unknown(trouble.detail),
+    }
+}
+
+/// Whether ChaCha20 wins when the client wants it first, though the server puts another before it.
+async fn chacha_priority(prober: &Prober<'_>, version: Version, ids: &[u16]) -> Fact<String> {
+    let auth = |id: u16| plan::suite(id).map(|row| row.auth.as_str());
+    let gcm = |id: u16| plan::suite(id).is_some_and(|row| row.enc == "AES-GCM");
+    let applies = |chacha: u16| ids.iter().any(|id| gcm(*id) && auth(*id) == auth(chacha));
+    let Some(chacha) = ids.iter().copied().find(|id| plan::is_chacha(*id) && applies(*id)) else {
+        return Fact::Known("not-applicable".to_owned());
+    };
+    if ids.first() == Some(&chacha) {
+        return Fact::Known("no".to_owned());
+    }
+    let offered: Vec<u16> = std::iter::once(chacha).chain(ids.iter().copied().filter(|id| *id != chacha)).collect();
+    match prober.settle(&Offer::new(version, offered), "priority of ChaCha20").await {
+        Answer::Yes(flight) if flight.hello.suite == chacha => Fact::Known("yes".to_owned()),
+        Answer::Yes(_) => Fact::Known("no".to_owned()),
+        Answer::No(refusal) => Fact::unknown(refusal.seen),
+        Answer::Unknown(trouble) => Fact::unknown(trouble.detail),
+    }
+}
+
+/// Lists that are each in the server's order become one by asking for pairs across them.
+struct Merge<'a, 'b> {
+    prober: &'a Prober<'b>,
+    version: Version,
+    asked: usize,
+}
+
+impl<'a, 'b> Merge<'a, 'b> {
+    fn new(prober: &'a Prober<'b>, version: Version) -> Merge<'a, 'b> {
+        Merge { prober, version, asked: 0 }
+    }
+
+    async fn all(mut self, parts: Vec<Vec<u16>>) -> Result<Vec<u16>, String> {
+        let mut merged: Vec<u16> = Vec::new();
+        for part in parts {
+            merged = self.two(merged, part).await?;
+        }
+        Ok(merged)
+    }
+
+    async fn two(&mut self, one: Vec<u16>, other: Vec<u16>) -> Result<Vec<u16>, String> {
+        let (Some(one_last), Some(other_last)) = (one.last().copied(), other.last().copied()) else {
+            return Ok([one, other].concat());
+        };
+        let (Some(one_first), Some(other_first)) = (one.first().copied(), other.first().copied()) else {
+            return Ok([one, other].concat());
+        };
+        // Most often the lists do not interleave: two questions tell.
+        if self.wins(one_last, other_first).await? {
+            return Ok([one, other].concat());
+        }
+        if self.wins(other_last, one_first).await? {
+            return Ok([other, one].concat());
+        }
+        let (mut one, mut other) = (one.into_iter().peekable(), other.into_iter().peekable());
+        let mut merged = Vec::new();
+        while let (Some(left), Some(right)) = (one.peek().copied(), other.peek().copied()) {
+            let next = if self.wins(left, right).await? { one.next() } else { other.next() };
+            merged.extend(next);
+        }
+        Ok(merged.into_iter().chain(one).chain(other).collect())
+    }
+
+    /// Whether the server prefers this suite to that, which the client would like better.
+    async fn wins(&mut self, this: u16, that: u16) -> Result<bool, String> {
+        if self.asked == COMPARISONS {
+            return Err(format!("the server chooses, and its order was not settled within {COMPARISONS} hellos"));
+        }
+        self.asked += 1;
+        match self.prober.settle(&Offer::new(self.version, vec![that, this]), "order of suites").await {
+            Answer::Yes(flight) => Ok(flight.hello.suite == this),
+            Answer::No(refusal) => Err(refusal.seen),
+            Answer::Unknown(trouble) => Err(trouble.detail),
+        }
+    }
+}
+
+/// Who chooses the group. Where the loop leaves it open, two groups are offered in the order not seen yet.
+pub async fn of_groups(prober: &Prober<'_>, version: Version, suites: &[u16], groups: &Found) -> Fact<String> {
+    match groups_seen(groups) {
+        Some(word) => Fact::Known(word.to_owned()),
+        None => {
+            let turned: Vec<u16> = groups.accepted.iter().rev().copied().collect();
+            let wanted = turned.first().copied();
+            let offer = Offer { groups: turned, ..Offer::new(version, suites.to_vec()) };
+            match prober.settle(&offer, "order of groups").await {
+                Answer::Yes(flight) => {
+                    let chosen = flight.hello.group().or_else(|| super::legacy_groups::group_of(&flight));
+                    Fact::Known(if chosen == wanted { "client" } else { "server" }.to_owned())
+                }
+                Answer::No(refusal) => Fact::unknown(refusal.seen),
+                Answer::Unknown(trouble) => Fact::unknown(trouble.detail),
+            }
+        }
+    }
+}
+
+/// What the loop showed: the first group was chosen from our order, the others from the reverse of it.
+fn groups_seen(groups: &Found) -> Option<&'static str> {
+    let accepted = &groups.accepted;
+    match accepted.len() {
+        0 => return Some("not-applicable"),
+        1 => return Some("single"),
+        _ => {}
+    }
+    let (first, rest) = accepted.split_at(1);
+    let best_first = groups.offered.iter().find(|id| accepted.contains(id)) == first.first();
+    let reversed: Vec<u16> = groups.offered.iter().rev().copied().collect();
+    match (best_first, follows(&reversed, rest)) {
+        (true, true) if rest.len() >= ENOUGH => Some("client"),
+        (true, true) => None,
+        _ => Some("server"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::tls::suites::End;
+
+    fn groups(accepted: &[u16]) -> Found {
+        Found { offered: vec![1, 2, 3, 4], accepted: accepted.to_vec(), in_sequence: accepted.len(), end: End::Refused(None) }
+    }
+
+    #[test]
+    fn a_choice_from_a_turned_order_tells_who_chooses() {
+        assert_eq!(word(&[3, 2, 1], 3, &[1, 2, 3]), "client");
+        assert_eq!(word(&[3, 2, 1], 1, &[1, 2, 3]), "server");
+        assert_eq!(word(&[3, 2, 1], 2, &[1, 2, 3]), "mixed");
+    }
+
+    #[test]
+    fn the_order_of_groups_is_read_off_both_orders() {
+        assert_eq!(groups_seen(&groups(&[1, 4, 3])), Some("client"));
+        assert_eq!(groups_seen(&groups(&[2, 1, 3])), Some("server"));
+        assert_eq!(groups_seen(&groups(&[1, 2, 3])), Some("server"));
+        assert_eq!(groups_seen(&groups(&[1])), Some("single"));
+        assert_eq!(groups_seen(&groups(&[1, 4])), None);
+    }
+}

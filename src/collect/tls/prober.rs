@@ -1,0 +1,384 @@
+//! The rules by which outcomes become answers: what is proven, what is inferred, and what stays unknown.
+
+use super::ledger::Ledger;
+use super::offer::{Manner, Offer};
+use super::probe::{self, Outcome};
+use super::upgrade::Upgrade;
+use crate::collect::CollectContext;
+use crate::model::{Exchange, Reason, Trouble};
+use crate::net::{Budget, Stream};
+use crate::wire::{ServerFlight, Version, alert, ssl2};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The time between two tries of the same probe.
+const APART: Duration = Duration::from_secs(1);
+/// The waits before a control probe that failed is tried again.
+const BACK_OFF: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30)];
+/// Exchanges kept of an address.
+const TRANSCRIPT: usize = 512;
+
+/// The answer to an offer.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Accepted.
+    Yes(Box<ServerFlight>),
+    /// Refused.
+    No(Refusal),
+    /// Neither is known.
+    Unknown(Trouble),
+}
+
+/// A refusal and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Proven by a definite message; else inferred from silence.
+    pub proven: bool,
+    /// It is about the version and not about what was offered with it.
+    pub version: bool,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// Asks one address of a target.
+pub struct Prober<'a> {
+    /// Clock, randomness, progress, cancellation.
+    pub cx: &'a CollectContext,
+    /// The connections of the target.
+    pub budget: &'a Budget,
+    /// The target's id.
+    pub target: &'a str,
+    /// The address.
+    pub address: SocketAddr,
+    /// The dialogue before TLS.
+    pub upgrade: Upgrade,
+    state: Mutex<State>,
+    gate: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    manner: Manner,
+    ledger: Ledger,
+    transcript: Vec<Exchange>,
+    asked: u32,
+    expected: u32,
+    control: Option<Offer>,
+    interrupted: Option<Trouble>,
+    /// The shortest exchange so far: about a round trip.
+    fastest: Option<Duration>,
+}
+
+impl<'a> Prober<'a> {
+    /// Asks this address, with this name in server_name.
+    pub fn new(
+        cx: &'a CollectContext,
+        budget: &'a Budget,
+        target: &'a str,
+        address: SocketAddr,
+        upgrade: Upgrade,
+        server_name: String,
+    ) -> Prober<'a> {
+        let manner = Manner { server_name: Some(server_name), alpn: upgrade.alpn(), ..Manner::default() };
+        let state = State { manner, expected: 30, ..State::default() };
+        Prober {
+            cx,
+            budget,
+            target,
+            address,
+            upgrade,
+            state: Mutex::new(state),
+            gate: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// What was seen so far.
+    pub fn ledger(&self) -> Ledger {
+        self.state().ledger.clone()
+    }
+
+    /// Looks at or changes what was seen.
+    pub fn with_ledger<T>(&self, act: impl FnOnce(&mut Ledger) -> T) -> T {
+        act(&mut self.state().ledger)
+    }
+
+    /// What was asked and answered.
+    pub fn transcript(&self) -> Vec<Exchange> {
+        self.state().transcript.clone()
+    }
+
+    /// About a round trip; zero before the first answer.
+    pub fn round_trip(&self) -> Duration {
+        self.state().fastest.unwrap_or_default()
+    }
+
+    /// How hellos are made now.
+    pub fn manner(&self) -> Manner {
+        self.state().manner.clone()
+    }
+
+    /// Changes how hellos are made from now on.
+    pub fn change_manner(&self, change: impl FnOnce(&mut Manner)) {
+        change(&mut self.state().manner);
+    }
+
+    /// Why nothing more is asked, if so.
+    pub fn stopped(&self) -> Option<Trouble> {
+        if self.cx.cancel.is_cancelled() {
+            return Some(Trouble::new(Reason::Interrupted, "the run was stopped"));
+        }
+        if self.budget.is_over() {
+            return Some(Trouble::new(Reason::TimedOut, "the time limit of the target is over"));
+        }
+        self.state().interrupted.clone()
+    }
+
+    /// A connection that is ready for a ClientHello.
+    ///
+    /// # Errors
+    /// When there is none, or the dialogue before TLS fails.
+    pub async fn open(&self) -> Result<Box<dyn Stream>, Trouble> {
+        let mut stream = self.budget.open(self.address).await?;
+        self.upgrade.lead(&mut *stream).await?;
+        Ok(stream)
+    }
+
+    /// One connection with this offer. An answer is noted in the ledger.
+    pub async fn ask(&self, offer: &Offer, step: &str) -> Outcome {
+        let manner = self.manner();
+        let hello = offer.hello(&manner, &*self.cx.random).to_record();
+        let patience = self.upgrade.patience();
+        let look = async {
+            match self.open().await {
+                Ok(stream) => {
+                    let begin = Instant::now();
+                    let outcome = probe::tls(stream, &hello, offer, patience).await;
+                    if outcome.is_tls() {
+                        self.note_round_trip(begin.elapsed());
+                    }
+                    outcome
+                }
+                Err(trouble) => Outcome::NoTransport(trouble),
+            }
+        };
+        let outcome = self.unless_stopped(look).await;
+        self.record(offer.words(), &outcome, step);
+        if let Outcome::Hello(flight) = &outcome {
+            let mut state = self.state();
+            state.ledger.note(offer, manner.minimal, flight);
+            // The baseline is the best control; any other hello that was accepted will do.
+            if state.control.is_none() || offer.modern {
+                state.control = Some(offer.clone());
+            }
+        }
+        outcome
+    }
+
+    /// One connection with an SSLv2 hello.
+    pub async fn ask_ssl2(&self, step: &str) -> Outcome {
+        let mut challenge = [0; 16];
+        self.cx.random.fill(&mut challenge);
+        let kinds = super::plan::ssl2_kinds();
+        let hello = ssl2::ClientHello { version: Version::Ssl2.code(), kinds, challenge }.to_record();
+        let look = async {
+            match self.open().await {
+                Ok(stream) => probe::ssl2(stream, &hello, self.upgrade.patience()).await,
+                Err(trouble) => Outcome::NoTransport(trouble),
+            }
+        };
+        let outcome = self.unless_stopped(look).await;
+        self.record("SSLv2 CLIENT-HELLO, 13 kinds".to_owned(), &outcome, step);
+        outcome
+    }
+
+    /// Asks until the answer is clear, or it is clear that it will not be.
+    pub async fn settle(&self, offer: &Offer, step: &str) -> Answer {
+        if let Some(trouble) = self.stopped() {
+            return Answer::Unknown(trouble);
+        }
+        let outcome = self.ask(offer, step).await;
+        self.settle_from(offer, outcome, step).await
+    }
+
+    /// The same, where the first try has been made.
+    pub async fn settle_from(&self, offer: &Offer, first: Outcome, step: &str) -> Answer {
+        let first = match self.without_name_or_alpn(offer, first, step).await {
+            Some(again) => again,
+            None => return Answer::Unknown(Trouble::new(Reason::Interrupted, "the run was stopped")),
+        };
+        if let Some(answer) = clear(offer, &first) {
+            return answer;
+        }
+        // Some stacks dislike the shape of a hello, and say so with one of these alerts: then the second try is simpler.
+        let simpler = matches!(first, Outcome::Alert(_)) && offer.version > Version::Ssl3 && !offer.minimal;
+        if self.pause(APART).await.is_err() {
+            return Answer::Unknown(self.stopped().unwrap_or_else(|| first.trouble()));
+        }
+        let retry = if simpler { offer.clone().minimal() } else { offer.clone() };
+        let second = self.ask(&retry, step).await;
+        if let Some(answer) = clear(offer, &second) {
+            if simpler && matches!(answer, Answer::Yes(_)) {
+                self.state().manner.minimal = true;
+            }
+            return answer;
+        }
+        if let Some(answer) = self.bare(offer, step).await {
+            return answer;
+        }
+        self.infer(&first, &second).await
+    }
+
+    /// A target that has not accepted any full hello may bear a minimal one: then all that follow are minimal.
+    async fn bare(&self, offer: &Offer, step: &str) -> Option<Answer> {
+        let full = self.state().control.as_ref().is_some_and(|control| !control.minimal);
+        if full || self.manner().minimal || offer.minimal || offer.version == Version::Ssl3 || self.stopped().is_some() {
+            return None;
+        }
+        let answer = clear(offer, &self.ask(&offer.clone().minimal(), step).await)?;
+        if matches!(answer, Answer::Yes(_)) {
+            self.state().manner.minimal = true;
+        }
+        Some(answer)
+    }
+
+    /// Twice the same without a definite word: a refusal only if the target still answers the control probe.
+    pub async fn infer(&self, first: &Outcome, second: &Outcome) -> Answer {
+        if let Some(trouble) = self.stopped() {
+            return Answer::Unknown(trouble);
+        }
+        let quiet = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Closed(_) | Outcome::Reset | Outcome::Silent(_) | Outcome::Alert(_))
+        };
+        if !quiet(first) || !quiet(second) {
+            let worst = if quiet(first) { second } else { first };
+            return Answer::Unknown(worst.trouble());
+        }
+        if std::mem::discriminant(first) != std::mem::discriminant(second) {
+            let detail = format!("{}, then {}", first.words(), second.words());
+            return Answer::Unknown(Trouble::new(Reason::HandshakeRejected, format!("inconsistent: {detail}")));
+        }
+        match self.control().await {
+            Ok(()) => Answer::No(Refusal {
+                proven: false,
+                version: false,
+                seen: format!("{}, twice, while other hellos are answered", second.words()),
+            }),
+            Err(trouble) => Answer::Unknown(trouble),
+        }
+    }
+
+    /// The control probe, with the waits that follow its failure.
+    async fn control(&self) -> Result<(), Trouble> {
+        let Some(control) = self.state().control.clone() else {
+            return Err(Trouble::new(Reason::HandshakeRejected, "no hello has been accepted, so silence says nothing"));
+        };
+        let _gate = self.gate.lock().await;
+        if let Some(trouble) = self.stopped() {
+            return Err(trouble);
+        }
+        if matches!(self.ask(&control, "control").await, Outcome::Hello(_)) {
+            return Ok(());
+        }
+        for wait in BACK_OFF {
+            self.pause(wait).await?;
+            if matches!(self.ask(&control, "control").await, Outcome::Hello(_)) {
+                return Err(Trouble::new(Reason::Refused, "blocked: the target did not answer the control probe"));
+            }
+        }
+        let trouble = Trouble::new(Reason::Refused, "the target stopped answering the control probe");
+        self.state().interrupted = Some(trouble.clone());
+        Err(trouble)
+    }
+
+    /// A refusal of the name or of the application protocols says nothing on the rest: the hello is sent without them,
+    /// and so are all that follow.
+    async fn without_name_or_alpn(&self, offer: &Offer, first: Outcome, step: &str) -> Option<Outcome> {
+        let Outcome::Alert(refusal) = &first else { return Some(first) };
+        let manner = self.manner();
+        match refusal.description {
+            alert::UNRECOGNIZED_NAME if manner.server_name.is_some() => self.state().manner.server_name = None,
+            alert::NO_APPLICATION_PROTOCOL if !manner.alpn.is_empty() => self.state().manner.alpn.clear(),
+            // Another probe may have learnt it since this hello was sent.
+            alert::UNRECOGNIZED_NAME | alert::NO_APPLICATION_PROTOCOL => {}
+            _ => return Some(first),
+        }
+        if self.stopped().is_some() {
+            return None;
+        }
+        Some(self.ask(offer, step).await)
+    }
+
+    /// Waits, unless the run is stopped or the target's time is over before.
+    async fn pause(&self, wait: Duration) -> Result<(), Trouble> {
+        let until = (Instant::now() + wait).min(self.budget.deadline());
+        tokio::select! {
+            () = self.cx.cancel.cancelled() => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
+        self.stopped().map_or(Ok(()), Err)
+    }
+
+    async fn unless_stopped(&self, look: impl Future<Output = Outcome>) -> Outcome {
+        tokio::select! {
+            outcome = look => outcome,
+            () = self.cx.cancel.cancelled() => {
+                Outcome::NoTransport(Trouble::new(Reason::Interrupted, "the run was stopped"))
+            }
+            () = tokio::time::sleep_until(self.budget.deadline()) => {
+                Outcome::NoTransport(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))
+            }
+        }
+    }
+
+    /// Notes an exchange that was made by another means.
+    pub fn record_words(&self, sent: String, received: String, step: &str) {
+        let (asked, expected) = {
+            let mut state = self.state();
+            state.asked += 1;
+            state.expected = state.expected.max(state.asked + 1);
+            if state.transcript.len() < TRANSCRIPT {
+                state.transcript.push(Exchange { sent, received });
+            }
+            (state.asked, state.expected)
+        };
+        self.cx.progress.step(self.target, &self.address.to_string(), asked, expected, step);
+    }
+
+    fn record(&self, sent: String, outcome: &Outcome, step: &str) {
+        self.record_words(sent, outcome.words(), step);
+    }
+
+    fn note_round_trip(&self, time: Duration) {
+        let mut state = self.state();
+        state.fastest = Some(state.fastest.map_or(time, |fastest| fastest.min(time)));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The answer that an outcome gives by itself.
+pub fn clear(offer: &Offer, outcome: &Outcome) -> Option<Answer> {
+    let refusal = |version, seen| Some(Answer::No(Refusal { proven: true, version, seen }));
+    match outcome {
+        Outcome::Hello(flight) => match Version::from_code(flight.hello.negotiated()) {
+            Some(version) if offer.allows(version) => Some(Answer::Yes(flight.clone())),
+            Some(lower) => refusal(true, format!("answered with {}", lower.name())),
+            None => None,
+        },
+        Outcome::Alert(fatal) => match fatal.description {
+            alert::PROTOCOL_VERSION => refusal(true, outcome.words()),
+            alert::HANDSHAKE_FAILURE | alert::INSUFFICIENT_SECURITY => refusal(false, outcome.words()),
+            alert::INAPPROPRIATE_FALLBACK if offer.fallback => refusal(false, outcome.words()),
+            _ => None,
+        },
+        // Trying again does not make these better, and they never mean no.
+        Outcome::NoTransport(trouble) if matches!(trouble.reason, Reason::Interrupted | Reason::Unsupported) => {
+            Some(Answer::Unknown(trouble.clone()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,251 @@
+//! Remove-the-chosen: which suites a version accepts.
+
+use super::offer::Offer;
+use super::plan;
+use super::prober::{Answer, Prober, Refusal};
+use crate::model::Trouble;
+use crate::wire::Version;
+use futures_util::future::{BoxFuture, join_all};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A list is cut once so many of it have been accepted, so many are left, and a round trip takes so long.
+const CUT_AFTER: usize = 4;
+const CUT_LEFT: usize = 8;
+const CUT_ROUND_TRIP: Duration = Duration::from_millis(20);
+const PARTS: usize = 3;
+
+/// What one list gave.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What was offered, in this order.
+    pub offered: Vec<u16>,
+    /// What was accepted, in the order of discovery.
+    pub accepted: Vec<u16>,
+    /// The first so many were found one after another; the rest in parts side by side.
+    pub in_sequence: usize,
+    /// Why it ended.
+    pub end: End,
+}
+
+/// Why a loop ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// What was left was refused, or nothing was left.
+    Refused(Option<Refusal>),
+    /// Nothing is known of what was left.
+    Unknown(Trouble),
+}
+
+/// What a version gave.
+#[derive(Clone, Debug)]
+pub struct VersionSuites {
+    /// The version.
+    pub version: Version,
+    /// Its lists.
+    pub lists: Vec<Found>,
+    /// The refusal of the version, or of everything offered with it, where nothing was accepted.
+    pub refusal: Option<Refusal>,
+    /// Why a list was cut short.
+    pub trouble: Option<Trouble>,
+}
+
+impl VersionSuites {
+    /// Nothing accepted, for this reason.
+    pub fn refused(version: Version, refusal: Refusal) -> VersionSuites {
+        VersionSuites { version, lists: Vec::new(), refusal: Some(refusal), trouble: None }
+    }
+
+    /// From the lists.
+    pub fn of(version: Version, lists: Vec<Found>) -> VersionSuites {
+        let trouble = lists.iter().find_map(|list| match &list.end {
+            End::Unknown(trouble) => Some(trouble.clone()),
+            End::Refused(_) => None,
+        });
+        let nothing = lists.iter().all(|list| list.accepted.is_empty());
+        let mut refusals: Vec<&Refusal> = Vec::new();
+        for list in &lists {
+            if let End::Refused(Some(refusal)) = &list.end {
+                refusals.push(refusal);
+            }
+        }
+        // The whole is as certain as its least certain part.
+        let weakest = refusals.iter().find(|refusal| !refusal.proven).or(refusals.first());
+        let refusal = (nothing && trouble.is_none()).then(|| weakest.map(|refusal| (*refusal).clone())).flatten();
+        VersionSuites { version, lists, refusal, trouble }
+    }
+
+    /// Everything accepted, list by list.
+    pub fn accepted(&self) -> Vec<u16> {
+        self.lists.iter().flat_map(|list| list.accepted.iter().copied()).collect()
+    }
+}
+
+/// The offer of a step: compression until it has been answered once, and groups of finite fields until parameters
+/// have been seen with them, so that they are seen both ways.
+fn offer(prober: &Prober<'_>, version: Version, suites: &[u16]) -> Offer {
+    let (compression, named) = prober.with_ledger(|ledger| {
+        let seen = ledger.ride.compression;
+        let named = ledger.fields.iter().any(|field| field.named && field.version == version);
+        (seen.yes + seen.no == 0, named)
+    });
+    let mut offer = Offer::new(version, suites.to_vec());
+    offer.compression = compression && version < Version::Tls13;
+    if named && version < Version::Tls13 {
+        offer.groups.retain(|group| !plan::is_field(*group));
+    }
+    offer
+}
+
+/// The offer that a version begins with.
+pub fn first_offer(prober: &Prober<'_>, version: Version) -> Offer {
+    let list = plan::lists(version).into_iter().next().unwrap_or_default();
+    offer(prober, version, &list)
+}
+
+/// All lists of a version, side by side; `first` answers its first offer.
+pub async fn version(prober: &Prober<'_>, version: Version, first: Answer) -> VersionSuites {
+    if let Answer::No(refusal) = &first
+        && refusal.version
+    {
+        return VersionSuites::refused(version, refusal.clone());
+    }
+    let mut first = Some(first);
+    let loops = plan::lists(version).into_iter().map(|list| run(prober, version, list, first.take(), true));
+    let mut lists = join_all(loops).await;
+    lists.extend(singled_out(prober, version, &lists).await);
+    VersionSuites::of(version, lists)
+}
+
+/// Lists without RSA and ECDSA hold several classes at once. Where one of them was accepted, the others are asked on
+/// their own: the refusal of the mixture proves nothing then.
+async fn singled_out(prober: &Prober<'_>, version: Version, lists: &[Found]) -> Vec<Found> {
+    let mut classes: BTreeMap<(usize, &str), Vec<u16>> = BTreeMap::new();
+    for (index, list) in lists.iter().enumerate().skip(2) {
+        if list.accepted.is_empty() || matches!(list.end, End::Unknown(_)) {
+            continue;
+        }
+        for id in list.offered.iter().filter(|id| !list.accepted.contains(id)) {
+            let auth = plan::suite(*id).map_or("", |row| row.auth.as_str());
+            classes.entry((index, auth)).or_default().push(*id);
+        }
+    }
+    // A single class has been refused on its own already.
+    let single: Vec<usize> = (2..lists.len()).filter(|list| classes.keys().filter(|(of, _)| of == list).count() < 2).collect();
+    let asked = classes.into_iter().filter(|((list, _), _)| !single.contains(list));
+    join_all(asked.map(|(_, ids)| run(prober, version, ids, None, false))).await
+}
+
+/// One list, until what is left of it is refused.
+pub fn run<'a>(
+    prober: &'a Prober<'_>,
+    version: Version,
+    list: Vec<u16>,
+    first: Option<Answer>,
+    may_cut: bool,
+) -> BoxFuture<'a, Found> {
+    Box::pin(async move {
+        let step = format!("suites of {}", version.name());
+        let mut left = list.clone();
+        let mut accepted = Vec::new();
+        let mut answer = first;
+        let end = loop {
+            if left.is_empty() {
+                break End::Refused(None);
+            }
+            if may_cut && is_long(prober, &list, &accepted, &left) {
+                return in_parts(prober, version, list, accepted, left).await;
+            }
+            let next = match answer.take() {
+                Some(answer) => answer,
+                None => prober.settle(&offer(prober, version, &left), &step).await,
+            };
+            match next {
+                Answer::Yes(flight) if left.contains(&flight.hello.suite) => {
+                    left.retain(|id| *id != flight.hello.suite);
+                    accepted.push(flight.hello.suite);
+                }
+                // The first answer may be one to another list; this list has not been asked yet.
+                Answer::Yes(_) => {}
+                Answer::No(refusal) => break End::Refused(Some(refusal)),
+                Answer::Unknown(trouble) => break End::Unknown(trouble),
+            }
+        };
+        Found { in_sequence: accepted.len(), offered: list, accepted, end }
+    })
+}
+
+/// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide.
+fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16], left: &[u16]) -> bool {
+    accepted.len() >= CUT_AFTER
+        && left.len() >= CUT_LEFT
+        && prober.round_trip() >= CUT_ROUND_TRIP
+        && follows(list, accepted)
+}
+
+async fn in_parts(
+    prober: &Prober<'_>,
+    version: Version,
+    offered: Vec<u16>,
+    mut accepted: Vec<u16>,
+    left: Vec<u16>,
+) -> Found {
+    let in_sequence = accepted.len();
+    let parts = (0..PARTS).map(|part| left.iter().copied().skip(part).step_by(PARTS).collect::<Vec<u16>>());
+    let mut end = End::Refused(None);
+    for part in join_all(parts.map(|part| run(prober, version, part, None, false))).await {
+        accepted.extend(part.accepted);
+        end = match (end, part.end) {
+            (End::Unknown(trouble), _) | (_, End::Unknown(trouble)) => End::Unknown(trouble),
+            (End::Refused(one), End::Refused(other)) => End::Refused(other.or(one)),
+        };
+    }
+    Found { offered, accepted, in_sequence, end }
+}
+
+/// Whether the choices follow the order of the offer.
+pub fn follows(offered: &[u16], accepted: &[u16]) -> bool {
+    let place = |id: &u16| offered.iter().position(|other| other == id);
+    accepted.windows(2).all(|pair| match pair {
+        [one, other] => place(one) < place(other),
+        _ => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(accepted: &[u16], end: End) -> Found {
+        Found { offered: vec![1, 2, 3], accepted: accepted.to_vec(), in_sequence: accepted.len(), end }
+    }
+
+    fn refusal(proven: bool) -> Refusal {
+        Refusal { proven, version: false, seen: "alert handshake_failure".into() }
+    }
+
+    #[test]
+    fn a_version_is_refused_only_as_surely_as_its_least_sure_list() {
+        let lists = vec![
+            found(&[], End::Refused(Some(refusal(true)))),
+            found(&[], End::Refused(Some(refusal(false)))),
+        ];
+        assert!(!VersionSuites::of(Version::Tls12, lists).refusal.unwrap().proven);
+    }
+
+    #[test]
+    fn a_list_that_was_cut_short_leaves_the_version_open() {
+        let trouble = Trouble::new(crate::model::Reason::TimedOut, "no answer in time");
+        let lists =
+            vec![found(&[], End::Refused(Some(refusal(true)))), found(&[], End::Unknown(trouble.clone()))];
+        let version = VersionSuites::of(Version::Tls12, lists);
+        assert_eq!(version.refusal, None);
+        assert_eq!(version.trouble, Some(trouble));
+    }
+
+    #[test]
+    fn an_order_is_followed_or_not() {
+        assert!(follows(&[1, 2, 3], &[1, 3]));
+        assert!(!follows(&[1, 2, 3], &[3, 1]));
+    }
+}

@@ -1,0 +1,173 @@
+//! Looks at targets: which collectors, in which order, within which limits.
+
+use super::EVIDENCE_SCHEMA;
+use crate::collect::{CollectContext, Collector, Documents, Job, Limits, Progress, Secrets};
+use crate::model::assessment::{Evidence, Run, Tool};
+use crate::model::{Clock, Observation, Reason, Target, TargetKind, Trouble, digest};
+use crate::net::{Budget, Dial, Random};
+use crate::target::Config;
+use jiff::Timestamp;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Targets looked at side by side.
+const TARGETS: usize = 16;
+/// Time beyond a target's own limit after which its collector is given up.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The seams and limits of a run.
+#[derive(Clone)]
+pub struct Setup {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The network.
+    pub dial: Arc<dyn Dial>,
+    /// Random bytes.
+    pub random: Arc<dyn Random>,
+    /// Told of each step.
+    pub progress: Arc<dyn Progress>,
+    /// Reads secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// Set when the user asks to stop.
+    pub cancel: CancellationToken,
+    /// Limits of one target.
+    pub limits: Limits,
+    /// `manual`, `ci` or `schedule`.
+    pub trigger: String,
+    /// Who runs it.
+    pub principal: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// The collectors, in the order in which each target meets them.
+    pub collectors: Arc<Vec<Box<dyn Collector>>>,
+}
+
+/// Looks at every target of a configuration. A target's trouble is in the evidence, not an error.
+pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
+    let started = setup.clock.now();
+    let documents = Arc::new(Documents { retention: config.retention.clone(), register: config.register.clone() });
+    let places = Arc::new(Semaphore::new(TARGETS));
+    let looks = config.targets.iter().map(|target| {
+        let (setup, documents, places) = (setup.clone(), Arc::clone(&documents), Arc::clone(&places));
+        let target = target.clone();
+        async move {
+            let _place = places.acquire_owned().await;
+            look(target, &setup, documents).await
+        }
+    });
+    let mut observations: Vec<Observation> =
+        futures_util::future::join_all(looks).await.into_iter().flatten().collect();
+    observations.sort_by(|a, b| (&a.target, &a.part, &a.kind, &a.id).cmp(&(&b.target, &b.part, &b.kind, &b.id)));
+    let ended = setup.clock.now();
+    let mut run = Run {
+        id: String::new(),
+        started,
+        ended,
+        trigger: setup.trigger.clone(),
+        principal: setup.principal.clone(),
+        host: setup.host.clone(),
+        tool: Tool { name: "probity".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        organisation: config.organisation.as_ref().and_then(|organisation| organisation.name.clone()),
+        config_digest: config.digest.clone(),
+        interrupted: setup.cancel.is_cancelled(),
+    };
+    run.id = run_id(&run, &observations);
+    Evidence {
+        schema: EVIDENCE_SCHEMA.to_owned(),
+        run,
+        targets: config.targets.clone(),
+        judging: config.judging.clone(),
+        observations,
+    }
+}
+
+/// The time at which looking began, and a digest over what was seen: `2026-11-23T13-40-05Z-7f3a90c1`.
+fn run_id(run: &Run, observations: &[Observation]) -> String {
+    let ids: Vec<&str> = observations.iter().map(|o| o.id.as_str()).collect();
+    let digest = digest::of(&(run, ids)).unwrap_or_default();
+    let short: String = digest.chars().skip("sha256:".len()).take(8).collect();
+    format!("{}-{short}", run.started.to_string().replace(':', "-"))
+}
+
+async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<Observation> {
+    let collectors: Vec<usize> =
+        (0..setup.collectors.len()).filter(|&n| setup.collectors.get(n).is_some_and(|c| c.accepts(&target))).collect();
+    if collectors.is_empty() {
+        return Vec::new();
+    }
+    if setup.cancel.is_cancelled() {
+        return failures(&target, setup, &collectors, &stopped());
+    }
+    let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time);
+    let addresses = match resolve(&target, &budget, &setup.cancel).await {
+        Ok(addresses) => addresses,
+        Err(trouble) => return failures(&target, setup, &collectors, &trouble),
+    };
+    let cx = CollectContext {
+        clock: Arc::clone(&setup.clock),
+        dial: Arc::new(budget),
+        random: Arc::clone(&setup.random),
+        progress: Arc::clone(&setup.progress),
+        secrets: Arc::clone(&setup.secrets),
+        cancel: setup.cancel.clone(),
+        limits: setup.limits,
+        documents,
+    };
+    let mut seen = Vec::new();
+    for n in collectors {
+        let job = Job { target: target.clone(), addresses: addresses.clone(), earlier: seen.clone() };
+        match isolated(n, job, cx.clone(), setup).await {
+            Ok(observations) => seen.extend(observations),
+            Err(trouble) => seen.extend(failures(&target, setup, &[n], &trouble)),
+        }
+    }
+    seen
+}
+
+/// Runs one collector in a task of its own, so that its panic or overrun ends nothing else.
+async fn isolated(n: usize, job: Job, cx: CollectContext, setup: &Setup) -> Result<Vec<Observation>, Trouble> {
+    let limit = setup.limits.target_time + GRACE;
+    let collectors = Arc::clone(&setup.collectors);
+    let task = tokio::spawn(async move {
+        match collectors.get(n) {
+            Some(collector) => tokio::time::timeout(limit, collector.collect(&job, &cx)).await,
+            None => Ok(Vec::new()),
+        }
+    });
+    match task.await {
+        Ok(Ok(observations)) => Ok(observations),
+        Ok(Err(_)) => Err(Trouble::new(Reason::TimedOut, format!("not done within {} s", limit.as_secs()))),
+        Err(_) => Err(Trouble::new(Reason::Internal, "the collector stopped by a fault of its own; please report it")),
+    }
+}
+
+async fn resolve(target: &Target, budget: &Budget, cancel: &CancellationToken) -> Result<Vec<SocketAddr>, Trouble> {
+    if !matches!(target.kind, TargetKind::Endpoint | TargetKind::Database) {
+        return Ok(Vec::new());
+    }
+    let connection = &target.connection;
+    tokio::select! {
+        addresses = budget.resolve(&connection.host, connection.port) => addresses,
+        () = cancel.cancelled() => Err(stopped()),
+    }
+}
+
+fn stopped() -> Trouble {
+    Trouble::new(Reason::Interrupted, "the run was stopped before this was looked at")
+}
+
+/// Every kind of these collectors, failed for one reason.
+fn failures(target: &Target, setup: &Setup, collectors: &[usize], trouble: &Trouble) -> Vec<Observation> {
+    let now: Timestamp = setup.clock.now();
+    let looks = collectors.iter().filter_map(|&n| setup.collectors.get(n));
+    looks
+        .flat_map(|collector| {
+            let of_kind =
+                |kind: &&'static str| Observation::failed(kind, &target.id, "", collector.id(), now, trouble.clone());
+            collector.yields().iter().map(of_kind).collect::<Vec<_>>()
+        })
+        .collect()
+}
