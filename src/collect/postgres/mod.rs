@@ -1,1 +1,2 @@
 //! The collector of PostgreSQL servers.
+pub mod retention;
