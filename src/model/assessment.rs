@@ -1,7 +1,7 @@
 //! One run, judged: what is stored, reported and gated.
 
 use super::policy::Judging;
-use super::{CheckResult, ControlResult, Finding, Observation, Target};
+use super::{CheckResult, ControlResult, Finding, Observation, Reason, Target};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ pub struct BlindSpot {
     pub checks: Vec<String>,
     /// What would bring the evidence.
     pub remedy: String,
+    /// The class of the trouble behind it, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Reason>,
 }
 
 /// Where the gate ended.
@@ -85,8 +88,42 @@ pub enum Gate {
     Failed,
     /// Exit 3.
     Inconclusive,
+    /// Exit 4: only waived failures, which the caller does not allow.
+    Waived,
     /// Exit 130.
     Interrupted,
+}
+
+impl Gate {
+    /// The word used in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Gate::Passed => "passed",
+            Gate::Failed => "failed",
+            Gate::Inconclusive => "inconclusive",
+            Gate::Waived => "waived",
+            Gate::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why a verdict is not conclusive, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cause {
+    /// What was not evaluated and why, in words.
+    pub text: String,
+    /// What to do.
+    pub remedy: Remedy,
+}
+
+/// What would settle a cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Remedy {
+    /// The lines of `probity.yaml` that would accept it.
+    Accept(String),
+    /// The command or statement that would bring the evidence.
+    Command(String),
 }
 
 /// The gate's decision.
@@ -98,9 +135,15 @@ pub struct Verdict {
     pub gate: Gate,
     /// In words.
     pub reason: String,
+    /// Why it is not conclusive, where it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// What the gate accepted or ignored and a reader should know, such as an allowance that nothing needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
-/// One run, judged.
+/// One run, judged. The gate decides on it, and its [`Verdict`] stands beside it, since it hangs on options.
 #[derive(Clone)]
 pub struct Assessment {
     /// The run.
@@ -121,6 +164,4 @@ pub struct Assessment {
     pub blind_spots: Vec<BlindSpot>,
     /// Digest of all checks as they were.
     pub catalogue_digest: String,
-    /// The gate's decision.
-    pub verdict: Verdict,
 }

@@ -80,6 +80,8 @@ pub struct ControlResult {
     pub coverage: Coverage,
     /// The checks that bear on it in this run.
     pub checks: Vec<String>,
+    /// Whether one of them is evidence for the whole control, or all only for a part.
+    pub relation: Relation,
 }
 
 /// Counts with their denominator.
@@ -93,4 +95,16 @@ pub struct Coverage {
     pub open: u32,
     /// All of these together; not-applicable results are left out.
     pub total: u32,
+}
+
+impl ControlStatus {
+    /// The word used in every output, for example `not-satisfied`.
+    pub fn word(self) -> &'static str {
+        match self {
+            ControlStatus::Satisfied => "satisfied",
+            ControlStatus::NotSatisfied => "not-satisfied",
+            ControlStatus::Indeterminate => "indeterminate",
+            ControlStatus::NotAssessed => "not-assessed",
+        }
+    }
 }

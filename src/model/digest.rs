@@ -66,6 +66,11 @@ fn write(value: &Value, out: &mut String) -> Result<(), serde_json::Error> {
             }
             out.push('}');
         }
+        // RFC 8785 section 3.2.2.3: a whole number has no fraction part.
+        Value::Number(number) if number.is_f64() => match number.as_f64() {
+            Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => out.push_str(&format!("{float:.0}")),
+            _ => out.push_str(&number.to_string()),
+        },
         scalar => out.push_str(&serde_json::to_string(scalar)?),
     }
     Ok(())
@@ -78,8 +83,8 @@ mod tests {
 
     #[test]
     fn canonical_json_sorts_keys_and_drops_space() {
-        let text = canonical(&json!({"b": [1, {"z": null, "a": "é\n"}], "a": true})).unwrap();
-        assert_eq!(text, "{\"a\":true,\"b\":[1,{\"a\":\"é\\n\",\"z\":null}]}");
+        let text = canonical(&json!({"b": [1, 90.0, 91.5, {"z": null, "a": "é\n"}], "a": true})).unwrap();
+        assert_eq!(text, "{\"a\":true,\"b\":[1,90,91.5,{\"a\":\"é\\n\",\"z\":null}]}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A fact that may be unknown.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 
 /// A value, or the reason why it is not known, written `{"unknown": REASON}` in the value's place.
 ///
@@ -16,11 +18,22 @@ pub enum Fact<T> {
 }
 
 /// Why a fact is not known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Unknown {
     /// The reason, for people.
     pub unknown: String,
+}
+
+/// Written by hand, since a derived one also takes a list of one text: a known list would be read as unknown.
+impl<'de> Deserialize<'de> for Unknown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unknown, D::Error> {
+        let mut map = BTreeMap::<String, String>::deserialize(deserializer)?;
+        match map.remove("unknown") {
+            Some(unknown) if map.is_empty() => Ok(Unknown { unknown }),
+            _ => Err(D::Error::custom("an unknown fact has the field `unknown` alone")),
+        }
+    }
 }
 
 impl<T> Fact<T> {
@@ -49,5 +62,27 @@ impl<T> Fact<T> {
 impl<T> From<T> for Fact<T> {
     fn from(value: T) -> Self {
         Fact::Known(value)
+    }
+}
+
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Fact::unknown("not looked at")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_list_of_one_text_stays_known() {
+        let known = Fact::Known(vec!["one".to_owned()]);
+        let read: Fact<Vec<String>> = serde_json::from_value(serde_json::to_value(&known).unwrap()).unwrap();
+        assert_eq!(read, known);
+        let unknown = Fact::<Vec<String>>::unknown("not seen");
+        let read: Fact<Vec<String>> = serde_json::from_value(serde_json::to_value(&unknown).unwrap()).unwrap();
+        assert_eq!(read, unknown);
+        assert!(serde_json::from_str::<Fact<u64>>(r#"{"unknown": "a", "more": "b"}"#).is_err());
     }
 }

@@ -21,7 +21,7 @@ pub enum FindingState {
 pub struct Finding {
     /// SHA-256 over check, target, part and item.
     pub fingerprint: String,
-    /// The check's id, or `waiver` for a waiver that is expired or matches nothing.
+    /// The check's id, or `probity.waivers` for a waiver that is expired or matches nothing.
     pub check: String,
     /// The target's id.
     pub target: String,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `http.plain`: what answers without TLS.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plain {
     /// There is a port to look at: 80 beside 443, or the one the target names.
     pub looked: bool,
@@ -34,8 +34,10 @@ pub struct Plain {
 }
 
 /// `http.hsts`: Strict-Transport-Security (RFC 6797).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hsts {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
     /// A header was sent over TLS.
     pub present: bool,
     /// `absent`, `invalid`, `disabled`, `short`, `long`.
@@ -63,11 +65,13 @@ pub struct Hsts {
 }
 
 /// `http.headers`: the security headers of the final answer over https.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Headers {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
     /// Status of the final answer.
     pub status: u16,
-    /// The final address.
+    /// The final address, without its query.
     pub url: String,
     /// Content-Security-Policy.
     pub csp: Csp,
@@ -87,6 +91,8 @@ pub struct Headers {
     pub coep: String,
     /// Cross-Origin-Resource-Policy, or `absent`.
     pub corp: String,
+    /// Public-Key-Pins: `absent`, `valid` or `invalid`.
+    pub hpkp: String,
     /// Headers that give away version numbers, by name.
     pub version_leaks: Vec<String>,
     /// Headers that browsers no longer honour, by name.
@@ -94,7 +100,7 @@ pub struct Headers {
 }
 
 /// Content-Security-Policy in short.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Csp {
     /// An enforcing policy is sent.
     pub present: bool,
@@ -119,14 +125,16 @@ pub struct Csp {
 }
 
 /// `http.cookies`: cookies set on the way, by name and flags; never their values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cookies {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
     /// The cookies.
     pub cookies: Vec<Cookie>,
 }
 
 /// A cookie's flags.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cookie {
     /// Its name.
     pub name: String,
@@ -141,8 +149,10 @@ pub struct Cookie {
 }
 
 /// `http.security_txt` (RFC 9116).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecurityTxt {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
     /// The file is there.
     pub present: bool,
     /// `absent`, `invalid`, `expired`, `valid`.

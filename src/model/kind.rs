@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, retention, tls};
+use super::{database, grade, http, register, retention, tls};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -26,12 +26,17 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "http.plain", schema: || schema_for!(http::Plain) },
     Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
+    Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },
     Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
+    Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
+    Kind { id: "vendor.coverage", schema: || schema_for!(register::Coverage) },
+    Kind { id: "vendor.register", schema: || schema_for!(register::Register) },
+    Kind { id: "vendor.rules", schema: || schema_for!(register::Rules) },
 ];
 
 /// The kind of this id.

@@ -24,7 +24,7 @@ pub mod target;
 pub mod tls;
 pub mod trouble;
 
-pub use assessment::{Assessment, Gate, Run, Tool, Verdict};
+pub use assessment::{Assessment, BlindSpot, Cause, Evidence, Gate, Remedy, Run, Tool, Verdict};
 pub use check::Check;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use control::{Control, ControlResult, ControlStatus, Framework};

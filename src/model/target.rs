@@ -78,8 +78,8 @@ pub struct Target {
     /// Where `probity.yaml` declares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Place>,
-    /// How to reach it. Not serialised.
-    #[serde(skip)]
+    /// How to reach it. Only what names no secret and no file is serialised.
+    #[serde(default, flatten)]
     pub connection: Connection,
 }
 
@@ -92,30 +92,42 @@ pub struct Place {
     pub line: u32,
 }
 
-/// How to reach a target.
-#[derive(Clone, Default)]
+/// How to reach a target. What judging needs of it travels with the target; the rest never leaves the process.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Connection {
     /// Host name or address without port, for network targets.
+    #[serde(skip)]
     pub host: String,
     /// Port, for network targets.
+    #[serde(skip)]
     pub port: u16,
     /// The opportunistic protocol before TLS, for example `postgresql`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub starttls: Option<String>,
     /// The port of plain HTTP, where it is not 80 beside 443.
+    #[serde(skip)]
     pub http_port: Option<u16>,
     /// The name sent in SNI and matched against certificates, where it is not the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
     /// The database's name.
+    #[serde(skip)]
     pub database: Option<String>,
     /// The user to log in as.
+    #[serde(skip)]
     pub user: Option<String>,
     /// Where the password is to be had.
+    #[serde(skip)]
     pub password: Option<SecretRef>,
     /// PEM files of the user's own certification authorities.
+    #[serde(skip)]
     pub ca_files: Vec<PathBuf>,
     /// A file on this machine.
+    #[serde(skip)]
     pub path: Option<PathBuf>,
     /// The target of kind host below this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host_target: Option<String>,
 }
 

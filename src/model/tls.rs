@@ -311,3 +311,47 @@ pub struct Features {
     /// The server asks for a client certificate.
     pub client_certificate: Fact<bool>,
 }
+
+/// `tls.vulnerabilities`: one row for each known flaw that was tested for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Vulnerabilities {
+    /// The tests.
+    pub tests: Vec<VulnerabilityTest>,
+}
+
+/// A test for a known flaw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VulnerabilityTest {
+    /// For example `heartbleed`.
+    pub name: String,
+    /// The precondition holds.
+    pub applies: bool,
+    /// The flaw is there.
+    pub vulnerable: Fact<bool>,
+    /// Somebody on the path can see the difference that the flaw makes.
+    pub observable: bool,
+    /// How much it matters.
+    pub severity: String,
+}
+
+/// `tls.clients`: which handshake known clients end up with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Clients {
+    /// One row a client.
+    pub clients: Vec<SimulatedClient>,
+}
+
+/// What a known client ends up with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SimulatedClient {
+    /// Name and version.
+    pub name: String,
+    /// A current browser: it counts for forward secrecy and AEAD.
+    pub reference: bool,
+    /// It can connect.
+    pub connects: bool,
+    /// The version negotiated, or empty.
+    pub protocol: String,
+    /// The suite's id, or empty.
+    pub suite: String,
+}

@@ -1,11 +1,22 @@
 //! The `Dial` seam: connections with deadlines and budgets. Knows no protocol.
 
+mod budget;
+mod random;
+mod tcp;
+
+pub use budget::Budget;
+pub use random::{SeededRandom, SystemRandom};
+pub use tcp::TcpDial;
+
 use crate::model::Trouble;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How long a connection may take to open, and how long at the second try.
+pub const CONNECT: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(10)];
 
 /// A connection.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}

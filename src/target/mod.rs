@@ -1,1 +1,286 @@
-//! The room `target`.
+//! `probity.yaml` to validated targets and policy. Secrets are references only; nothing here connects.
+
+mod address;
+mod argument;
+mod declaration;
+mod file;
+mod judging;
+mod part;
+mod secrets;
+mod starter;
+
+pub use file::schema;
+pub use starter::starter;
+
+use crate::model::policy::Judging;
+use crate::model::register::{Organisation, Register};
+use crate::model::retention::Schedule;
+use crate::model::target::Place;
+use crate::model::{Target, TargetKind, digest};
+use crate::yaml::{Diagnostic, Document, Spot, nearest};
+use file::File;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is looked at, and how it is judged.
+#[derive(Clone, Default)]
+pub struct Config {
+    /// Who is looked at, as `probity.yaml` says it.
+    pub organisation: Option<Organisation>,
+    /// Everything that is looked at, in the order it was declared; the register comes last.
+    pub targets: Vec<Target>,
+    /// How long data may be kept.
+    pub retention: Option<Schedule>,
+    /// The vendors.
+    pub register: Option<Register>,
+    /// The file of the register, where it has one of its own.
+    pub register_file: Option<PathBuf>,
+    /// Policy, overlays and waivers.
+    pub judging: Judging,
+    /// `sha256:` over the canonical form of the configuration and of the files that it names.
+    pub digest: String,
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+    /// What is allowed but probably not meant.
+    pub hints: Vec<Diagnostic>,
+    /// The texts that this was read from.
+    pub sources: Sources,
+}
+
+/// The texts of a configuration, for mistakes that are found later.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// `probity.yaml`.
+    pub config: Option<Source>,
+    /// The retention schedule, wherever it stands.
+    pub retention: Option<Source>,
+    /// The register, or the list of vendors, wherever it stands.
+    pub register: Option<Source>,
+}
+
+/// A part of a text.
+#[derive(Clone)]
+pub struct Source {
+    document: Arc<Document>,
+    path: Vec<String>,
+}
+
+impl Source {
+    /// The place where the part starts; keys and items lead on from there.
+    pub fn root(&self) -> Spot<'_> {
+        self.path.iter().fold(self.document.root(), |spot, key| spot.key(key))
+    }
+}
+
+impl Config {
+    /// Gives a configuration that was put together in code its digest.
+    #[must_use]
+    pub fn sealed(mut self) -> Config {
+        let content = json!({
+            "organisation": self.organisation, "targets": self.targets, "retention": self.retention,
+            "register": self.register, "judging": self.judging,
+        });
+        self.digest = digest::of(&content).unwrap_or_default();
+        self
+    }
+
+    /// The target of this id.
+    pub fn target(&self, id: &str) -> Option<&Target> {
+        self.targets.iter().find(|target| target.id == id)
+    }
+
+    /// Mistakes in the names of checks and frameworks, which only a catalogue knows.
+    pub fn unknown_names(&self, checks: &[&str], frameworks: &[&str]) -> Vec<Diagnostic> {
+        let Some(source) = &self.sources.config else { return Vec::new() };
+        judging::unknown_names(&self.judging, &source.root(), checks, frameworks)
+    }
+}
+
+/// Reads a configuration file and the files that it names.
+///
+/// # Errors
+/// With every mistake that could be found, each with its place.
+pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    let name = path.display().to_string();
+    let text = part::text(path).map_err(|reason| {
+        vec![
+            Diagnostic::of_file(&name, format!("the configuration cannot be read: {reason}"))
+                .help("give the path of a configuration file, or name a host to look at instead"),
+        ]
+    })?;
+    let mut document = Document::new(&name, &text);
+    document.hide(secrets::is_secret);
+    let document = Arc::new(document);
+    let file: File = document.read()?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    Loading { document, folder, mistakes: Vec::new(), files: BTreeMap::new() }.config(path, file)
+}
+
+/// Takes the hosts of a command line as targets.
+///
+/// # Errors
+/// When one is not a host, or is written twice.
+pub fn from_arguments(targets: &[String]) -> Result<Config, Vec<Diagnostic>> {
+    let targets = argument::targets(targets)?;
+    let digest = digest::of(&json!({ "targets": targets })).unwrap_or_default();
+    Ok(Config { targets, digest, ..Config::default() })
+}
+
+/// A configuration that is being read, with the mistakes found so far.
+struct Loading {
+    document: Arc<Document>,
+    /// Where relative paths start.
+    folder: PathBuf,
+    mistakes: Vec<Diagnostic>,
+    /// Canonical content, or digest, of each file that the configuration names.
+    files: BTreeMap<String, Value>,
+}
+
+impl Loading {
+    fn config(mut self, path: &Path, file: File) -> Result<Config, Vec<Diagnostic>> {
+        let document = self.document.clone();
+        let root = document.root();
+        let mut targets = self.targets(&file, &root);
+        let retention = self.retention(&root);
+        let register = self.register(&root, file.organisation.as_ref());
+        if root.key("vendors").exists() {
+            targets.push(self.register_target(&root.key("vendors"), register.as_ref().and_then(|p| p.file.as_deref())));
+        }
+        self.unique_ids(&targets, &root);
+        self.related(&targets, &root);
+        if let Some(part) = &retention {
+            self.stores(&targets, &part.source.root().key("data_sets"));
+        }
+        let judging = Judging { policy: file.policy, checks: file.checks, waivers: file.waivers };
+        let (mistakes, hints) = judging::mistakes(&judging, &targets, &root);
+        self.mistakes.extend(mistakes);
+        if file.targets.is_empty() && !root.key("vendors").exists() {
+            let mistake = root.key("targets").mistake_in_key("there is nothing to look at");
+            self.mistakes.push(mistake.help("declare at least one target, for example  targets: [shop.example]"));
+        }
+        let whole: Value = self.document.read()?;
+        if !self.mistakes.is_empty() {
+            self.mistakes.sort_by_key(|mistake| (mistake.file.clone(), mistake.line, mistake.column));
+            return Err(self.mistakes);
+        }
+        let content = json!({ "configuration": whole, "files": self.files });
+        let source = Source { document: self.document, path: Vec::new() };
+        let (retention, retention_source) = retention.map(|part| (part.value, part.source)).unzip();
+        let register_file = register.as_ref().and_then(|part| part.file.clone());
+        let (register, register_source) = register.map(|part| (part.value, part.source)).unzip();
+        Ok(Config {
+            organisation: file.organisation,
+            targets,
+            retention,
+            register,
+            register_file,
+            judging,
+            digest: digest::of(&content).unwrap_or_default(),
+            file: Some(path.to_owned()),
+            hints,
+            sources: Sources { config: Some(source), retention: retention_source, register: register_source },
+        })
+    }
+
+    fn targets(&mut self, file: &File, root: &Spot<'_>) -> Vec<Target> {
+        let spots = root.key("targets").items();
+        let mut targets = Vec::new();
+        for (entry, spot) in file.targets.iter().zip(spots) {
+            match declaration::target(entry, &spot, &self.folder) {
+                Ok(mut target) => {
+                    target.declared = Some(self.place(&spot));
+                    self.ca_files(&target, &spot);
+                    targets.push(target);
+                }
+                Err(mut mistakes) => self.mistakes.append(&mut mistakes),
+            }
+        }
+        targets
+    }
+
+    fn place(&self, spot: &Spot<'_>) -> Place {
+        Place { file: self.document.file().to_owned(), line: spot.line() }
+    }
+
+    /// The user's own certification authorities are part of what is judged against, so they go into the digest.
+    fn ca_files(&mut self, target: &Target, spot: &Spot<'_>) {
+        let place = spot.key("tls").key("ca");
+        for (index, path) in target.connection.ca_files.iter().enumerate() {
+            let place = if place.is_list() { place.item(index) } else { place.clone() };
+            match part::text(path) {
+                Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
+                    let digest = format!("sha256:{}", digest::sha256(text.as_bytes()));
+                    self.files.insert(path.display().to_string(), Value::String(digest));
+                }
+                Ok(_) => self.mistakes.push(
+                    place
+                        .mistake(format!("`{}` holds no certificate", path.display()))
+                        .help("give a PEM file with the certificates of your own authorities"),
+                ),
+                Err(reason) => self.mistakes.push(part::unreadable(&place, path, &reason)),
+            }
+        }
+    }
+
+    fn register_target(&self, spot: &Spot<'_>, file: Option<&Path>) -> Target {
+        let named = file.map_or_else(|| self.document.file().to_owned(), |file| file.display().to_string());
+        let mut target = Target::new(part::REGISTER_ID, TargetKind::Register, named);
+        target.declared = Some(self.place(spot));
+        target.connection.path = file.map(Path::to_owned);
+        target
+    }
+
+    fn unique_ids(&mut self, targets: &[Target], root: &Spot<'_>) {
+        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+        let items = root.key("targets").items();
+        for target in targets {
+            let line = target.declared.as_ref().map_or(0, |place| place.line);
+            if let Some(first) = seen.get(target.id.as_str()) {
+                let spot = items.iter().find(|item| item.line() == line && declaration::id(item) == Some(&target.id));
+                let message = format!("repeated target id `{}`", target.id);
+                // The reserved id of the register has no item of its own: then the other one is meant.
+                let mistake = match spot {
+                    Some(item) if item.key("id").exists() => item.key("id").mistake(message),
+                    Some(item) => item.mistake(message),
+                    None => root.key(part::REGISTER_ID).mistake_in_key(message),
+                };
+                let label = format!("first used on line {first}");
+                self.mistakes.push(mistake.label(label).help("give each target an id of its own"));
+            } else {
+                seen.insert(&target.id, line);
+            }
+        }
+    }
+
+    fn related(&mut self, targets: &[Target], root: &Spot<'_>) {
+        let hosts: Vec<&str> =
+            targets.iter().filter(|target| target.kind == TargetKind::Host).map(|target| target.id.as_str()).collect();
+        for item in root.key("targets").items() {
+            let host = item.key("host");
+            let Some(name) = host.text().filter(|name| !hosts.contains(name)) else { continue };
+            let mistake = host.mistake(format!("`{name}` is no target of kind host"));
+            self.mistakes
+                .push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));
+        }
+    }
+
+    fn stores(&mut self, targets: &[Target], data_sets: &Spot<'_>) {
+        let ids: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
+        for item in data_sets.items() {
+            let store = item.key("store");
+            let Some(name) = store.text().filter(|name| !ids.contains(name)) else { continue };
+            let mistake = store.mistake(format!("store `{name}` is no target"));
+            self.mistakes.push(suggest(mistake, name, &ids).help("a store is the id of a target in the configuration"));
+        }
+    }
+}
+
+/// Says under the caret which known name may have been meant.
+fn suggest(mistake: Diagnostic, name: &str, known: &[&str]) -> Diagnostic {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => mistake.label(format!("did you mean `{near}`?")),
+        None => mistake.label("not declared"),
+    }
+}

@@ -1,1 +1,630 @@
 //! PostgreSQL in three postures.
+
+use crate::support::postgres::{PASSWORD, Postgres, Posture};
+use probity::catalogue::Catalogue;
+use probity::check::{Case, Engine, derive};
+use probity::collect::postgres::Postgres as Collects;
+use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Secret, Secrets, Silent};
+use probity::model::database::{AtRest, Audit, Auth, Sign, Transport};
+use probity::model::policy::Judging;
+use probity::model::target::Engine as DatabaseEngine;
+use probity::model::{
+    Clock as _, Fact, FixedClock, Observation, ObservationStatus, Reason, SecretRef, Severity, Status, SystemClock,
+    Target, TargetKind, Trouble,
+};
+use probity::net::{Dial, Dialing, Random, Stream};
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Connects every address to the same port of loopback, so that a far address can be tried.
+struct Loopback;
+
+impl Dial for Loopback {
+    fn resolve<'a>(&'a self, _: &'a str, port: u16) -> Dialing<'a, Vec<SocketAddr>> {
+        Box::pin(async move { Ok(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]) })
+    }
+
+    fn connect(&self, address: SocketAddr, timeout: Duration) -> Dialing<'_, Box<dyn Stream>> {
+        Box::pin(async move {
+            let connecting = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, address.port()));
+            match tokio::time::timeout(timeout, connecting).await {
+                Ok(Ok(stream)) => Ok(Box::new(stream) as Box<dyn Stream>),
+                Ok(Err(error)) => Err(Trouble::new(Reason::Refused, error.to_string())),
+                Err(_) => Err(Trouble::new(Reason::TimedOut, "no connection")),
+            }
+        })
+    }
+}
+
+struct Zeros;
+
+impl Random for Zeros {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
+    }
+}
+
+/// Gives the name of the reference as the secret: `env:PASSWORD` is a test's own password.
+struct Names;
+
+impl Secrets for Names {
+    fn read(&self, reference: &SecretRef) -> Result<Secret, String> {
+        match reference {
+            SecretRef::Env(name) => Ok(Secret(name.clone())),
+            _ => Err("no such secret".to_owned()),
+        }
+    }
+}
+
+/// One look by the collector, and how long it took.
+struct Look {
+    target: Target,
+    address: IpAddr,
+    cancel: CancellationToken,
+}
+
+impl Look {
+    fn new(port: u16, user: &str, password: &str) -> Look {
+        let mut target = Target::new("db", TargetKind::Database, format!("127.0.0.1:{port}"));
+        target.engine = Some(DatabaseEngine::Postgresql);
+        target.connection.host = "127.0.0.1".to_owned();
+        target.connection.port = port;
+        target.connection.user = Some(user.to_owned());
+        target.connection.database = Some("postgres".to_owned());
+        target.connection.password = Some(SecretRef::Env(password.to_owned()));
+        Look { target, address: IpAddr::V4(Ipv4Addr::LOCALHOST), cancel: CancellationToken::new() }
+    }
+
+    fn trusting(mut self, file: PathBuf) -> Look {
+        self.target.connection.ca_files = vec![file];
+        self
+    }
+
+    fn run(&self) -> Vec<Observation> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let cx = CollectContext {
+            clock: Arc::new(SystemClock),
+            dial: Arc::new(Loopback),
+            random: Arc::new(Zeros),
+            progress: Arc::new(Silent),
+            secrets: Arc::new(Names),
+            cancel: self.cancel.clone(),
+            limits: Limits::default(),
+            documents: Arc::new(Documents::default()),
+        };
+        let address = SocketAddr::new(self.address, self.target.connection.port);
+        let job = Job { target: self.target.clone(), addresses: vec![address], earlier: Vec::new() };
+        let collector = Collects;
+        assert!(collector.accepts(&job.target));
+        let seen = runtime.block_on(collector.collect(&job, &cx));
+        let mut kinds: Vec<&str> = seen.iter().map(|observation| observation.kind.as_str()).collect();
+        let mut promised = collector.yields().to_vec();
+        kinds.sort_unstable();
+        promised.sort_unstable();
+        assert_eq!(kinds, promised, "one observation of each kind, failed ones included");
+        if let Some(SecretRef::Env(password)) = &self.target.connection.password {
+            let json = serde_json::to_string(&seen).unwrap();
+            assert!(!json.contains(password.as_str()), "the password stands in the evidence");
+        }
+        seen
+    }
+}
+
+fn of<'a>(seen: &'a [Observation], kind: &str) -> &'a Observation {
+    seen.iter().find(|observation| observation.kind == kind).unwrap()
+}
+
+fn read<T: serde::de::DeserializeOwned>(seen: &[Observation], kind: &str) -> T {
+    let observation = of(seen, kind);
+    assert_eq!(observation.status, ObservationStatus::Complete, "{kind}: {:?}", observation.trouble);
+    observation.read().unwrap()
+}
+
+fn known<T: Clone>(value: &T) -> Fact<T> {
+    Fact::Known(value.clone())
+}
+
+fn text(value: &str) -> Fact<String> {
+    Fact::Known(value.to_owned())
+}
+
+fn sign<'a>(signs: &'a [Sign], name: &str) -> &'a Fact<bool> {
+    &signs.iter().find(|sign| sign.name == name).unwrap().yes
+}
+
+/// Every kind that needs a login failed for this reason.
+fn assert_outside(seen: &[Observation], reason: Reason) {
+    for kind in ["db.auth", "db.audit", "db.at_rest"] {
+        let observation = of(seen, kind);
+        assert_eq!(observation.status, ObservationStatus::Failed, "{kind}");
+        assert_eq!(observation.trouble.as_ref().unwrap().reason, reason, "{kind}: {:?}", observation.trouble);
+        assert!(observation.data.is_empty());
+    }
+}
+
+/// No session of ours is left on the server.
+fn assert_gone(postgres: &Postgres) {
+    let end = Instant::now() + Duration::from_secs(5);
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'probity'";
+    while postgres.sql("postgres", sql) != "0" {
+        assert!(Instant::now() < end, "a session of the collector is still open");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The verdicts of the checks of databases on what was seen: `check item` to its status and severity.
+fn judge(look: &Look, seen: &[Observation]) -> BTreeMap<String, (Status, Severity)> {
+    let catalogue = Catalogue::built_in().unwrap_or_else(|_| panic!("the catalogue does not load"));
+    let judging = Judging::default();
+    let as_of = SystemClock.now();
+    let targets = [look.target.clone()];
+    let mut all = seen.to_vec();
+    all.extend(derive::run(&targets, seen, &judging, &catalogue, as_of));
+    let engine = Engine::new(&catalogue, &judging).unwrap_or_else(|_| panic!("the checks do not compile"));
+    let results = engine.judge(&Case { targets: &targets, observations: &all, as_of });
+    let of_databases = results.into_iter().filter(|result| result.check.starts_with("db."));
+    of_databases
+        .map(|result| {
+            (format!("{} {}", result.check, result.item).trim_end().to_owned(), (result.status, result.severity))
+        })
+        .collect()
+}
+
+#[test]
+fn a_server_without_tls_that_trusts_everybody() {
+    let Some(postgres) = Postgres::start(Posture::Plain) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD);
+    let seen = look.run();
+    let transport: Transport = read(&seen, "db.transport");
+    assert_eq!(transport.tls_offered, known(&false));
+    assert_eq!(transport.ssl_setting, text("off"));
+    assert!(transport.min_protocol.reason().unwrap().contains("TLS is off"));
+    assert_eq!(transport.plaintext_login, text("accepted"));
+    assert_eq!(sign(&transport.encryption, "offer of TLS"), &known(&false));
+    assert_eq!(sign(&transport.encryption, "own session"), &known(&false));
+    assert_eq!(sign(&transport.plaintext, "login tried without TLS"), &known(&true));
+    assert_eq!(sign(&transport.plaintext, "rules for other machines"), &known(&true));
+    let auth: Auth = read(&seen, "db.auth");
+    let methods = auth.methods.known().unwrap();
+    assert_eq!(methods.len(), 2);
+    assert!(methods.iter().all(|method| method.strength == "none" && method.weak));
+    assert_eq!((methods[0].remote, methods[1].remote), (false, true));
+    assert_eq!(auth.default_accounts.known().unwrap()[0].open, known(&true));
+    let audit: Audit = read(&seen, "db.audit");
+    assert_eq!(audit.connections, known(&false));
+    assert_eq!(audit.statements, text("none"));
+    assert_eq!(sign(&audit.logging, "changes of definitions"), &known(&false));
+    assert_gone(&postgres);
+    let verdicts = judge(&look, &seen);
+    for (item, severity) in [
+        ("db.in_transit offer of TLS", Severity::High),
+        ("db.in_transit own session", Severity::High),
+        ("db.in_transit.enforced login tried without TLS", Severity::High),
+        ("db.in_transit.enforced rules for other machines", Severity::High),
+        ("db.auth.methods local all all trust", Severity::Medium),
+        ("db.auth.methods host all all all trust", Severity::Critical),
+        ("db.auth.default_accounts postgres", Severity::Critical),
+        ("db.audit_log new sessions", Severity::Medium),
+        ("db.audit_log changes of definitions", Severity::Medium),
+    ] {
+        assert_eq!(verdicts.get(item), Some(&(Status::Fail, severity)), "{item}: {verdicts:#?}");
+    }
+    for item in ["db.in_transit.protocols", "db.at_rest", "db.at_rest.algorithm"] {
+        assert_eq!(verdicts[item].0, Status::NotEvaluated, "{item}");
+    }
+}
+
+#[test]
+fn a_server_with_tls_that_accepts_a_login_without() {
+    let Some(postgres) = Postgres::start(Posture::Mixed) else { return };
+    postgres.sql(
+        "postgres",
+        "SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'x'; CREATE ROLE boss SUPERUSER; \
+         CREATE SCHEMA app; CREATE TABLE app.orders (id int); GRANT SELECT, INSERT ON app.orders TO PUBLIC; \
+         GRANT CREATE ON SCHEMA public TO PUBLIC",
+    );
+    postgres.sql("postgres", &format!("SET password_encryption = 'md5'; ALTER ROLE postgres PASSWORD '{PASSWORD}'"));
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    let seen = look.run();
+    let transport: Transport = read(&seen, "db.transport");
+    assert_eq!(transport.tls_offered, known(&true));
+    assert_eq!(transport.certificate_verified, known(&true));
+    assert_eq!(transport.session.known().unwrap().protocol, "TLSv1.3");
+    assert_eq!(transport.min_protocol, text("TLSv1.2"));
+    assert_eq!(transport.plaintext_login, text("accepted"));
+    assert_eq!(sign(&transport.encryption, "own session"), &known(&true));
+    assert_eq!(sign(&transport.encryption, "sessions of other machines"), &known(&true));
+    assert_eq!((transport.plain_sessions, transport.remote_sessions), (known(&0), known(&0)));
+    assert_eq!(sign(&transport.plaintext, "rules for other machines"), &known(&true));
+    let auth: Auth = read(&seen, "db.auth");
+    assert_eq!(auth.password_encryption, text("md5"));
+    assert_eq!((auth.md5_hashes, auth.scram_hashes), (known(&2), known(&0)));
+    assert_eq!(auth.superusers, known(&vec!["boss".to_owned(), "postgres".to_owned()]));
+    assert_eq!(auth.login_superusers, known(&vec!["postgres".to_owned()]));
+    assert_eq!(auth.public_schema_create, known(&true));
+    let grants = auth.public_grants.known().unwrap();
+    let grants: Vec<_> = grants.iter().map(|grant| (grant.object.as_str(), grant.privileges.as_str())).collect();
+    assert_eq!(grants, [("schema public", "CREATE"), ("table app.orders", "INSERT, SELECT")]);
+    let methods = auth.methods.known().unwrap();
+    assert_eq!(methods.iter().map(|method| method.strength.as_str()).collect::<Vec<_>>(), ["strong", "md5"]);
+    assert_gone(&postgres);
+    let verdicts = judge(&look, &seen);
+    for (item, status) in [
+        ("db.in_transit offer of TLS", Status::Pass),
+        ("db.in_transit own session", Status::Pass),
+        ("db.in_transit sessions of other machines", Status::Pass),
+        ("db.in_transit.enforced login tried without TLS", Status::Fail),
+        ("db.in_transit.protocols", Status::Pass),
+        ("db.auth.methods host all all all md5", Status::Fail),
+        ("db.auth.password_hash new passwords", Status::Fail),
+        ("db.auth.password_hash stored passwords", Status::Fail),
+        ("db.auth.default_accounts postgres", Status::Pass),
+        ("db.auth.public_grants", Status::Fail),
+        ("db.auth.superusers", Status::Pass),
+    ] {
+        assert_eq!(verdicts.get(item).map(|verdict| verdict.0), Some(status), "{item}: {verdicts:#?}");
+    }
+}
+
+#[test]
+fn a_strict_server() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    let seen = look.run();
+    let transport: Transport = read(&seen, "db.transport");
+    assert_eq!(transport.min_protocol, text("TLSv1.3"));
+    assert_eq!(transport.plaintext_login, text("refused"));
+    assert_eq!(sign(&transport.plaintext, "login tried without TLS"), &known(&false));
+    assert_eq!(sign(&transport.plaintext, "rules for other machines"), &known(&false));
+    let hba = transport.hba.known().unwrap();
+    assert_eq!(hba.iter().map(|rule| rule.kind.as_str()).collect::<Vec<_>>(), ["local", "hostnossl", "hostssl"]);
+    assert!(hba.iter().all(|rule| !rule.plaintext_possible));
+    let auth: Auth = read(&seen, "db.auth");
+    assert!(auth.methods.known().unwrap().iter().all(|method| !method.weak));
+    assert_eq!(auth.password_encryption, text("scram-sha-256"));
+    assert_eq!((auth.md5_hashes, auth.scram_hashes), (known(&0), known(&1)));
+    assert!(auth.password_storage.iter().all(|sign| sign.yes == known(&true)));
+    assert_eq!((auth.public_schema_create, auth.public_grants), (known(&false), known(&Vec::new())));
+    let account = &auth.default_accounts.known().unwrap()[0];
+    assert_eq!((account.name.as_str(), &account.open, &account.remote), ("postgres", &known(&false), &known(&true)));
+    let audit: Audit = read(&seen, "db.audit");
+    assert!(audit.logging.iter().all(|sign| sign.yes == known(&true)), "{:?}", audit.logging);
+    let rest: AtRest = read(&seen, "db.at_rest");
+    assert_eq!(rest.layers.len(), 1);
+    assert!(rest.layers[0].encrypted.reason().unwrap().contains("no encryption of its own"));
+    assert!(!rest.would_show.is_empty() && !rest.not_covered.is_empty());
+    assert_gone(&postgres);
+    let at_rest = |item: &str| matches!(item, "db.at_rest" | "db.at_rest.algorithm");
+    for (item, (status, _)) in judge(&look, &seen) {
+        assert_eq!(status, if at_rest(&item) { Status::NotEvaluated } else { Status::Pass }, "{item}");
+    }
+}
+
+#[test]
+fn a_wrong_password_hides_what_is_inside_alone() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let look = Look::new(postgres.port, "postgres", "wrong-4b1d").trusting(postgres.ca());
+    let seen = look.run();
+    assert_outside(&seen, Reason::AuthenticationFailed);
+    let transport: Transport = read(&seen, "db.transport");
+    assert_eq!((transport.tls_offered, transport.plaintext_login), (known(&true), text("refused")));
+    assert!(transport.hba.reason().unwrap().contains("28P01"));
+    assert_eq!(sign(&transport.encryption, "own session"), &known(&true));
+    assert_gone(&postgres);
+    let passed: Vec<String> = judge(&look, &seen)
+        .into_iter()
+        .filter(|(_, verdict)| verdict.0 == Status::Pass)
+        .map(|(item, _)| item)
+        .collect();
+    assert_eq!(
+        passed,
+        ["db.in_transit offer of TLS", "db.in_transit own session", "db.in_transit.enforced login tried without TLS",]
+    );
+}
+
+#[test]
+fn each_missing_privilege_is_named_and_each_grant_helps() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    postgres.sql("postgres", "CREATE ROLE audit LOGIN PASSWORD 'plain-role-2c'");
+    let look = Look::new(postgres.port, "audit", "plain-role-2c").trusting(postgres.ca());
+    let seen = look.run();
+    let transport: Transport = read(&seen, "db.transport");
+    let auth: Auth = read(&seen, "db.auth");
+    let audit: Audit = read(&seen, "db.audit");
+    assert!(transport.plain_sessions.reason().unwrap().contains("GRANT pg_read_all_stats"));
+    assert!(transport.hba.reason().unwrap().contains("GRANT EXECUTE ON FUNCTION pg_hba_file_rules()"));
+    assert!(auth.methods.reason().unwrap().contains("GRANT SELECT ON pg_hba_file_rules"));
+    assert!(auth.md5_hashes.reason().unwrap().contains("pg_authid"));
+    assert!(sign(&auth.password_storage, "stored passwords").known().is_none());
+    assert_eq!(sign(&auth.password_storage, "new passwords"), &known(&true));
+    assert!(auth.default_accounts.known().unwrap()[0].open.known().is_none());
+    assert!(audit.extension.reason().unwrap().contains("GRANT pg_read_all_settings"));
+    assert_eq!(transport.plaintext_login, text("refused"));
+
+    postgres.sql("postgres", "GRANT pg_read_all_stats TO audit");
+    assert_eq!(read::<Transport>(&look.run(), "db.transport").plain_sessions, known(&0));
+    postgres.sql("postgres", "GRANT pg_read_all_settings TO audit");
+    assert!(read::<Audit>(&look.run(), "db.audit").extension.known().is_some());
+    postgres.sql("postgres", "GRANT SELECT ON pg_hba_file_rules TO audit");
+    assert!(read::<Transport>(&look.run(), "db.transport").hba.known().is_none());
+    postgres.sql("postgres", "GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO audit");
+    assert_eq!(read::<Transport>(&look.run(), "db.transport").hba.known().unwrap().len(), 3);
+    postgres.sql("postgres", "GRANT SELECT ON pg_authid TO audit");
+    assert_eq!(read::<Auth>(&look.run(), "db.auth").scram_hashes, known(&2));
+    assert_gone(&postgres);
+}
+
+#[test]
+fn rules_that_are_not_what_runs_are_unknown() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    std::thread::sleep(Duration::from_millis(1100));
+    let file = postgres.data().join("pg_hba.conf");
+    std::fs::write(&file, "local all all peer\nhostssl all all all scram-sha-256\n").unwrap();
+    let hba = read::<Transport>(&look.run(), "db.transport").hba;
+    assert!(hba.reason().unwrap().contains("changed after"), "{hba:?}");
+    postgres.set_hba("local all all peer\nhostssl all all all scram-sha-256\nhost all all nonsense/99 md5\n");
+    let hba = read::<Transport>(&look.run(), "db.transport").hba;
+    assert!(hba.reason().unwrap().contains("line 3"), "{hba:?}");
+}
+
+#[test]
+fn a_server_that_is_not_trusted_gets_no_password() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let seen = Look::new(postgres.port, "postgres", PASSWORD).run();
+    assert_outside(&seen, Reason::HandshakeRejected);
+    let transport: Transport = read(&seen, "db.transport");
+    assert_eq!((transport.tls_offered, transport.certificate_verified), (known(&true), known(&false)));
+    assert!(transport.hba.reason().unwrap().contains("password was not sent"));
+    let mut other_name = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    other_name.target.connection.server_name = Some("db.example".to_owned());
+    assert_outside(&other_name.run(), Reason::HandshakeRejected);
+}
+
+#[test]
+fn a_leaf_that_the_user_named_is_trusted_for_its_name() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let leaf = postgres.ca().with_file_name("server.pem");
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(leaf);
+    assert_eq!(read::<Transport>(&look.run(), "db.transport").certificate_verified, known(&true));
+    let mut other_name = look;
+    other_name.target.connection.server_name = Some("db.example".to_owned());
+    assert_outside(&other_name.run(), Reason::HandshakeRejected);
+}
+
+#[test]
+fn a_run_that_is_stopped_says_so() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    look.cancel.cancel();
+    for observation in look.run() {
+        assert_eq!(observation.trouble.unwrap().reason, Reason::Interrupted);
+    }
+    assert_gone(&postgres);
+}
+
+#[test]
+fn a_server_that_is_gone_is_refused() {
+    let Some(mut postgres) = Postgres::start(Posture::Plain) else { return };
+    postgres.crash();
+    for observation in Look::new(postgres.port, "postgres", PASSWORD).run() {
+        assert_eq!(observation.trouble.unwrap().reason, Reason::Refused);
+    }
+}
+
+/// What a scripted server does with a login that arrives.
+#[derive(Clone, Copy)]
+enum Script {
+    /// Never answers the start of a session.
+    Hang,
+    /// Lets everybody in, and never answers a query.
+    HangInQuery,
+    /// Lets everybody in, and breaks off in the middle of the first answer.
+    BreakInQuery,
+    /// Asks for SCRAM with more rounds than anybody has time for.
+    Costly,
+    /// Asks for the password in clear.
+    AskClear,
+    /// Answers with bytes that mean nothing.
+    Noise,
+}
+
+/// A server that refuses TLS and follows a script; it keeps every byte that came after the start of a session.
+struct Scripted {
+    port: u16,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Scripted {
+    fn start(script: Script) -> Scripted {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || {
+                    let _ = serve(stream, script, &kept);
+                });
+            }
+        });
+        Scripted { port, heard }
+    }
+}
+
+fn packet(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut body = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4).min(10_000)];
+    stream.read_exact(&mut body)?;
+    Ok(body)
+}
+
+fn serve(mut stream: TcpStream, script: Script, heard: &Mutex<Vec<u8>>) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut body = packet(&mut stream)?;
+    if body == [0x04, 0xD2, 0x16, 0x2F] {
+        if matches!(script, Script::Noise) {
+            return stream.write_all(&[0x13, 0x37, 0, 255, 254, 7, 7, 7]);
+        }
+        stream.write_all(b"N")?;
+        body = packet(&mut stream)?;
+    }
+    assert_eq!(&body[..4], [0, 3, 0, 0]);
+    match script {
+        Script::Hang | Script::Noise => {}
+        Script::AskClear => stream.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3])?,
+        Script::Costly => {
+            stream.write_all(&[b'R', 0, 0, 0, 23, 0, 0, 0, 10])?;
+            stream.write_all(b"SCRAM-SHA-256\0\0")?;
+            let mut first = [0; 256];
+            let got = stream.read(&mut first)?;
+            let first = String::from_utf8_lossy(&first[..got]).into_owned();
+            let nonce = first.rsplit("r=").next().unwrap_or_default();
+            let challenge = format!("r={nonce}x,s=QSXCR+Q6sek8bf92,i=4294967295");
+            stream.write_all(b"R")?;
+            stream.write_all(&(challenge.len() as u32 + 8).to_be_bytes())?;
+            stream.write_all(&[0, 0, 0, 11])?;
+            stream.write_all(challenge.as_bytes())?;
+        }
+        Script::HangInQuery | Script::BreakInQuery => {
+            stream.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 0, b'Z', 0, 0, 0, 5, b'I'])?;
+            if matches!(script, Script::BreakInQuery) {
+                let mut query = [0; 1];
+                stream.read_exact(&mut query)?;
+                // The head of an answer, and half of a row.
+                return stream.write_all(b"T\0\0\0\x06\0\0D\0\0\0\x20\0\x02\0");
+            }
+        }
+    }
+    let mut buffer = [0; 4096];
+    while let Ok(got) = stream.read(&mut buffer) {
+        if got == 0 {
+            break;
+        }
+        heard.lock().unwrap().extend_from_slice(&buffer[..got]);
+    }
+    Ok(())
+}
+
+fn look_at(script: Script) -> (Vec<Observation>, Duration, Scripted) {
+    let server = Scripted::start(script);
+    let begin = Instant::now();
+    let seen = Look::new(server.port, "audit", "scripted-9e").run();
+    (seen, begin.elapsed(), server)
+}
+
+#[test]
+fn a_server_that_hangs_at_the_login_is_left_in_time() {
+    let (seen, took, _) = look_at(Script::Hang);
+    assert_outside(&seen, Reason::TimedOut);
+    assert!(took < Duration::from_secs(25), "{took:?}");
+    assert!(read::<Transport>(&seen, "db.transport").plaintext_login.known().is_none());
+}
+
+#[test]
+fn a_server_that_hangs_in_a_query_is_left_in_time() {
+    let (seen, took, _) = look_at(Script::HangInQuery);
+    assert!(took < Duration::from_secs(25), "{took:?}");
+    assert_eq!(of(&seen, "db.audit").trouble.as_ref().unwrap().reason, Reason::TimedOut);
+    let auth: Auth = read(&seen, "db.auth");
+    assert!(auth.superusers.known().is_none() && auth.md5_hashes.known().is_none() && auth.methods.known().is_none());
+    let rest: AtRest = read(&seen, "db.at_rest");
+    assert!(rest.layers.iter().all(|layer| layer.encrypted.known().is_none()));
+}
+
+#[test]
+fn a_server_that_dies_in_a_query_leaves_nothing_known() {
+    let (seen, took, _) = look_at(Script::BreakInQuery);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(of(&seen, "db.audit").status, ObservationStatus::Failed);
+    let auth: Auth = read(&seen, "db.auth");
+    assert!(auth.superusers.known().is_none() && auth.public_grants.known().is_none());
+    assert!(auth.public_schema_create.known().is_none() && auth.password_encryption.known().is_none());
+}
+
+#[test]
+fn a_challenge_of_endless_rounds_is_not_taken() {
+    let (seen, took, _) = look_at(Script::Costly);
+    assert_outside(&seen, Reason::TooLarge);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn noise_is_no_answer() {
+    let (seen, _, _) = look_at(Script::Noise);
+    for observation in &seen {
+        assert_eq!(observation.status, ObservationStatus::Failed);
+        assert_eq!(observation.trouble.as_ref().unwrap().reason, Reason::ProtocolViolation);
+    }
+}
+
+#[test]
+fn a_far_server_without_tls_gets_no_password() {
+    let server = Scripted::start(Script::AskClear);
+    let mut look = Look::new(server.port, "audit", "scripted-9e");
+    look.address = "192.0.2.7".parse().unwrap();
+    let seen = look.run();
+    assert_outside(&seen, Reason::Unsupported);
+    assert_eq!(read::<Transport>(&seen, "db.transport").plaintext_login, text("accepted"));
+    std::thread::sleep(Duration::from_millis(200));
+    // The farewell of the trial is all that came after the start of a session.
+    assert_eq!(*server.heard.lock().unwrap(), [b'X', 0, 0, 0, 4]);
+}
+
+/// A server that takes TLS with a certificate of nobody's, and keeps what comes inside.
+#[test]
+fn an_impostor_hears_nothing_inside_tls() {
+    let key = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = key.cert.der().clone();
+    let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], private)
+        .unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let impostor = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        packet(&mut stream).unwrap();
+        stream.write_all(b"S").unwrap();
+        let mut tls = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut inside = Vec::new();
+        let _ = rustls::Stream::new(&mut tls, &mut stream).read_to_end(&mut inside);
+        (tls.is_handshaking(), inside)
+    });
+    let seen = Look::new(port, "audit", "impostor-3a").run();
+    assert_outside(&seen, Reason::HandshakeRejected);
+    assert_eq!(impostor.join().unwrap(), (false, Vec::new()), "the handshake ended, and nothing followed");
+    assert_eq!(read::<Transport>(&seen, "db.transport").certificate_verified, known(&false));
+}
+
+#[test]
+fn what_is_not_valid_yet_or_any_more_is_not_trusted() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let cx = CollectContext {
+        clock: Arc::new(FixedClock("4200-01-01T00:00:00Z".parse().unwrap())),
+        dial: Arc::new(Loopback),
+        random: Arc::new(Zeros),
+        progress: Arc::new(Silent),
+        secrets: Arc::new(Names),
+        cancel: CancellationToken::new(),
+        limits: Limits::default(),
+        documents: Arc::new(Documents::default()),
+    };
+    let address = SocketAddr::new(look.address, postgres.port);
+    let job = Job { target: look.target.clone(), addresses: vec![address], earlier: Vec::new() };
+    let seen = runtime.block_on(Collects.collect(&job, &cx));
+    assert_outside(&seen, Reason::HandshakeRejected);
+}

@@ -36,4 +36,22 @@ pub struct Derivation {
 }
 
 /// Every derivation, in the order in which they run.
-pub const DERIVATIONS: &[Derivation] = &[];
+pub const DERIVATIONS: &[Derivation] = &[at_rest::AT_REST, grade::GRADE];
+
+/// Runs every derivation; a later one sees what the earlier ones gave. Gives the derived observations alone.
+pub fn run(
+    targets: &[Target],
+    observations: &[Observation],
+    judging: &Judging,
+    catalogue: &Catalogue,
+    as_of: Timestamp,
+) -> Vec<Observation> {
+    let mut all = observations.to_vec();
+    let seen = all.len();
+    for derivation in DERIVATIONS {
+        let inputs = Inputs { targets, observations: &all, judging, catalogue, as_of };
+        let derived = (derivation.derive)(&inputs);
+        all.extend(derived);
+    }
+    all.split_off(seen)
+}

@@ -1,1 +1,228 @@
-//! The collector of HTTP over an endpoint.
+//! The collector of HTTP over an endpoint: what answers in clear, HSTS, headers, cookies, security.txt.
+
+mod client;
+mod csp;
+mod headers;
+mod hsts;
+mod security_txt;
+
+use super::{CollectContext, Collecting, Collector, Job};
+use crate::model::http::{Cookies, Headers, Hsts, Plain, SecurityTxt};
+use crate::model::{Exchange, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
+use client::{Client, Response, Way, url};
+use serde::Serialize;
+use std::net::SocketAddr;
+
+const ID: &str = "http";
+const KINDS: &[&str] = &["http.plain", "http.hsts", "http.headers", "http.cookies", "http.security_txt"];
+
+/// Looks at HTTP on each address of an endpoint.
+pub struct Http;
+
+impl Collector for Http {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn accepts(&self, target: &Target) -> bool {
+        target.kind == TargetKind::Endpoint
+    }
+
+    fn yields(&self) -> &'static [&'static str] {
+        KINDS
+    }
+
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
+        Box::pin(async move {
+            let looks = job.addresses.iter().map(|&address| look(job, cx, address));
+            futures_util::future::join_all(looks).await.into_iter().flatten().collect()
+        })
+    }
+}
+
+/// Records what is seen of one address.
+struct Recorder<'a> {
+    target: &'a Target,
+    part: String,
+    now: jiff::Timestamp,
+}
+
+impl Recorder<'_> {
+    fn complete<T: Serialize>(&self, kind: &str, data: &T) -> Observation {
+        Observation::complete(kind, &self.target.id, &self.part, ID, self.now, data)
+            .unwrap_or_else(|error| self.failed(kind, Trouble::new(Reason::Internal, error.to_string())))
+    }
+
+    fn failed(&self, kind: &str, trouble: Trouble) -> Observation {
+        Observation::failed(kind, &self.target.id, &self.part, ID, self.now, trouble)
+    }
+
+    fn all_failed(&self, trouble: &Trouble) -> Vec<Observation> {
+        KINDS.iter().map(|kind| self.failed(kind, trouble.clone())).collect()
+    }
+
+    /// The endpoint speaks another protocol before TLS: HTTP is not to be looked for.
+    fn inapplicable(&self) -> Vec<Observation> {
+        vec![
+            self.complete("http.plain", &Plain::default()),
+            self.complete("http.hsts", &Hsts { status: "absent".to_owned(), ..Hsts::default() }),
+            self.complete("http.headers", &Headers::default()),
+            self.complete("http.cookies", &Cookies::default()),
+            self.complete("http.security_txt", &SecurityTxt::default()),
+        ]
+    }
+}
+
+async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observation> {
+    let target = &job.target;
+    let recorder = Recorder { target, part: address.to_string(), now: cx.clock.now() };
+    if target.connection.starttls.is_some() {
+        return recorder.inapplicable();
+    }
+    let handshake = job.earlier.iter().find(|o| o.part == recorder.part && o.kind == "tls.protocols");
+    if let Some(trouble) = handshake.filter(|o| o.status == ObservationStatus::Failed).and_then(|o| o.trouble.clone()) {
+        return recorder.all_failed(&trouble);
+    }
+    let host = target.connection.server_name.as_deref().unwrap_or(&target.connection.host);
+    let client = match Client::new(host, address, &target.connection.ca_files) {
+        Ok(client) => client,
+        Err(trouble) => return recorder.all_failed(&trouble),
+    };
+    // Plain HTTP has a client of its own, so that a certificate error there does not spoil the facts of HTTPS.
+    let plain_client = match Client::new(host, address, &target.connection.ca_files) {
+        Ok(client) => client,
+        Err(trouble) => return recorder.all_failed(&trouble),
+    };
+    cx.progress.step(&target.id, &recorder.part, 0, 3, "http");
+    let work = async {
+        tokio::join!(
+            follow(&client, url("https", host, address.port(), "/")),
+            plain(&plain_client, host, plain_port(target)),
+            security_txt(&client, host, address.port(), recorder.now),
+        )
+    };
+    let (secure, (plain_way, plain_facts), contact) = tokio::select! {
+        seen = work => seen,
+        () = cx.cancel.cancelled() => {
+            return recorder.all_failed(&Trouble::new(Reason::Interrupted, "the run was stopped"));
+        }
+    };
+    cx.progress.step(&target.id, &recorder.part, 3, 3, "http");
+
+    let mut observations = vec![match plain_facts {
+        Ok(facts) => recorder.complete("http.plain", &facts).with_transcript(transcript(&plain_way)),
+        Err(trouble) => recorder.failed("http.plain", trouble),
+    }];
+    observations.extend(over_tls(&recorder, host, &client, &secure, &plain_way));
+    observations.push(match contact {
+        Ok(facts) => recorder.complete("http.security_txt", &facts),
+        Err(trouble) => recorder.failed("http.security_txt", trouble),
+    });
+    observations
+}
+
+async fn follow(client: &Client, start: Option<url::Url>) -> Way {
+    match start {
+        Some(url) => client.follow(url).await,
+        None => Way {
+            trouble: Some(Trouble::new(Reason::Unsupported, "the host is no part of an address")),
+            ..Way::default()
+        },
+    }
+}
+
+/// HSTS of the first answer, headers of the last, cookies of all.
+fn over_tls(recorder: &Recorder<'_>, host: &str, client: &Client, secure: &Way, plain: &Way) -> Vec<Observation> {
+    let https: Vec<Response> = secure.responses.iter().filter(|r| r.url.scheme() == "https").cloned().collect();
+    let (Some(first), Some(last)) = (https.first(), https.last()) else {
+        let trouble =
+            secure.trouble.clone().unwrap_or_else(|| Trouble::new(Reason::ProtocolViolation, "no answer over https"));
+        return ["http.hsts", "http.headers", "http.cookies"].map(|kind| recorder.failed(kind, trouble.clone())).into();
+    };
+    let certificate_error = client.certificate_error().is_some();
+    let mut facts = hsts::read(&first.all("strict-transport-security"), client::is_ip(&first.url), certificate_error);
+    facts.preload_obstacles = hsts::preload_obstacles(host, &facts, first, &plain.responses);
+    let exchanges = transcript(secure);
+    let mut observations = vec![recorder.complete("http.hsts", &facts).with_transcript(exchanges.clone())];
+    for kind in ["http.headers", "http.cookies"] {
+        observations.push(
+            match &secure.trouble {
+                // The way of redirects broke before its end: the final answer was not seen.
+                Some(trouble) => recorder.failed(kind, trouble.clone()),
+                None if last.status >= 500 => recorder
+                    .failed(kind, Trouble::new(Reason::Unsupported, format!("the server answered {}", last.status))),
+                None if kind == "http.headers" => recorder.complete(kind, &headers::read(last)),
+                None => recorder.complete(kind, &headers::cookies(&https)),
+            }
+            .with_transcript(exchanges.clone()),
+        );
+    }
+    observations
+}
+
+/// Where plain HTTP is looked for: 80 beside 443, or the port that the target names.
+fn plain_port(target: &Target) -> Option<u16> {
+    target.connection.http_port.or_else(|| (target.connection.port == 443).then_some(80))
+}
+
+/// What answers in clear. A refused connection is an answer: nothing is there.
+async fn plain(client: &Client, host: &str, port: Option<u16>) -> (Way, Result<Plain, Trouble>) {
+    let Some(port) = port else { return (Way::default(), Ok(Plain::default())) };
+    let mut way = follow(client, url("http", host, port, "/")).await;
+    let mut facts = Plain { looked: true, port, ..Plain::default() };
+    let Some(first) = way.responses.first() else {
+        let trouble = way.trouble.take().unwrap_or_else(|| Trouble::new(Reason::Internal, "no answer and no trouble"));
+        let refused = trouble.reason == Reason::Refused;
+        return (way, if refused { Ok(facts) } else { Err(trouble) });
+    };
+    let to = first.location();
+    facts.answered = true;
+    facts.status = first.status;
+    facts.location = to.as_ref().map(redacted).unwrap_or_default();
+    facts.to_https = to.as_ref().is_some_and(|url| url.scheme() == "https");
+    facts.same_host = to.as_ref().is_some_and(|url| url.host_str() == first.url.host_str());
+    facts.permanent = matches!(first.status, 301 | 308);
+    facts.body_bytes = first.body_bytes;
+    facts.content = !facts.to_https;
+    facts.hsts_over_http = first.first("strict-transport-security").is_some();
+    facts.hops = way.responses.iter().filter_map(Response::location).map(|url| redacted(&url)).collect();
+    (way, Ok(facts))
+}
+
+/// An address without user, query and fragment, which may hold a secret.
+fn redacted(url: &url::Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.as_str().chars().take(500).collect()
+}
+
+async fn security_txt(client: &Client, host: &str, port: u16, now: jiff::Timestamp) -> Result<SecurityTxt, Trouble> {
+    let mut unclear = None;
+    for path in ["/.well-known/security.txt", "/security.txt"] {
+        let way = follow(client, url("https", host, port, path)).await;
+        if let Some(trouble) = way.trouble {
+            return Err(trouble);
+        }
+        let Some(last) = way.responses.last() else { continue };
+        match last.status {
+            200 => {
+                let content_type = last.first("content-type").unwrap_or_default();
+                return Ok(security_txt::read(&redacted(&last.url), content_type, &last.body, now));
+            }
+            404 | 410 => {}
+            // A redirect out of the scope, a refusal or a fault says nothing about the file.
+            status => unclear = Some(Trouble::new(Reason::Unsupported, format!("{path} answered {status}"))),
+        }
+    }
+    unclear.map_or_else(|| Ok(security_txt::absent()), Err)
+}
+
+fn transcript(way: &Way) -> Vec<Exchange> {
+    way.responses
+        .iter()
+        .map(|r| Exchange { sent: format!("GET {}", redacted(&r.url)), received: format!("status {}", r.status) })
+        .collect()
+}

@@ -1,2 +1,260 @@
 //! The collector of PostgreSQL servers.
+//!
+//! It looks at the greeting first, without credentials: is TLS offered, whose is the certificate, does the server go
+//! on with a login in clear. Then it logs in once, over a channel that may have the password, and reads settings and
+//! catalogues, and counts the rows of the tables that the retention schedule names. It selects no value of a row.
+
+mod audit;
+mod auth;
+mod channel;
+mod greeting;
+mod hba;
+mod limit;
+mod rest;
 pub mod retention;
+mod session;
+mod settings;
+mod transport;
+
+use crate::collect::{CollectContext, Collecting, Collector, Job};
+use crate::model::target::Engine;
+use crate::model::{Exchange, Method, Observation, Reason, Target, TargetKind, Trouble};
+use crate::net::Stream;
+use channel::{Channel, Made};
+use greeting::Offer;
+use jiff::Timestamp;
+use serde::Serialize;
+use session::{Login, Session};
+use settings::Settings;
+use std::net::SocketAddr;
+use transport::{Answers, Greeting};
+
+/// Looks at PostgreSQL servers.
+pub struct Postgres;
+
+/// The kinds that need a login.
+const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
+
+impl Collector for Postgres {
+    fn id(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn accepts(&self, target: &Target) -> bool {
+        target.kind == TargetKind::Database && target.engine == Some(Engine::Postgresql)
+    }
+
+    fn yields(&self) -> &'static [&'static str] {
+        &["db.transport", "db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"]
+    }
+
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
+        Box::pin(async move {
+            let look = Look { target: &job.target, cx, now: cx.clock.now() };
+            match look.greet(&job.addresses).await {
+                Ok((address, greeting, entry)) => look.enter(address, greeting, entry).await,
+                Err(trouble) => self.yields().iter().map(|kind| look.failed(kind, &trouble)).collect(),
+            }
+        })
+    }
+}
+
+/// One look at one server.
+struct Look<'a> {
+    target: &'a Target,
+    cx: &'a CollectContext,
+    now: Timestamp,
+}
+
+/// A channel over which a password may be sent, or why there is none.
+type Entry = Result<(Box<dyn Stream>, Made), Trouble>;
+
+impl Look<'_> {
+    /// Looks at the first address that answers. A store is one thing, however many addresses lead to it.
+    async fn greet(&self, addresses: &[SocketAddr]) -> Result<(SocketAddr, Greeting, Entry), Trouble> {
+        let mut last = Trouble::new(Reason::Unreachable, "the host has no address");
+        for address in addresses.iter().take(8) {
+            self.step(0, "asking for TLS");
+            match greeting::ask_for_tls(self.cx, *address).await {
+                Ok(offer) => {
+                    let (mut greeting, entry) = self.meet(*address, offer).await;
+                    self.step(1, "trying a login without TLS");
+                    let (user, database) = self.names();
+                    greeting.plain = greeting::try_plaintext(self.cx, *address, &user, &database).await;
+                    return Ok((*address, greeting, entry));
+                }
+                Err(trouble) if matches!(trouble.reason, Reason::Unreachable | Reason::Refused) => last = trouble,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Err(last)
+    }
+
+    /// Makes the channel that the server offers, and says whether it may have the password.
+    async fn meet(&self, address: SocketAddr, offer: Offer) -> (Greeting, Entry) {
+        let untried = || Err(Trouble::new(Reason::Internal, "not tried"));
+        let stream = match offer {
+            Offer::Tls(stream) => stream,
+            Offer::Plain(stream) => {
+                let none = Trouble::new(Reason::Unsupported, "the server offers no TLS");
+                let greeting = Greeting { offered: false, session: Err(none), distrust: None, plain: untried() };
+                return (greeting, plain_entry(address, stream));
+            }
+        };
+        let channel = match channel::Settings::of(self.target, self.cx) {
+            Ok(settings) => settings.handshake(self.cx, stream).await,
+            Err(trouble) => Err(trouble),
+        };
+        match channel {
+            Ok(Channel { stream, session, distrust, binding }) => {
+                let entry = match &distrust {
+                    None => Ok((stream, Made(binding))),
+                    Some(why) => Err(Trouble::new(
+                        Reason::HandshakeRejected,
+                        format!("the password was not sent, since the server is not known to be the right one: {why}"),
+                    )),
+                };
+                (Greeting { offered: true, session: Ok(session), distrust, plain: untried() }, entry)
+            }
+            Err(trouble) => {
+                let greeting =
+                    Greeting { offered: true, session: Err(trouble.clone()), distrust: None, plain: untried() };
+                (greeting, Err(trouble))
+            }
+        }
+    }
+
+    /// Logs in and reads what the server tells; without a login, what the greeting showed remains.
+    async fn enter(&self, address: SocketAddr, greeting: Greeting, entry: Entry) -> Vec<Observation> {
+        let tls = greeting.session.is_ok();
+        let reopen = || self.reopen(address, tls);
+        let outside = |trouble: &Trouble| {
+            let mut seen = vec![self.transport(&greeting, &Answers::none(trouble), address)];
+            seen.extend(INSIDE.iter().map(|kind| self.failed(kind, trouble)));
+            seen
+        };
+        self.step(2, "logging in");
+        let session = match self.log_in(entry, &reopen).await {
+            Ok(session) => session,
+            Err(trouble) => return outside(&trouble),
+        };
+        self.step(3, "reading settings and catalogues");
+        let settings = Settings::read(&session).await;
+        let answers = Answers::ask(&session, &settings).await;
+        let mut seen = vec![self.transport(&greeting, &answers, address)];
+        let (auth, cut) = auth::facts(&session, &settings, &answers.rules).await;
+        let auth = self.complete("db.auth", &auth);
+        seen.push(match cut {
+            Some(trouble) => auth.partial(trouble),
+            None => auth,
+        });
+        seen.push(match audit::facts(&settings) {
+            Ok(audit) => self.complete("db.audit", &audit),
+            Err(trouble) => self.failed("db.audit", &trouble),
+        });
+        seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        self.step(4, "measuring data sets");
+        seen.extend(self.measure(&session).await);
+        session.close().await;
+        if self.cx.cancel.is_cancelled() {
+            return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
+        }
+        seen
+    }
+
+    /// The tables by their names, and the data sets that the schedule names for this store.
+    async fn measure(&self, session: &Session<'_>) -> [Observation; 2] {
+        let (client, id) = (session.client(), &self.target.id);
+        let Some(schedule) = &self.cx.documents.retention else {
+            let trouble = Trouble::new(Reason::Unsupported, "there is no retention schedule");
+            return ["data.inventory", "data.retention"].map(|kind| self.failed(kind, &trouble));
+        };
+        let inventory = match retention::inventory(client, schedule, id).await {
+            Ok((inventory, None)) => self.complete("data.inventory", &inventory),
+            Ok((inventory, Some(cut))) => self.complete("data.inventory", &inventory).partial(cut),
+            Err(trouble) => self.failed("data.inventory", &trouble),
+        };
+        let measured = retention::measure(client, schedule, id, self.now).await;
+        [inventory, self.complete("data.retention", &measured).by(Method::Test)]
+    }
+
+    async fn log_in<'s>(&'s self, entry: Entry, reopen: session::Reopen<'s>) -> Result<Session<'s>, Trouble> {
+        let (stream, made) = entry?;
+        let connection = &self.target.connection;
+        if connection.user.is_none() {
+            return Err(Trouble::new(Reason::AuthenticationFailed, "no user is given for this target"));
+        }
+        let password = match &connection.password {
+            Some(reference) => Some(self.cx.secrets.read(reference).map_err(|why| {
+                Trouble::new(Reason::AuthenticationFailed, format!("the password cannot be had: {why}"))
+            })?),
+            None => None,
+        };
+        let (user, database) = self.names();
+        Session::open(self.cx, stream, made, Login { user: &user, database: &database, password }, reopen).await
+    }
+
+    /// A further channel to the same server, of the same kind.
+    fn reopen(&self, address: SocketAddr, tls: bool) -> crate::net::Dialing<'_, (Box<dyn Stream>, Made)> {
+        Box::pin(async move {
+            match greeting::ask_for_tls(self.cx, address).await? {
+                Offer::Tls(stream) if tls => {
+                    let settings = channel::Settings::of(self.target, self.cx)?;
+                    let channel = settings.handshake(self.cx, stream).await?;
+                    match channel.distrust {
+                        None => Ok((channel.stream, Made(channel.binding))),
+                        Some(why) => Err(Trouble::new(Reason::HandshakeRejected, why)),
+                    }
+                }
+                Offer::Plain(stream) if !tls => Ok((stream, Made(None))),
+                _ => Err(Trouble::new(Reason::ProtocolViolation, "the server changed its mind about TLS")),
+            }
+        })
+    }
+
+    /// The user, and the database: the user's own name where none is given, as the server has it.
+    fn names(&self) -> (String, String) {
+        let user = self.target.connection.user.clone().unwrap_or_else(|| "probity".to_owned());
+        let database = self.target.connection.database.clone().unwrap_or_else(|| user.clone());
+        (user, database)
+    }
+
+    fn transport(&self, greeting: &Greeting, answers: &Answers, address: SocketAddr) -> Observation {
+        let facts = transport::facts(greeting, answers);
+        let mut exchanges = vec![Exchange {
+            sent: format!("SSLRequest to {address}"),
+            received: if greeting.offered { "S" } else { "N" }.to_owned(),
+        }];
+        exchanges.extend(facts.plaintext.first().map(|sign| Exchange {
+            sent: format!("StartupMessage without TLS to {address}"),
+            received: sign.yes.reason().unwrap_or(&sign.seen).to_owned(),
+        }));
+        self.complete("db.transport", &facts).by(Method::Test).with_transcript(exchanges)
+    }
+
+    fn complete<T: Serialize>(&self, kind: &str, facts: &T) -> Observation {
+        Observation::complete(kind, &self.target.id, "", "postgres", self.now, facts)
+            .map(|observation| observation.by(Method::Examine))
+            .unwrap_or_else(|_| self.failed(kind, &Trouble::new(Reason::Internal, "the facts have no JSON form")))
+    }
+
+    fn failed(&self, kind: &str, trouble: &Trouble) -> Observation {
+        Observation::failed(kind, &self.target.id, "", "postgres", self.now, trouble.clone())
+    }
+
+    fn step(&self, done: u32, step: &str) {
+        self.cx.progress.step(&self.target.id, "", done, 5, step);
+    }
+}
+
+/// A connection in clear may have a password only where it does not leave this machine.
+fn plain_entry(address: SocketAddr, stream: Box<dyn Stream>) -> Entry {
+    if address.ip().to_canonical().is_loopback() {
+        Ok((stream, Made(None)))
+    } else {
+        Err(Trouble::new(
+            Reason::Unsupported,
+            "the password was not sent, since the server offers no TLS and is on another machine",
+        ))
+    }
+}

@@ -1,1 +1,5 @@
 //! The collector of TLS endpoints.
+
+pub mod certificate;
+pub mod handshake;
+pub mod prime;

@@ -2,7 +2,8 @@
 
 use super::{Scratch, Server, free_port, program};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The superuser's password. It is printable ASCII that no other text of the tests holds.
 pub const PASSWORD: &str = "sesame-7f3a-open";
@@ -30,7 +31,11 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server, or says that PostgreSQL is not installed.
     pub fn start(posture: Posture) -> Option<Postgres> {
-        let programs = program("initdb")?.parent().unwrap().to_owned();
+        let of_debian = super::postgresql_folders().into_iter().find(|folder| folder.join("initdb").is_file());
+        let programs = match of_debian {
+            Some(folder) => folder,
+            None => program("initdb")?.canonicalize().unwrap().parent().unwrap().to_owned(),
+        };
         let scratch = Scratch::new("postgres");
         let mut postgres = Postgres { server: None, scratch, programs, port: free_port() };
         postgres.create(posture);
@@ -50,15 +55,19 @@ impl Postgres {
 
     /// Runs SQL as the superuser and gives what it prints, without decoration.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let output = Command::new(self.programs.join("psql"))
+        let output = self.psql(database, sql);
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> Output {
+        Command::new(self.programs.join("psql"))
             .env_clear()
             .env("PGPASSWORD", PASSWORD)
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database])
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql])
             .output()
-            .unwrap();
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+            .unwrap()
     }
 
     /// The id of the server's first process.
@@ -71,7 +80,7 @@ impl Postgres {
         std::fs::write(self.data().join("pg_hba.conf"), rules).unwrap();
         self.sql("postgres", "SELECT pg_reload_conf()");
         // The postmaster reads the file a moment after the signal.
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(200));
     }
 
     /// Stops the server at once, as a crash would.
@@ -128,6 +137,12 @@ impl Postgres {
         let mut command = as_postgres(&self.programs.join("postgres"));
         command.arg("-D").arg(self.data());
         self.server = Some(Server::start(&mut command, self.port));
+        // It listens a moment before it takes sessions.
+        let end = Instant::now() + Duration::from_secs(30);
+        while !self.psql("postgres", "SELECT 1").status.success() {
+            assert!(Instant::now() < end, "the server takes no sessions");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 

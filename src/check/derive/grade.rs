@@ -1,1 +1,0 @@
-//! Derives the grade of an endpoint.

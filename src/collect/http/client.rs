@@ -1,0 +1,318 @@
+//! Fetching over a pinned address: every request goes to the address that is being looked at, redirects are followed
+//! by ourselves within the scope, and a certificate error is recorded, not hidden.
+
+use crate::model::{Reason, Trouble};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::error::Error as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use url::{Host, Url};
+
+/// Limits of http-posture section 1.
+const REDIRECTS: usize = 20;
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+const BODY: usize = 2 * 1024 * 1024;
+const FIELDS: usize = 200;
+const FIELD_BYTES: u32 = 64 * 1024;
+
+/// An answer, cut to what is looked at.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// What was asked for.
+    pub url: Url,
+    /// The status.
+    pub status: u16,
+    /// Names in lower case, in the order they came.
+    pub fields: Vec<(String, String)>,
+    /// The body up to the limit, as text.
+    pub body: String,
+    /// How many bytes of body came, up to the limit.
+    pub body_bytes: u64,
+}
+
+impl Response {
+    /// Every value of a field.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.fields.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The first value of a field.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Where a redirect leads.
+    pub fn location(&self) -> Option<Url> {
+        let to = match self.status {
+            301 | 302 | 303 | 307 | 308 => self.first("location")?,
+            _ => return None,
+        };
+        self.url.join(to).ok()
+    }
+}
+
+/// A way of redirects: the answers in order, and why it was left, if it was.
+#[derive(Debug, Default)]
+pub struct Way {
+    /// The answers.
+    pub responses: Vec<Response>,
+    /// A redirect that leads out of the scope and was not followed.
+    pub left: Option<Url>,
+    /// The trouble that ended it.
+    pub trouble: Option<Trouble>,
+}
+
+/// Fetches from one address.
+pub struct Client {
+    http: reqwest::Client,
+    host: String,
+    certificate_error: Arc<Mutex<Option<String>>>,
+}
+
+impl Client {
+    /// A client for this host, pinned to this address.
+    ///
+    /// # Errors
+    /// When an authority's file cannot be read, or the TLS set-up fails.
+    pub fn new(host: &str, address: SocketAddr, authorities: &[PathBuf]) -> Result<Client, Trouble> {
+        let certificate_error = Arc::new(Mutex::new(None));
+        let tls = tls(authorities, Arc::clone(&certificate_error))?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(REQUEST_TIME)
+            .http1_max_headers(FIELDS)
+            .http2_max_header_list_size(FIELD_BYTES)
+            .user_agent(concat!("probity/", env!("CARGO_PKG_VERSION")))
+            .resolve(host, address)
+            .build()
+            .map_err(|error| Trouble::new(Reason::Internal, error.to_string()))?;
+        Ok(Client { http, host: host.to_owned(), certificate_error })
+    }
+
+    /// What was wrong with a certificate on the way, if anything.
+    pub fn certificate_error(&self) -> Option<String> {
+        self.certificate_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Follows redirects from this address, as long as they stay on the host.
+    pub async fn follow(&self, start: Url) -> Way {
+        let mut way = Way::default();
+        let mut next = Some(start);
+        while let Some(url) = next.take() {
+            if way.responses.len() > REDIRECTS {
+                way.trouble = Some(Trouble::new(Reason::TooLarge, format!("more than {REDIRECTS} redirects")));
+                break;
+            }
+            match self.get(url).await {
+                Err(trouble) => {
+                    way.trouble = Some(trouble);
+                    break;
+                }
+                Ok(response) => {
+                    let to = response.location();
+                    way.responses.push(response);
+                    match to {
+                        Some(url) if self.is_in_scope(&url) => next = Some(url),
+                        to => way.left = to,
+                    }
+                }
+            }
+        }
+        way
+    }
+
+    /// Only the host that was named is in scope; an address that the peer names is never followed elsewhere.
+    fn is_in_scope(&self, url: &Url) -> bool {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some_and(|host| host.trim_matches(['[', ']']).eq_ignore_ascii_case(&self.host))
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// When no answer came, with its class.
+    pub async fn get(&self, url: Url) -> Result<Response, Trouble> {
+        let mut answer = self.http.get(url.clone()).send().await.map_err(|error| trouble(&error))?;
+        let status = answer.status().as_u16();
+        let fields = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                // Field values are bytes; each becomes the character of the same number, so that nothing is lost.
+                (name.as_str().to_owned(), value.as_bytes().iter().map(|&byte| char::from(byte)).collect())
+            })
+            .collect();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| trouble(&error))? {
+            let room = BODY.saturating_sub(body.len());
+            body.extend(chunk.iter().take(room));
+            if body.len() >= BODY {
+                break;
+            }
+        }
+        let body_bytes = body.len() as u64;
+        Ok(Response { url, status, fields, body: String::from_utf8_lossy(&body).into_owned(), body_bytes })
+    }
+}
+
+/// The class of a failed request, in words without the address's query.
+fn trouble(error: &reqwest::Error) -> Trouble {
+    if error.is_timeout() {
+        return Trouble::new(Reason::TimedOut, format!("no answer within {} s", REQUEST_TIME.as_secs()));
+    }
+    let mut source = error.source();
+    let mut words = Vec::new();
+    let mut reason = Reason::ProtocolViolation;
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            reason = match io.kind() {
+                std::io::ErrorKind::ConnectionRefused => Reason::Refused,
+                std::io::ErrorKind::TimedOut => Reason::TimedOut,
+                std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => Reason::Unreachable,
+                _ => reason,
+            };
+            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+                reason = Reason::HandshakeRejected;
+            }
+        }
+        words.push(inner.to_string());
+        source = inner.source();
+    }
+    Trouble::new(reason, words.pop().unwrap_or_else(|| "the request failed".to_owned()))
+}
+
+fn tls(authorities: &[PathBuf], error: Arc<Mutex<Option<String>>>) -> Result<ClientConfig, Trouble> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for file in authorities {
+        let unreadable =
+            |error: &dyn std::fmt::Display| Trouble::new(Reason::Unreachable, format!("{}: {error}", file.display()));
+        let certificates = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?;
+        for certificate in certificates {
+            roots.add(certificate.map_err(|error| unreadable(&error))?).map_err(|error| unreadable(&error))?;
+        }
+    }
+    let internal = |error: &dyn std::fmt::Display| Trouble::new(Reason::Internal, error.to_string());
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| internal(&error))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| internal(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Recording { inner, error }))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Judges a certificate as a browser would, writes an error down, and goes on, so that the headers can be read.
+#[derive(Debug)]
+struct Recording {
+    inner: Arc<WebPkiServerVerifier>,
+    error: Arc<Mutex<Option<String>>>,
+}
+
+impl ServerCertVerifier for Recording {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if let Err(error) = verdict {
+            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// The address of a path on a host and port.
+pub fn url(scheme: &str, host: &str, port: u16, path: &str) -> Option<Url> {
+    let host = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.to_owned(),
+    };
+    Url::parse(&format!("{scheme}://{host}:{port}{path}")).ok()
+}
+
+/// True where an address's host is a literal.
+pub fn is_ip(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A response made by hand.
+    pub fn response(url: &str, status: u16, fields: &[(&str, &str)]) -> Response {
+        Response {
+            url: Url::parse(url).unwrap(),
+            status,
+            fields: fields.iter().map(|(n, v)| (n.to_ascii_lowercase(), (*v).to_owned())).collect(),
+            body: String::new(),
+            body_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn a_location_is_resolved_and_only_redirects_have_one() {
+        let redirect = response("http://a.example:8080/x", 301, &[("Location", "/y")]);
+        assert_eq!(redirect.location().unwrap().as_str(), "http://a.example:8080/y");
+        assert!(response("http://a.example/", 200, &[("Location", "/y")]).location().is_none());
+        assert!(response("http://a.example/", 302, &[]).location().is_none());
+    }
+
+    #[test]
+    fn an_address_of_version_six_gets_brackets() {
+        assert_eq!(url("https", "::1", 8443, "/").unwrap().as_str(), "https://[::1]:8443/");
+        assert_eq!(url("http", "a.example", 80, "/").unwrap().as_str(), "http://a.example/");
+    }
+
+    #[test]
+    fn only_the_named_host_is_in_scope() {
+        let client = Client::new("a.example", "127.0.0.1:1".parse().unwrap(), &[]).unwrap();
+        for (url, expected) in [
+            ("https://A.example:8443/x", true),
+            ("http://a.example/", true),
+            ("https://www.a.example/", false),
+            ("https://127.0.0.1/", false),
+            ("ftp://a.example/", false),
+        ] {
+            assert_eq!(client.is_in_scope(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Facts about what goes over the network.
+
+use super::greeting::PlainLogin;
+use super::hba::{self, Rule};
+use super::session::{Row, Session, fact, number, text, yes};
+use super::settings::Settings;
+use crate::model::database::{self, Sign, Transport};
+use crate::model::{Fact, Reason, Trouble};
+
+/// The grant for the rows of other sessions.
+const STATS: &str = "GRANT pg_read_all_stats (or pg_monitor) TO the audit role would show it";
+/// The grant for the rules.
+const RULES: &str = "GRANT SELECT ON pg_hba_file_rules TO the audit role and GRANT EXECUTE ON FUNCTION \
+                     pg_hba_file_rules() TO it would show it";
+/// The most rules that are taken.
+const MOST_RULES: usize = 2000;
+
+/// What was seen before the login.
+pub struct Greeting {
+    /// The server agreed to TLS.
+    pub offered: bool,
+    /// The session that was made, or why none was.
+    pub session: Result<database::Session, Trouble>,
+    /// Why the certificate is not trusted, where it is not.
+    pub distrust: Option<String>,
+    /// What a login without TLS met.
+    pub plain: Result<PlainLogin, Trouble>,
+}
+
+/// What the server said after the login.
+pub struct Answers {
+    /// The server's switch, and the versions it accepts.
+    ssl: Fact<String>,
+    min: Fact<String>,
+    max: Fact<String>,
+    forced: Option<bool>,
+    own: Result<Row, Trouble>,
+    sessions: Fact<(u64, u64)>,
+    /// The rules.
+    pub rules: Fact<Vec<Rule>>,
+}
+
+impl Answers {
+    /// Asks the server.
+    pub async fn ask(session: &Session<'_>, settings: &Result<Settings, Trouble>) -> Answers {
+        let own = "SELECT s.ssl, coalesce(host(a.client_addr), '') FROM pg_catalog.pg_stat_ssl s \
+                   JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE pid = pg_backend_pid()";
+        let setting = |name| match settings {
+            Ok(settings) => settings.fact(name),
+            Err(trouble) => Fact::unknown(trouble.to_string()),
+        };
+        let forced = settings.as_ref().ok().and_then(|settings| settings.switch("rds.force_ssl").known().copied());
+        Answers {
+            ssl: setting("ssl"),
+            min: version(setting("ssl"), setting("ssl_min_protocol_version"), "TLSv1.0"),
+            max: version(setting("ssl"), setting("ssl_max_protocol_version"), "TLSv1.3"),
+            forced: settings.is_ok().then_some(()).and(forced),
+            own: session.row(own).await,
+            sessions: sessions(session).await,
+            rules: rules(session).await,
+        }
+    }
+
+    /// The answers where nobody could log in.
+    pub fn none(trouble: &Trouble) -> Answers {
+        let unknown = || Fact::unknown(trouble.to_string());
+        Answers {
+            ssl: unknown(),
+            min: unknown(),
+            max: unknown(),
+            forced: None,
+            own: Err(trouble.clone()),
+            sessions: Fact::unknown(trouble.to_string()),
+            rules: Fact::unknown(trouble.to_string()),
+        }
+    }
+}
+
+/// Sessions from other machines: those without TLS, and all.
+async fn sessions(session: &Session<'_>) -> Fact<(u64, u64)> {
+    let allowed = session.row("SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')").await;
+    match allowed.and_then(|row| yes(&row, 0)) {
+        Ok(true) => {}
+        // Without it, the rows of others are there with null in their addresses: they would not be counted.
+        Ok(false) => {
+            let hidden = Trouble::new(Reason::PermissionDenied, "the audit role may not see the sessions of others");
+            return fact(Err(hidden), STATS);
+        }
+        Err(trouble) => return fact(Err(trouble), STATS),
+    }
+    let sql = "SELECT count(*) FILTER (WHERE NOT s.ssl), count(*) FROM pg_catalog.pg_stat_ssl s \
+               JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE a.client_addr IS NOT NULL \
+               AND NOT (a.client_addr <<= '127.0.0.0/8' OR a.client_addr = '::1') \
+               AND a.backend_type IN ('client backend', 'walsender')";
+    let counted = session.row(sql).await.and_then(|row| Ok((number(&row, 0)?, number(&row, 1)?)));
+    fact(counted, STATS)
+}
+
+/// The rules as the server reads its file now, where that is also what it goes by.
+async fn rules(session: &Session<'_>) -> Fact<Vec<Rule>> {
+    let ask = |order: &str| {
+        format!("SELECT {} FROM pg_catalog.pg_hba_file_rules ORDER BY {order} LIMIT {}", hba::COLUMNS, MOST_RULES + 1)
+    };
+    // From version 16 a file may include others, and lines alone give no order.
+    let mut rows = session.rows(&ask("rule_number NULLS FIRST")).await;
+    if rows.as_ref().is_err_and(|trouble| trouble.reason == Reason::Unsupported) {
+        rows = session.rows(&ask("line_number")).await;
+    }
+    let read = rows.and_then(|rows| rows.iter().map(Rule::read).collect::<Result<Vec<_>, _>>());
+    let rules = match fact(read, RULES) {
+        Fact::Known(rules) => rules,
+        unknown @ Fact::Unknown(_) => return unknown,
+    };
+    if rules.len() > MOST_RULES {
+        return Fact::unknown(format!("there are more than {MOST_RULES} rules"));
+    }
+    if let Some(line) = rules.iter().find_map(Rule::faulty) {
+        return Fact::unknown(format!(
+            "the server cannot read line {line} of its rules, so it goes by older ones that nothing shows"
+        ));
+    }
+    // The view shows the file. Where the role may look, a file newer than its loading is told apart.
+    let newer = "SELECT (pg_catalog.pg_stat_file(pg_catalog.current_setting('hba_file'))).modification \
+                 > pg_catalog.pg_conf_load_time()";
+    match session.row(newer).await.and_then(|row| yes(&row, 0)) {
+        Ok(true) => Fact::unknown("the file of rules was changed after the server loaded it"),
+        _ => Fact::Known(rules),
+    }
+}
+
+/// A protocol version as a fact. With TLS off the setting looks good and means nothing.
+fn version(ssl: Fact<String>, setting: Fact<String>, unset: &str) -> Fact<String> {
+    match (ssl, setting) {
+        (Fact::Known(ssl), _) if ssl != "on" => Fact::unknown("TLS is off, so the setting has no effect"),
+        (Fact::Unknown(unknown), _) | (_, Fact::Unknown(unknown)) => Fact::Unknown(unknown),
+        (_, Fact::Known(value)) => Fact::Known(match value.as_str() {
+            "" => unset.to_owned(),
+            "TLSv1" => "TLSv1.0".to_owned(),
+            _ => value,
+        }),
+    }
+}
+
+/// The facts from both.
+pub fn facts(greeting: &Greeting, answers: &Answers) -> Transport {
+    let (plain_sessions, remote_sessions) = match &answers.sessions {
+        Fact::Known((plain, all)) => (Fact::Known(*plain), Fact::Known(*all)),
+        Fact::Unknown(why) => (Fact::Unknown(why.clone()), Fact::Unknown(why.clone())),
+    };
+    let hba = match &answers.rules {
+        Fact::Known(rules) => Fact::Known(hba::facts(rules)),
+        Fact::Unknown(why) => Fact::Unknown(why.clone()),
+    };
+    Transport {
+        applicable: true,
+        tls_offered: Fact::Known(greeting.offered),
+        certificate_verified: match &greeting.session {
+            Ok(_) => Fact::Known(greeting.distrust.is_none()),
+            Err(trouble) => Fact::unknown(trouble.to_string()),
+        },
+        session: fact(greeting.session.clone(), ""),
+        ssl_setting: answers.ssl.clone(),
+        min_protocol: answers.min.clone(),
+        max_protocol: answers.max.clone(),
+        plaintext_login: fact(
+            greeting.plain.clone().map(|login| if login.accepted { "accepted" } else { "refused" }.to_owned()),
+            "",
+        ),
+        plain_sessions,
+        remote_sessions,
+        hba,
+        encryption: encryption(greeting, answers),
+        plaintext: plaintext(greeting, answers),
+    }
+}
+
+/// Where encryption was looked for.
+fn encryption(greeting: &Greeting, answers: &Answers) -> Vec<Sign> {
+    let offer = if greeting.offered { "the server agreed to TLS" } else { "the server refused TLS" };
+    let own = match (&greeting.session, &answers.own) {
+        (Err(trouble), _) if greeting.offered => Sign::new("own session", Fact::unknown(trouble.to_string()), ""),
+        (Err(_), _) => Sign::new("own session", Fact::Known(false), "the server offers no TLS"),
+        (Ok(session), own) => own_session(session, own.as_ref().ok()),
+    };
+    let others = match &answers.sessions {
+        Fact::Known((plain, all)) => Sign::new(
+            "sessions of other machines",
+            Fact::Known(*plain == 0),
+            format!("{plain} of {all} sessions of other machines are without TLS at this moment"),
+        ),
+        Fact::Unknown(why) => Sign::new("sessions of other machines", Fact::Unknown(why.clone()), ""),
+    };
+    vec![Sign::new("offer of TLS", Fact::Known(greeting.offered), offer), own, others]
+}
+
+/// Our own session: encrypted where we see it, and at the server's end as well.
+fn own_session(session: &database::Session, server: Option<&Row>) -> Sign {
+    let made = format!("{} with {} was negotiated", session.protocol, session.cipher);
+    let seen_there = server.and_then(|row| Some((yes(row, 0).ok()?, text(row, 1).ok()?)));
+    match seen_there {
+        Some((false, address))
+            if !address.is_empty() && !address.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()) =>
+        {
+            let seen = format!(
+                "{made}, but TLS ends before the server, which sees a session without TLS from another machine"
+            );
+            Sign::new("own session", Fact::Known(false), seen)
+        }
+        Some((false, _)) => {
+            Sign::new("own session", Fact::Known(true), format!("{made}, and ends on the server's own machine"))
+        }
+        _ => Sign::new("own session", Fact::Known(true), made),
+    }
+}
+
+/// The ways to log in without TLS.
+fn plaintext(greeting: &Greeting, answers: &Answers) -> Vec<Sign> {
+    let trial = match &greeting.plain {
+        Ok(login) => Sign::new("login tried without TLS", Fact::Known(login.accepted), login.seen.clone()),
+        Err(trouble) => Sign::new("login tried without TLS", Fact::unknown(trouble.to_string()), ""),
+    };
+    let name = "rules for other machines";
+    let rules = match (&answers.rules, answers.forced) {
+        (_, Some(true)) => Sign::new(name, Fact::Known(false), "rds.force_ssl is on"),
+        (Fact::Known(rules), _) => {
+            let lines = hba::plaintext_lines(rules);
+            let seen = if lines.is_empty() {
+                "no rule admits another machine without TLS".to_owned()
+            } else {
+                let named: Vec<String> = lines.iter().take(20).map(u32::to_string).collect();
+                format!("line {} admits other machines without TLS", named.join(", "))
+            };
+            Sign::new(name, Fact::Known(!lines.is_empty()), seen)
+        }
+        (Fact::Unknown(why), _) => Sign::new(name, Fact::Unknown(why.clone()), ""),
+    };
+    vec![trial, rules]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(text: &str) -> Fact<String> {
+        Fact::Known(text.to_owned())
+    }
+
+    #[test]
+    fn a_version_means_nothing_where_tls_is_off() {
+        assert!(version(known("off"), known("TLSv1.2"), "TLSv1.0").known().is_none());
+        assert_eq!(version(known("on"), known("TLSv1"), "TLSv1.0"), known("TLSv1.0"));
+        assert_eq!(version(known("on"), known(""), "TLSv1.0"), known("TLSv1.0"));
+        assert_eq!(version(known("on"), known("TLSv1.3"), "TLSv1.0"), known("TLSv1.3"));
+    }
+
+    #[test]
+    fn tls_that_ends_before_the_server_is_no_encryption() {
+        let session =
+            database::Session { protocol: "TLSv1.3".into(), cipher: "TLS_AES_256_GCM_SHA384".into(), bits: 256 };
+        let row = |ssl: &str, address: &str| vec![Some(ssl.to_owned()), Some(address.to_owned())];
+        assert_eq!(own_session(&session, Some(&row("f", "10.0.0.7"))).yes, Fact::Known(false));
+        assert_eq!(own_session(&session, Some(&row("f", ""))).yes, Fact::Known(true));
+        assert_eq!(own_session(&session, Some(&row("f", "127.0.0.1"))).yes, Fact::Known(true));
+        assert_eq!(own_session(&session, Some(&row("t", "10.0.0.7"))).yes, Fact::Known(true));
+    }
+
+    #[test]
+    fn what_is_not_known_is_neither_yes_nor_no() {
+        let trouble = Trouble::new(Reason::TimedOut, "nothing came");
+        let greeting =
+            Greeting { offered: true, session: Err(trouble.clone()), distrust: None, plain: Err(trouble.clone()) };
+        let facts = facts(&greeting, &Answers::none(&trouble));
+        assert_eq!(facts.tls_offered, Fact::Known(true));
+        assert!(facts.encryption.iter().skip(1).all(|sign| sign.yes.known().is_none()));
+        assert!(facts.plaintext.iter().all(|sign| sign.yes.known().is_none()));
+        assert!(facts.certificate_verified.known().is_none() && facts.plaintext_login.known().is_none());
+    }
+}

@@ -1,0 +1,319 @@
+//! Certificates: what is in them, whether a client would trust the chain as served, and what the staple says.
+//! Knows no socket.
+
+mod anchors;
+mod der;
+mod key;
+mod names;
+mod parsed;
+mod path;
+mod signature;
+mod staple;
+
+pub use anchors::Anchors;
+pub use key::{KeyFacts, key_of};
+
+pub(super) use signature::{Hash, Outcome, Scheme, verify};
+
+use crate::model::Fact;
+use crate::model::digest;
+use crate::model::tls::{Certificate, ChainLink, Deployment};
+use parsed::Parsed;
+use path::{Path, Paths, Worth};
+
+/// Most certificates of a chain that are read; what is sent beyond them counts as extra.
+const CHAIN: usize = 32;
+/// Most names that are shown.
+const SHOWN: usize = 1000;
+/// A day in seconds.
+const DAY: i64 = 86_400;
+
+/// Judges nothing, but says everything about a chain as served: trust as a client with these anchors has it at `now`,
+/// the order, the names, the staple.
+///
+/// The words of trust: `trusted`; `expired`, `not-yet-valid` and `not-for-server` where a path to an anchor
+/// exists and that is wrong with it; `self-signed` for a leaf that signs itself and is no anchor; `incomplete`
+/// where a trusted path exists only with a certificate that was not sent, which needs that certificate to be known
+/// ([`Anchors::knowing`]); and `untrusted` for every other chain that does not lead to an anchor. A missing
+/// intermediate that nobody knows is therefore `untrusted`, since nothing shows that it would lead anywhere;
+/// the detail names the issuer that was not sent. Weak signatures and keys do not change the word: they are facts
+/// of their own. Trust is unknown where a signature, a constraint or the leaf itself cannot be evaluated.
+pub fn analyse(
+    chain: &[Vec<u8>],
+    protocols: Vec<String>,
+    staple: Option<&[u8]>,
+    server_name: &str,
+    anchors: &Anchors,
+    now: jiff::Timestamp,
+) -> Deployment {
+    let now = now.as_second();
+    let sent: Vec<Result<Parsed, String>> = chain.iter().take(CHAIN).map(|der| Parsed::read(der)).collect();
+    let id = chain.first().map(|leaf| digest::sha256(leaf)).unwrap_or_default();
+    let links = chain.iter().take(CHAIN).zip(&sent).map(|(der, parsed)| link(der, parsed)).collect();
+    let leaf = match sent.first() {
+        Some(Ok(leaf)) => leaf,
+        Some(Err(why)) => return unreadable(id, protocols, links, why),
+        None => return unreadable(id, protocols, links, "no certificate was sent"),
+    };
+    let readable: Vec<&Parsed> = sent.iter().filter_map(|parsed| parsed.as_ref().ok()).collect();
+    let paths = Paths::search(readable.clone(), anchors);
+    let best = paths.best(now);
+    let (trust, trust_detail) = trust(&paths, best.as_ref(), anchors, leaf, now);
+    let anchor = best.as_ref().and_then(|(path, _)| anchors.list.get(path.anchor));
+    let extensions = &leaf.extensions;
+    Deployment {
+        id,
+        protocols,
+        leaf: describe(leaf),
+        chain: links,
+        trust,
+        trust_detail,
+        private_anchor: anchor.is_some_and(|anchor| anchor.own.is_some()),
+        anchor: anchor.map(|anchor| anchor.name.clone()).unwrap_or_default(),
+        order_ok: chain.len() <= CHAIN && in_order(&sent),
+        extra: extra(chain.len(), &paths),
+        contains_anchor: readable.iter().skip(1).any(|sent| anchors.list.iter().any(|anchor| anchor.is(sent))),
+        name_matches: names::matches(server_name, &extensions.dns, &extensions.addresses),
+        staple: stapled(staple, leaf, &paths, anchors, now),
+        must_staple: extensions.must_staple,
+        days_left: days_left(&paths, best.as_ref().map(|(path, _)| *path), now),
+    }
+}
+
+/// Reads arbitrary bytes as a chain and as an OCSP response: the entry of the fuzzer.
+pub fn fuzz(data: &[u8]) {
+    let anchors = Anchors { list: Vec::new(), webpki: Vec::new(), known: Vec::new(), private: 0 };
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let middle = data.len() / 2;
+    let (front, back) = data.split_at(middle);
+    analyse(&[data.to_vec()], Vec::new(), Some(data), "example.com", &anchors, now);
+    analyse(&[front.to_vec(), back.to_vec()], Vec::new(), None, "example.com", &anchors, now);
+    if let Ok(leaf) = Parsed::read(front) {
+        staple::judge(back, &leaf, &staple::Issuer { subject: &leaf.issuer, spki: &leaf.spki }, 0);
+    }
+    der::shallow(data);
+}
+
+/// The word of trust and its reason.
+fn trust(
+    paths: &Paths<'_>,
+    best: Option<&(&Path, Worth)>,
+    anchors: &Anchors,
+    leaf: &Parsed,
+    now: i64,
+) -> (Fact<String>, String) {
+    if let Some((_, Worth::Trusted)) = best {
+        return ("trusted".to_owned().into(), String::new());
+    }
+    if !anchors.known.is_empty() {
+        let pool = paths.pool.iter().copied().chain(&anchors.known).collect();
+        let completed = Paths::search(pool, anchors);
+        if let Some((path, Worth::Trusted)) = completed.best(now) {
+            let absent = path.certificates.iter().filter(|n| **n >= paths.pool.len());
+            let names: Vec<_> =
+                absent.filter_map(|n| completed.pool.get(*n)).map(|known| known.subject_text.as_str()).collect();
+            return ("incomplete".to_owned().into(), format!("not sent: {}", names.join("; ")));
+        }
+    }
+    match best {
+        Some((_, Worth::Unsure(why))) => (Fact::unknown(why.clone()), why.clone()),
+        Some((_, Worth::Refused(word, why))) => ((*word).to_owned().into(), why.clone()),
+        _ if paths.exhausted => {
+            let why = "the chain is too tangled to search every path";
+            (Fact::unknown(why), why.to_owned())
+        }
+        _ if leaf.self_signed => {
+            ("self-signed".to_owned().into(), "the certificate signs itself and is no anchor".to_owned())
+        }
+        _ => ("untrusted".to_owned().into(), dead_end(paths, now)),
+    }
+}
+
+/// Why no path leads to an anchor.
+fn dead_end(paths: &Paths<'_>, now: i64) -> String {
+    let mut details = paths.notes.clone();
+    for certificate in paths.reached.iter().filter_map(|n| paths.pool.get(*n)) {
+        if certificate.self_signed {
+            details.push(format!("{} is no anchor", certificate.subject_text));
+        } else if !paths.pool.iter().any(|issuer| issuer.subject == certificate.issuer) {
+            let fetch = if certificate.extensions.ca_issuers.is_empty() {
+                ""
+            } else {
+                " (the certificate says where it can be had)"
+            };
+            details.push(format!("{} was not sent and is no anchor{fetch}", certificate.issuer_text));
+        }
+        if now > certificate.not_after {
+            details.push(format!("{} ended on {}", certificate.subject_text, date(certificate.not_after)));
+        }
+    }
+    details.join("; ")
+}
+
+/// Each certificate's issuer name, key identifier and signature fit the next.
+fn in_order(sent: &[Result<Parsed, String>]) -> bool {
+    sent.iter().all(Result::is_ok)
+        && sent.windows(2).all(|pair| match pair {
+            [Ok(below), Ok(above)] => {
+                let ids = (&below.extensions.authority_key_id, &above.extensions.subject_key_id);
+                below.issuer == above.subject
+                    && !matches!(ids, (Some(wanted), Some(found)) if wanted != found)
+                    && below.signed_by(&above.spki) != Outcome::Bad
+            }
+            _ => false,
+        })
+}
+
+/// Certificates that no path uses; where none leads to an anchor, those that no issuer edge leads to.
+fn extra(sent: usize, paths: &Paths<'_>) -> u32 {
+    let mut used: Vec<usize> = paths.found.iter().flat_map(|path| path.certificates.iter().copied()).collect();
+    if used.is_empty() {
+        used.extend(&paths.reached);
+    }
+    // A sent copy of the anchor at the end of a path is on that path.
+    used.extend((0..paths.pool.len()).filter(|n| paths.pool.get(*n).is_some_and(|sent| paths.ends_in(sent))));
+    used.sort_unstable();
+    used.dedup();
+    let mut distinct: Vec<&str> =
+        used.iter().filter_map(|n| paths.pool.get(*n)).map(|used| used.sha256.as_str()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    u32::try_from(sent.saturating_sub(distinct.len())).unwrap_or(u32::MAX)
+}
+
+fn stapled(staple: Option<&[u8]>, leaf: &Parsed, paths: &Paths<'_>, anchors: &Anchors, now: i64) -> Fact<String> {
+    let Some(response) = staple.filter(|response| !response.is_empty()) else {
+        return "absent".to_owned().into();
+    };
+    let sent = paths.pool.iter().map(|sent| (&sent.subject, &sent.spki));
+    let known = anchors.known.iter().map(|known| (&known.subject, &known.spki));
+    let trusted = anchors.list.iter().map(|anchor| (&anchor.subject, &anchor.spki));
+    let mut issuers = sent.chain(known).chain(trusted).filter(|(subject, _)| **subject == leaf.issuer).take(CHAIN);
+    match issuers.find(|(_, spki)| leaf.signed_by(spki) == Outcome::Good) {
+        Some((subject, spki)) => {
+            staple::judge(response, leaf, &staple::Issuer { subject, spki }, now).to_owned().into()
+        }
+        None => Fact::unknown("a staple came, but the issuer's key to verify it with was not sent"),
+    }
+}
+
+/// From the first certificate of the best path to end; without a path, from those that lead on from the leaf.
+fn days_left(paths: &Paths<'_>, best: Option<&Path>, now: i64) -> i64 {
+    let ends: Vec<i64> = match best {
+        Some(path) => paths.certificates(path).iter().map(|certificate| certificate.not_after).collect(),
+        None => {
+            paths.reached.iter().filter_map(|n| paths.pool.get(*n)).map(|certificate| certificate.not_after).collect()
+        }
+    };
+    ends.into_iter().min().map_or(0, |end| end.saturating_sub(now).div_euclid(DAY))
+}
+
+fn describe(parsed: &Parsed) -> Certificate {
+    let key = parsed.key();
+    let extensions = &parsed.extensions;
+    let addresses = extensions.addresses.iter().map(|octets| address(octets));
+    Certificate {
+        subject: parsed.subject_text.clone(),
+        issuer: parsed.issuer_text.clone(),
+        serial: digest::hex(&parsed.serial),
+        key_type: key.facts.key_type,
+        key_bits: key.facts.bits,
+        key_strength: key.facts.strength,
+        curve: key.facts.curve,
+        exponent: key.exponent,
+        signature: parsed.algorithm.name.clone(),
+        signature_hash: parsed.algorithm.hash.to_owned(),
+        not_before: date(parsed.not_before),
+        not_after: date(parsed.not_after),
+        // The last second belongs to the validity.
+        lifetime_days: parsed.not_after.saturating_sub(parsed.not_before).saturating_add(DAY).div_euclid(DAY),
+        names: extensions.dns.iter().cloned().chain(addresses).take(SHOWN).collect(),
+        name_count: extensions.name_count,
+        self_signed: parsed.self_signed,
+        ca: extensions.ca,
+        server_auth: extensions.server_auth != Some(false) && extensions.refused.is_none(),
+        ocsp: extensions.ocsp.clone(),
+        crl: extensions.crl.clone(),
+    }
+}
+
+fn link(der: &[u8], parsed: &Result<Parsed, String>) -> ChainLink {
+    let mut link = ChainLink {
+        sha256: digest::sha256(der),
+        subject: String::new(),
+        issuer: String::new(),
+        key: String::new(),
+        signature_hash: "unknown".to_owned(),
+        not_after: String::new(),
+    };
+    if let Ok(parsed) = parsed {
+        let key = parsed.key().facts;
+        link.subject = parsed.subject_text.clone();
+        link.issuer = parsed.issuer_text.clone();
+        link.key = format!("{} {}", key.key_type, key.bits);
+        link.signature_hash = parsed.algorithm.hash.to_owned();
+        link.not_after = date(parsed.not_after);
+    }
+    link
+}
+
+/// A deployment whose leaf cannot be read: nothing in it reads as good.
+fn unreadable(id: String, protocols: Vec<String>, chain: Vec<ChainLink>, why: &str) -> Deployment {
+    let reason = format!("the leaf cannot be read: {why}");
+    Deployment {
+        id,
+        protocols,
+        leaf: Certificate {
+            subject: String::new(),
+            issuer: String::new(),
+            serial: String::new(),
+            key_type: "unreadable".to_owned(),
+            key_bits: 0,
+            key_strength: 0,
+            curve: String::new(),
+            exponent: String::new(),
+            signature: "unknown".to_owned(),
+            signature_hash: "unknown".to_owned(),
+            not_before: String::new(),
+            not_after: String::new(),
+            lifetime_days: 0,
+            names: Vec::new(),
+            name_count: 0,
+            self_signed: false,
+            ca: false,
+            server_auth: false,
+            ocsp: Vec::new(),
+            crl: Vec::new(),
+        },
+        chain,
+        trust: Fact::unknown(reason.clone()),
+        trust_detail: reason.clone(),
+        private_anchor: false,
+        anchor: String::new(),
+        order_ok: false,
+        extra: 0,
+        contains_anchor: false,
+        name_matches: false,
+        staple: Fact::unknown(reason),
+        must_staple: false,
+        days_left: 0,
+    }
+}
+
+/// RFC 3339, or the seconds where a peer's date is beyond any calendar.
+fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
+}
+
+fn address(octets: &[u8]) -> String {
+    if let Ok(four) = <[u8; 4]>::try_from(octets) {
+        std::net::Ipv4Addr::from(four).to_string()
+    } else if let Ok(sixteen) = <[u8; 16]>::try_from(octets) {
+        std::net::Ipv6Addr::from(sixteen).to_string()
+    } else {
+        digest::hex(octets)
+    }
+}
+
+#[cfg(test)]
+mod tests;

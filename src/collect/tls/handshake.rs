@@ -1,0 +1,345 @@
+//! A real handshake, for what only the holder of the keys of a session can read: TLS 1.3 certificates, ALPN, staples.
+//!
+//! Every certificate is accepted and recorded; whether it is any good is for `certificate` to say.
+//! The signature of the handshake is verified, so what is recorded is a certificate whose key the server holds.
+
+use super::certificate::{Hash, Outcome, Scheme, verify};
+use crate::model::{Reason, Trouble};
+use crate::net::Stream;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use x509_parser::prelude::FromDer as _;
+
+/// Most bytes that are read of one connection.
+const BYTES: usize = 512 * 1024;
+
+/// What to ask for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// A DNS name, sent as SNI, or the text of an IP address, of which nothing is sent.
+    pub server_name: String,
+    /// The versions offered.
+    pub versions: Versions,
+    /// The kinds of certificate keys offered.
+    pub schemes: Schemes,
+    /// The application protocols offered; none means no extension.
+    pub alpn: Vec<String>,
+}
+
+/// The versions that are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// TLS 1.2 alone.
+    Tls12,
+    /// TLS 1.3 alone.
+    Tls13,
+    /// Both.
+    Both,
+}
+
+/// The signature schemes that are offered, by the kind of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schemes {
+    /// All that are known.
+    Any,
+    /// Elliptic curves.
+    Ecdsa,
+    /// RSA.
+    Rsa,
+    /// Ed25519.
+    Ed25519,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub protocol: String,
+    /// The certificates as sent, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// The stapled OCSP response.
+    pub staple: Option<Vec<u8>>,
+    /// The application protocol chosen.
+    pub alpn: Option<String>,
+    /// The suite chosen.
+    pub suite: u16,
+    /// The key exchange group chosen.
+    pub group: Option<u16>,
+}
+
+/// Makes a handshake over this stream and closes it.
+///
+/// A server that goes on to demand a certificate of ours, and refuses to talk without, has been seen all the same.
+///
+/// # Errors
+/// Timed out; handshake rejected, with the alert's name; refused where the peer closes; protocol violation for
+/// what is not TLS, or is wrong, a signature by another key included; too large.
+pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Result<Seen, Trouble> {
+    let record = Arc::new(Record::new(ask.schemes));
+    let mut connection = connection(ask, Arc::clone(&record))?;
+    let ended = match tokio::time::timeout(timeout, drive(stream, &mut connection)).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            let detail = format!("the handshake did not end within {} ms", timeout.as_millis());
+            Err(Trouble::new(Reason::TimedOut, detail))
+        }
+    };
+    let Kept { chain, staple, proven } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match ended {
+        // In TLS 1.2 the refusal of our lack of a certificate comes before the end of the handshake.
+        Err(trouble) if !(proven && trouble.reason == Reason::HandshakeRejected) => return Err(trouble),
+        _ => {}
+    }
+    let protocol = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => return Err(Trouble::new(Reason::Internal, "the handshake ended without a version")),
+    };
+    let suite = connection.negotiated_cipher_suite().map(|suite| u16::from(suite.suite()));
+    Ok(Seen {
+        protocol: protocol.to_owned(),
+        chain,
+        staple,
+        alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        suite: suite.ok_or_else(|| Trouble::new(Reason::Internal, "the handshake ended without a suite"))?,
+        group: connection.negotiated_key_exchange_group().map(|group| u16::from(group.name())),
+    })
+}
+
+fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Trouble> {
+    let internal = |error: Error| Trouble::new(Reason::Internal, error.to_string());
+    let versions: &[&rustls::SupportedProtocolVersion] = match ask.versions {
+        Versions::Tls12 => &[&rustls::version::TLS12],
+        Versions::Tls13 => &[&rustls::version::TLS13],
+        Versions::Both => &[&rustls::version::TLS13, &rustls::version::TLS12],
+    };
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(versions)
+        .map_err(internal)?
+        .dangerous()
+        .with_custom_certificate_verifier(record)
+        .with_no_client_auth();
+    config.alpn_protocols = ask.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config.resumption = rustls::client::Resumption::disabled();
+    let host = ask.server_name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&ask.server_name);
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Trouble::new(Reason::Unsupported, format!("{host} cannot be sent as a server name")))?;
+    ClientConnection::new(Arc::new(config), name).map_err(internal)
+}
+
+/// Exchanges messages until the handshake has ended.
+async fn drive(mut stream: Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut total = 0;
+    loop {
+        send(&mut stream, connection).await?;
+        if !connection.is_handshaking() {
+            connection.send_close_notify();
+            // The end is a courtesy: what was to be seen has been seen.
+            let _ = send(&mut stream, connection).await;
+            return Ok(());
+        }
+        let count = stream.read(&mut buffer).await.map_err(lost)?;
+        if count == 0 {
+            let detail = format!("the peer closed the connection during the handshake, after {total} bytes");
+            return Err(Trouble::new(Reason::Refused, detail));
+        }
+        total += count;
+        if total > BYTES {
+            return Err(Trouble::new(Reason::TooLarge, format!("the handshake is longer than {BYTES} bytes")));
+        }
+        let mut rest = buffer.get(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            let taken = connection.read_tls(&mut rest);
+            if let Err(error) = connection.process_new_packets() {
+                let _ = send(&mut stream, connection).await;
+                return Err(refusal(&error));
+            }
+            if taken.map_err(lost)? == 0 {
+                return Err(Trouble::new(Reason::ProtocolViolation, "bytes follow the end of the handshake"));
+            }
+        }
+    }
+}
+
+async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
+    let mut out = Vec::new();
+    while connection.wants_write() {
+        connection.write_tls(&mut out).map_err(lost)?;
+    }
+    stream.write_all(&out).await.map_err(lost)?;
+    stream.flush().await.map_err(lost)
+}
+
+fn lost(error: std::io::Error) -> Trouble {
+    Trouble::new(Reason::Refused, format!("the connection broke during the handshake: {error}"))
+}
+
+/// What an error of the handshake means.
+fn refusal(error: &Error) -> Trouble {
+    match error {
+        Error::AlertReceived(alert) => {
+            Trouble::new(Reason::HandshakeRejected, format!("alert {}", snake(&format!("{alert:?}"))))
+        }
+        Error::PeerIncompatible(why) => Trouble::new(Reason::HandshakeRejected, format!("nothing in common: {why:?}")),
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            Trouble::new(Reason::ProtocolViolation, "the handshake is not signed by the key of the certificate")
+        }
+        Error::InvalidMessage(why) => Trouble::new(Reason::ProtocolViolation, format!("not a TLS handshake: {why:?}")),
+        other => Trouble::new(Reason::ProtocolViolation, other.to_string()),
+    }
+}
+
+/// `HandshakeFailure` as the specifications write it: `handshake_failure`.
+fn snake(camel: &str) -> String {
+    let mut out = String::with_capacity(camel.len() + 4);
+    for letter in camel.chars() {
+        if letter.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
+}
+
+/// A verifier that accepts every certificate and keeps it.
+#[derive(Debug)]
+struct Record {
+    kept: Mutex<Kept>,
+    algorithms: WebPkiSupportedAlgorithms,
+    schemes: Vec<SignatureScheme>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    chain: Vec<Vec<u8>>,
+    staple: Option<Vec<u8>>,
+    /// The signature of the handshake was good.
+    proven: bool,
+}
+
+impl Record {
+    fn new(schemes: Schemes) -> Record {
+        let provider: CryptoProvider = aws_lc_rs::default_provider();
+        let algorithms = provider.signature_verification_algorithms;
+        let mut offered = algorithms.supported_schemes();
+        offered.retain(|scheme| {
+            let name = format!("{scheme:?}");
+            match schemes {
+                Schemes::Any => true,
+                Schemes::Ecdsa => name.starts_with("ECDSA"),
+                Schemes::Rsa => name.starts_with("RSA"),
+                Schemes::Ed25519 => name == "ED25519",
+            }
+        });
+        Record { kept: Mutex::default(), algorithms, schemes: offered }
+    }
+
+    /// The provider refuses keys that are too weak for it and certificates of version 1; the signature may be good all the same.
+    fn settle(
+        &self,
+        by_provider: Result<HandshakeSignatureValid, Error>,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if !self.schemes.contains(&signed.scheme) {
+            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        }
+        if by_provider.is_err() && !own_verification(message, leaf, signed) {
+            return Err(CertificateError::BadSignature.into());
+        }
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).proven = true;
+        Ok(HandshakeSignatureValid::assertion())
+    }
+}
+
+fn own_verification(message: &[u8], leaf: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> bool {
+    let scheme = match signed.scheme {
+        SignatureScheme::RSA_PKCS1_SHA256 => Scheme::Pkcs1(Hash::Sha256),
+        SignatureScheme::RSA_PKCS1_SHA384 => Scheme::Pkcs1(Hash::Sha384),
+        SignatureScheme::RSA_PKCS1_SHA512 => Scheme::Pkcs1(Hash::Sha512),
+        SignatureScheme::RSA_PSS_SHA256 => Scheme::Pss(Hash::Sha256),
+        SignatureScheme::RSA_PSS_SHA384 => Scheme::Pss(Hash::Sha384),
+        SignatureScheme::RSA_PSS_SHA512 => Scheme::Pss(Hash::Sha512),
+        SignatureScheme::ECDSA_NISTP256_SHA256 => Scheme::Ecdsa(Hash::Sha256),
+        SignatureScheme::ECDSA_NISTP384_SHA384 => Scheme::Ecdsa(Hash::Sha384),
+        SignatureScheme::ECDSA_NISTP521_SHA512 => Scheme::Ecdsa(Hash::Sha512),
+        SignatureScheme::ED25519 => Scheme::Ed25519,
+        _ => return false,
+    };
+    match x509_parser::certificate::X509Certificate::from_der(leaf) {
+        Ok((_, leaf)) => {
+            verify(scheme, leaf.tbs_certificate.subject_pki.raw, message, signed.signature()) == Outcome::Good
+        }
+        Err(_) => false,
+    }
+}
+
+impl ServerCertVerifier for Record {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.chain = std::iter::once(end_entity).chain(intermediates).map(|der| der.to_vec()).collect();
+        kept.staple = Some(ocsp_response.to_vec()).filter(|response| !response.is_empty());
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.settle(verify_tls12_signature(message, cert, dss, &self.algorithms), message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.settle(verify_tls13_signature(message, cert, dss, &self.algorithms), message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_are_named_as_in_the_specification() {
+        let alert = refusal(&Error::AlertReceived(rustls::AlertDescription::HandshakeFailure));
+        assert_eq!((alert.reason, alert.detail.as_str()), (Reason::HandshakeRejected, "alert handshake_failure"));
+    }
+
+    #[test]
+    fn schemes_are_narrowed() {
+        let offered = |schemes| Record::new(schemes).supported_verify_schemes();
+        assert!(offered(Schemes::Ecdsa).contains(&SignatureScheme::ECDSA_NISTP256_SHA256));
+        assert!(!offered(Schemes::Ecdsa).contains(&SignatureScheme::RSA_PSS_SHA256));
+        assert!(offered(Schemes::Rsa).contains(&SignatureScheme::RSA_PSS_SHA256));
+        assert_eq!(offered(Schemes::Ed25519), [SignatureScheme::ED25519]);
+        assert!(offered(Schemes::Any).len() > offered(Schemes::Rsa).len());
+    }
+}

@@ -1,0 +1,151 @@
+//! Blind spots: what was not evaluated, why, and what would bring the evidence.
+
+use crate::model::assessment::BlindSpot;
+use crate::model::target::TargetKind;
+use crate::model::{CheckResult, Observation, Reason, Status, Target, Trouble};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What ties open results together: the same place, and the same reason.
+type Group = (String, String, String, Option<Reason>, bool);
+
+/// Everything that was not evaluated, grouped by target, part and reason, and every target that nobody looked at.
+pub fn blind_spots(results: &[CheckResult], observations: &[Observation], targets: &[Target]) -> Vec<BlindSpot> {
+    let by_id: BTreeMap<&str, &Observation> = observations.iter().map(|seen| (seen.id.as_str(), seen)).collect();
+    let kinds: BTreeMap<&str, TargetKind> = targets.iter().map(|target| (target.id.as_str(), target.kind)).collect();
+    let mut groups: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
+    for result in results.iter().filter(|result| result.status.is_open()) {
+        let (reason, trouble) = match trouble_of(result, &by_id, observations) {
+            Some(trouble) => (trouble.to_string(), Some(trouble.reason)),
+            None => (result.reason.clone(), None),
+        };
+        let review = result.status == Status::NeedsReview;
+        let group = (result.target.clone(), result.part.clone(), reason, trouble, review);
+        groups.entry(group).or_default().insert(result.check.clone());
+    }
+    let mut spots: Vec<BlindSpot> = groups
+        .into_iter()
+        .map(|((target, part, reason, trouble, review), checks)| {
+            let remedy = if review {
+                "a person reads the evidence and records a decision".to_owned()
+            } else {
+                remedy(trouble, kinds.get(target.as_str()).copied()).to_owned()
+            };
+            BlindSpot { target, part, reason, checks: checks.into_iter().collect(), remedy, trouble }
+        })
+        .collect();
+    spots.extend(targets.iter().filter_map(|target| unseen(target, results, observations)));
+    spots.sort();
+    spots
+}
+
+/// A declared target of which there is neither an observation nor a result.
+fn unseen(target: &Target, results: &[CheckResult], observations: &[Observation]) -> Option<BlindSpot> {
+    let seen = observations.iter().any(|seen| seen.target == target.id)
+        || results.iter().any(|result| result.target == target.id);
+    (!seen).then(|| BlindSpot {
+        target: target.id.clone(),
+        part: String::new(),
+        reason: format!(
+            "declared, and nothing looked at it: no collector is for this kind of target ({})",
+            target.kind.word()
+        ),
+        checks: Vec::new(),
+        remedy: "take it out of the scope, or gather its evidence by other means and say so in an allowance".to_owned(),
+        trouble: None,
+    })
+}
+
+/// The trouble behind an open result: of an observation that it cites, or of one whose words it repeats.
+fn trouble_of(
+    result: &CheckResult,
+    by_id: &BTreeMap<&str, &Observation>,
+    observations: &[Observation],
+) -> Option<Trouble> {
+    if result.status != Status::NotEvaluated {
+        return None;
+    }
+    let told = |trouble: &&Trouble| !trouble.detail.is_empty() && result.reason.contains(trouble.detail.as_str());
+    let cited: Vec<&Trouble> =
+        result.observations.iter().filter_map(|id| by_id.get(id.as_str())?.trouble.as_ref()).collect();
+    if let Some(trouble) = cited.iter().find(|trouble| told(trouble)).or(cited.first()) {
+        return Some((*trouble).clone());
+    }
+    let near = observations.iter().filter(|seen| seen.target == result.target);
+    near.filter(|seen| seen.part == result.part || seen.part.is_empty())
+        .filter_map(|seen| seen.trouble.as_ref())
+        .find(told)
+        .cloned()
+}
+
+/// What would bring the evidence, in words.
+fn remedy(reason: Option<Reason>, kind: Option<TargetKind>) -> &'static str {
+    let Some(reason) = reason else {
+        return "see the reason, and the section on evidence in the check's own page (probity check show)";
+    };
+    match reason {
+        Reason::Unreachable if kind == Some(TargetKind::File) => "give the path of the file as this machine sees it",
+        Reason::Unreachable => "run from a network that reaches the target, or mend the name in probity.yaml",
+        Reason::Refused => "start the service, or open the port for the machine that looks",
+        Reason::TimedOut => "run again with a longer time limit, or from nearer to the target",
+        Reason::HandshakeRejected => "give the server name and the protocol before TLS that the target expects",
+        Reason::ProtocolViolation => "give the right port and protocol; what answers there speaks another one",
+        Reason::TooLarge => "raise the limit on what is read, or look at a smaller part",
+        Reason::AuthenticationFailed => "give credentials that the target accepts",
+        Reason::PermissionDenied => "grant the reading role what the reason names",
+        Reason::Unsupported => "bring the evidence by other means: neither the target nor this build can answer",
+        Reason::Interrupted => "let the run finish",
+        Reason::Internal => "report the fault: it lies with probity, not with the target",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Severity;
+    use serde_json::Value;
+
+    fn open(check: &str, reason: &str, observations: Vec<String>) -> CheckResult {
+        CheckResult {
+            check: check.to_owned(),
+            version: "1.0.0".to_owned(),
+            origin: "built-in".to_owned(),
+            digest: String::new(),
+            target: "shop".to_owned(),
+            part: "192.0.2.1:443".to_owned(),
+            item: String::new(),
+            status: Status::NotEvaluated,
+            severity: Severity::High,
+            reason: reason.to_owned(),
+            expected: Value::Null,
+            actual: Value::Null,
+            observations,
+            relaxed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ten_checks_of_one_trouble_are_one_blind_spot() {
+        let trouble = Trouble::new(Reason::TimedOut, "no answer within 10 s");
+        let at = "2026-11-25T00:00:00Z".parse().unwrap();
+        let failed = Observation::failed("tls.protocols", "shop", "192.0.2.1:443", "tls", at, trouble);
+        let results: Vec<CheckResult> = (0..10)
+            .map(|n| match n % 2 {
+                0 => open(&format!("tls.c{n}"), "tls.protocols was not seen", vec![failed.id.clone()]),
+                _ => open(&format!("tls.c{n}"), "not evaluated because no answer within 10 s", Vec::new()),
+            })
+            .collect();
+        let targets = [Target::new("shop", TargetKind::Endpoint, "shop:443")];
+        let spots = blind_spots(&results, &[failed], &targets);
+        assert_eq!(spots.len(), 1);
+        assert_eq!(spots[0].checks.len(), 10);
+        assert_eq!(spots[0].reason, "no answer within 10 s (timed-out)");
+        assert!(spots[0].remedy.contains("longer time limit"));
+    }
+
+    #[test]
+    fn a_declared_target_that_nobody_looked_at_is_a_blind_spot() {
+        let spots = blind_spots(&[], &[], &[Target::new("db1", TargetKind::Host, "db1")]);
+        assert_eq!(spots.len(), 1);
+        assert!(spots[0].reason.contains("nothing looked at it"));
+    }
+}

@@ -1,0 +1,320 @@
+//! A vendor.
+
+use super::agreement::{Dpa, Exception};
+use super::assurance::{BreachNotice, Certification, Exit, Pentest, SecurityReview, Subprocessors};
+use super::transfer::Transfer;
+use super::words::{Country, Presence, persons, slug, words};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A vendor. Only the id must be there for the register to be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vendor {
+    /// Unique in the register; 2 to 64 lower-case letters, digits and hyphens.
+    #[serde(deserialize_with = "slug")]
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// The legal person.
+    pub legal_entity: Option<String>,
+    /// Where the relation stands.
+    pub status: Option<VendorStatus>,
+    /// What it is to the data.
+    pub role: Option<VendorRole>,
+    /// What it does.
+    pub service: Option<String>,
+    /// Its host suffixes.
+    #[serde(default)]
+    pub domains: Vec<String>,
+    /// How much depends on it.
+    pub criticality: Option<Criticality>,
+    /// Whether someone inside is accountable for it.
+    #[serde(default)]
+    pub owner: Presence,
+    /// Which contacts are on file.
+    pub contacts: Option<Contacts>,
+    /// Whether it handles personal data.
+    pub personal_data: Option<bool>,
+    /// Which.
+    pub data_categories: Option<BTreeSet<DataCategory>>,
+    /// Whose.
+    pub subject_categories: Option<BTreeSet<SubjectCategory>>,
+    /// How many data subjects.
+    #[serde(default, deserialize_with = "persons")]
+    pub records_estimate: Option<u64>,
+    /// Every place of storage and of remote access.
+    pub locations: Option<Vec<Location>>,
+    /// Where it sends the data on to.
+    #[serde(default)]
+    pub onward_transfers: Vec<Onward>,
+    /// The data processing agreement.
+    pub dpa: Option<Dpa>,
+    /// The transfers to it and what they rest on.
+    pub transfers: Option<Vec<Transfer>>,
+    /// Its sub-processors.
+    pub subprocessors: Option<Subprocessors>,
+    /// Where it publishes them.
+    pub subprocessor_list_url: Option<String>,
+    /// Days of notice before a new one.
+    pub subprocessor_notice_days: Option<u32>,
+    /// Its certificates and reports.
+    #[serde(default)]
+    pub certifications: Vec<Certification>,
+    /// Its last penetration test.
+    pub pentest: Option<Pentest>,
+    /// Its promised time of a breach notice.
+    pub breach_notice_hours: Option<BreachNotice>,
+    /// The terms of the end.
+    pub exit: Option<Exit>,
+    /// Our review of it.
+    pub security_review: Option<SecurityReview>,
+    /// The impact assessment it is part of.
+    pub dpia_ref: Option<String>,
+    /// Whether there are notes; they are not kept.
+    #[serde(default)]
+    pub notes: Presence,
+    /// Accepted deviations.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
+}
+
+/// Which contacts of a vendor are on file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Contacts {
+    /// For privacy.
+    pub privacy_email: Presence,
+    /// For security.
+    pub security_email: Presence,
+    /// The vendor's data protection officer.
+    pub dpo: Option<VendorDpo>,
+    /// The representative in the EU (Art. 27).
+    pub eu_representative: Presence,
+}
+
+/// What is on file of a vendor's data protection officer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VendorDpo {
+    /// A name.
+    pub name: Presence,
+    /// An address.
+    pub email: Presence,
+}
+
+/// A place of storage or of access.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Location {
+    /// Where.
+    pub country: Option<Country>,
+    /// What happens there.
+    pub purpose: Option<Purpose>,
+    /// By which legal person.
+    pub entity: Option<String>,
+}
+
+/// Where a vendor sends the data on to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Onward {
+    /// Where.
+    pub country: Option<Country>,
+    /// To whom.
+    pub to: Option<String>,
+    /// What it rests on.
+    pub mechanism_ref: Option<String>,
+}
+
+words! {
+    /// Where the relation with a vendor stands.
+    VendorStatus {
+        /// Thought of.
+        Proposed = "proposed",
+        /// In use.
+        Active = "active",
+        /// Paused, and still holding data.
+        Suspended = "suspended",
+        /// Ended.
+        Terminated = "terminated",
+    }
+    /// What a vendor is to the data.
+    VendorRole {
+        /// Works for us as controller.
+        Processor = "processor",
+        /// Works for us as processor.
+        SubProcessor = "sub_processor",
+        /// Decides itself.
+        Controller = "controller",
+        /// Decides together with us.
+        JointController = "joint_controller",
+        /// Handles no personal data.
+        None = "none",
+    }
+    /// How much depends on a vendor.
+    Criticality {
+        /// Little.
+        Low = "low",
+        /// Some.
+        Medium = "medium",
+        /// Much.
+        High = "high",
+        /// Everything.
+        Critical = "critical",
+    }
+    /// What happens at a location.
+    Purpose {
+        /// Data at rest.
+        Storage = "storage",
+        /// Remote access.
+        Access = "access",
+        /// Support with access.
+        Support = "support",
+        /// Copies.
+        Backup = "backup",
+    }
+    /// Whose data.
+    SubjectCategory {
+        /// Customers.
+        Customer = "customer",
+        /// End users.
+        EndUser = "end_user",
+        /// Visitors of a site.
+        Visitor = "visitor",
+        /// Employees.
+        Employee = "employee",
+        /// Candidates.
+        Candidate = "candidate",
+        /// Children.
+        Child = "child",
+        /// Patients.
+        Patient = "patient",
+        /// Business contacts.
+        Contact = "contact",
+    }
+    /// Which data.
+    DataCategory {
+        /// Who someone is.
+        Identity = "identity",
+        /// How to reach someone.
+        Contact = "contact",
+        /// An account.
+        Account = "account",
+        /// Credentials.
+        Credentials = "credentials",
+        /// A device.
+        Device = "device",
+        /// An IP address.
+        IpAddress = "ip_address",
+        /// Where someone is.
+        Location = "location",
+        /// What someone does.
+        Behavioural = "behavioural",
+        /// What someone writes and says.
+        CommunicationsContent = "communications_content",
+        /// Money.
+        Financial = "financial",
+        /// Payment cards.
+        PaymentCard = "payment_card",
+        /// Identifiers that a state issued.
+        GovernmentId = "government_id",
+        /// Work.
+        Employment = "employment",
+        /// Education.
+        Education = "education",
+        /// Pictures.
+        PhotoVideo = "photo_video",
+        /// Data of children.
+        Children = "children",
+        /// Art. 9: racial or ethnic origin.
+        RacialEthnic = "special.racial_ethnic",
+        /// Art. 9: political opinions.
+        Political = "special.political",
+        /// Art. 9: beliefs.
+        Religious = "special.religious",
+        /// Art. 9: trade union membership.
+        TradeUnion = "special.trade_union",
+        /// Art. 9: genetic data.
+        Genetic = "special.genetic",
+        /// Art. 9: biometric data.
+        Biometric = "special.biometric",
+        /// Art. 9: health.
+        Health = "special.health",
+        /// Art. 9: sex life and orientation.
+        SexLifeOrientation = "special.sex_life_orientation",
+        /// Art. 10: convictions and offences.
+        Criminal = "criminal",
+        /// Protected health information (HIPAA).
+        Phi = "phi",
+    }
+}
+
+impl DataCategory {
+    /// Special categories of Art. 9.
+    pub fn is_special(self) -> bool {
+        self.word().starts_with("special.")
+    }
+
+    /// Categories whose processing needs security terms that were read: Art. 9, Art. 10, HIPAA.
+    pub fn is_grave(self) -> bool {
+        self.is_special() || matches!(self, DataCategory::Criminal | DataCategory::Phi)
+    }
+
+    /// The categories over which the headline of coverage is taken.
+    pub fn is_sensitive(self) -> bool {
+        use DataCategory::{Children, GovernmentId, PaymentCard};
+        self.is_grave() || matches!(self, Children | GovernmentId | PaymentCard)
+    }
+
+    /// The weight of a vendor that holds it.
+    pub fn weight(self) -> u64 {
+        use DataCategory::{
+            Children, CommunicationsContent, Credentials, Financial, GovernmentId, Location, PaymentCard,
+        };
+        match self {
+            category if category.is_grave() => 5,
+            Children | GovernmentId | PaymentCard | Credentials => 4,
+            Financial | CommunicationsContent | Location => 3,
+            _ => 1,
+        }
+    }
+}
+
+impl Vendor {
+    /// A vendor of which nothing but the id is known.
+    pub fn new(id: impl Into<String>) -> Vendor {
+        Vendor {
+            id: id.into(),
+            name: None,
+            legal_entity: None,
+            status: None,
+            role: None,
+            service: None,
+            domains: Vec::new(),
+            criticality: None,
+            owner: Presence::default(),
+            contacts: None,
+            personal_data: None,
+            data_categories: None,
+            subject_categories: None,
+            records_estimate: None,
+            locations: None,
+            onward_transfers: Vec::new(),
+            dpa: None,
+            transfers: None,
+            subprocessors: None,
+            subprocessor_list_url: None,
+            subprocessor_notice_days: None,
+            certifications: Vec::new(),
+            pentest: None,
+            breach_notice_hours: None,
+            exit: None,
+            security_review: None,
+            dpia_ref: None,
+            notes: Presence::default(),
+            exceptions: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The budget of one target: parallel connections, and a deadline.
+
+use super::{CONNECT, Dial, Dialing, Stream};
+use crate::model::{Reason, Trouble};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Connections to one target, at most so many at once, until a deadline. A [`Dial`] itself.
+#[derive(Clone)]
+pub struct Budget {
+    dial: Arc<dyn Dial>,
+    permits: Arc<Semaphore>,
+    opened: Arc<AtomicU32>,
+    deadline: Instant,
+}
+
+impl Budget {
+    /// A budget of `connections` at once, for this time from now.
+    pub fn new(dial: Arc<dyn Dial>, connections: usize, time: Duration) -> Budget {
+        Budget {
+            dial,
+            permits: Arc::new(Semaphore::new(connections.max(1))),
+            opened: Arc::new(AtomicU32::new(0)),
+            deadline: Instant::now() + time,
+        }
+    }
+
+    /// How many connections were opened.
+    pub fn opened(&self) -> u32 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// When the target's time is over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the target's time is over.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Opens a connection within five seconds, or else within ten.
+    ///
+    /// # Errors
+    /// When the address refuses, cannot be reached, or does not answer; or when the target's time is over.
+    pub async fn open(&self, address: SocketAddr) -> Result<Box<dyn Stream>, Trouble> {
+        let [first, second] = CONNECT;
+        match self.connect(address, first).await {
+            Err(trouble) if trouble.reason == Reason::TimedOut && !self.is_over() => {
+                self.connect(address, second).await
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl Dial for Budget {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Dialing<'a, Vec<SocketAddr>> {
+        self.dial.resolve(host, port)
+    }
+
+    fn connect(&self, address: SocketAddr, timeout: Duration) -> Dialing<'_, Box<dyn Stream>> {
+        Box::pin(async move {
+            let over = || Trouble::new(Reason::TimedOut, "the time limit of the target is over");
+            let permit = tokio::time::timeout_at(self.deadline, Arc::clone(&self.permits).acquire_owned())
+                .await
+                .map_err(|_| over())?
+                .map_err(|_| Trouble::new(Reason::Internal, "the connection budget is closed"))?;
+            if self.is_over() {
+                return Err(over());
+            }
+            let stream = self.dial.connect(address, timeout).await?;
+            self.opened.fetch_add(1, Ordering::Relaxed);
+            Ok(Box::new(Held { stream, _permit: permit }) as Box<dyn Stream>)
+        })
+    }
+}
+
+/// A connection that gives its place back when it is dropped.
+struct Held {
+    stream: Box<dyn Stream>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Held {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Held {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::TcpDial;
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn no_more_than_the_budget_are_open_at_once() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let budget = Budget::new(Arc::new(TcpDial), 2, Duration::from_secs(60));
+        let first = budget.open(address).await.unwrap();
+        let _second = budget.open(address).await.unwrap();
+        let waiting = tokio::time::timeout(Duration::from_millis(50), budget.open(address)).await;
+        assert!(waiting.is_err(), "a third connection was opened");
+        drop(first);
+        budget.open(address).await.unwrap();
+        assert_eq!(budget.opened(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_target_whose_time_is_over_is_not_connected_to() {
+        let budget = Budget::new(Arc::new(TcpDial), 2, Duration::ZERO);
+        let trouble = budget.open((Ipv4Addr::LOCALHOST, 9).into()).await.err().unwrap();
+        assert_eq!(trouble.reason, Reason::TimedOut);
+    }
+}

@@ -1,0 +1,200 @@
+//! One declared target: which keys its kind allows, its address, its credentials.
+
+use super::file::{Credentials, Declaration, Entry, Kind};
+use super::{address, secrets};
+use crate::model::target::{Connection, Engine};
+use crate::model::{SecretRef, Target, TargetKind};
+use crate::yaml::{Diagnostic, Spot};
+use std::path::Path;
+
+const PASSWORD_HELP: &str = "write where the password is to be had: \"env:NAME\", \"file:PATH\" or \"exec:COMMAND\"; if this file was shared, change the password";
+const LOGIN_HELP: &str = "write the host and port as the address, the user and the name of the secret under `credentials`, for example  credentials: { user: auditor, password: \"env:NAME\" }";
+
+/// The target of an entry that stands at this place.
+pub(super) fn target(entry: &Entry, spot: &Spot<'_>, folder: &Path) -> Result<Target, Vec<Diagnostic>> {
+    match entry {
+        Entry::Host(text) => {
+            let address = address::parse(text, 443)
+                .map_err(|wrong| vec![spot.mistake(hidden_login(text).unwrap_or(wrong.message)).help(wrong.help)])?;
+            let mut target = Target::new(text, TargetKind::Endpoint, address.joined());
+            target.connection = Connection { host: address.host, port: address.port, ..Connection::default() };
+            Ok(target)
+        }
+        Entry::Declared(declaration) => Reading { declaration, spot, mistakes: Vec::new() }.target(folder),
+    }
+}
+
+/// The id of the entry at this place, as the text has it.
+pub(super) fn id<'a>(spot: &Spot<'a>) -> Option<&'a str> {
+    spot.text().or_else(|| spot.key("id").text())
+}
+
+fn hidden_login(text: &str) -> Option<String> {
+    secrets::holds_login(text).then(|| "an address must not hold a user or a password".to_owned())
+}
+
+struct Reading<'a, 't> {
+    declaration: &'a Declaration,
+    spot: &'a Spot<'t>,
+    mistakes: Vec<Diagnostic>,
+}
+
+impl Reading<'_, '_> {
+    fn target(mut self, folder: &Path) -> Result<Target, Vec<Diagnostic>> {
+        self.id();
+        self.keys();
+        let mut target = Target::new(&self.declaration.id, self.declaration.kind.into(), "");
+        match self.declaration.kind {
+            Kind::Endpoint => self.network(&mut target, None),
+            Kind::Database => self.database(&mut target),
+            Kind::File => self.file(&mut target, folder),
+            // No collector looks at these yet: they are declared, and reported as not looked at.
+            Kind::Host | Kind::Objects | Kind::Cloud | Kind::Domain => {
+                let address = self.declaration.address.as_deref();
+                self.clear(address.unwrap_or_default());
+                target.address = address.unwrap_or(&self.declaration.id).to_owned();
+            }
+        }
+        self.shared(&mut target, folder);
+        if self.mistakes.is_empty() { Ok(target) } else { Err(self.mistakes) }
+    }
+
+    fn id(&mut self) {
+        let id = &self.declaration.id;
+        let spot = self.spot.key("id");
+        if id.trim().is_empty() {
+            self.mistakes.push(spot.mistake("the id is empty").help("give the target an id of its own"));
+        } else if id.trim() != id || id.chars().any(char::is_control) || id.len() > 200 {
+            let mistake = spot.mistake("the id is not fit to be shown");
+            self.mistakes.push(mistake.help("use at most 200 letters, no line breaks, no space at its ends"));
+        }
+    }
+
+    /// Keys that have no meaning for the kind are mistakes: nothing that is written is passed over.
+    fn keys(&mut self) {
+        use Kind::{Database, Endpoint, File};
+        let it = self.declaration;
+        let keys: [(&str, bool, &[Kind]); 8] = [
+            ("http", it.http.is_some(), &[Endpoint]),
+            ("starttls", it.starttls.is_some(), &[Endpoint]),
+            ("server_name", it.server_name.is_some(), &[Endpoint, Database]),
+            ("engine", it.engine.is_some(), &[Database, File]),
+            ("database", it.database.is_some(), &[Database]),
+            ("credentials", it.credentials.is_some(), &[Database]),
+            ("tls", it.tls.is_some(), &[Endpoint, Database]),
+            ("host", it.host.is_some(), &[Endpoint, Database, File]),
+        ];
+        let kind = TargetKind::from(it.kind).word();
+        for (key, written, kinds) in keys {
+            if written && !kinds.contains(&it.kind) {
+                let kinds: Vec<_> = kinds.iter().map(|kind| TargetKind::from(*kind).word()).collect();
+                let mistake = self.spot.key(key).mistake_in_key(format!("`{key}` has no meaning for kind {kind}"));
+                self.mistakes.push(mistake.help(format!("it belongs to kind {}", kinds.join(" or "))));
+            }
+        }
+    }
+
+    fn missing(&mut self, key: &str, help: &str) {
+        let kind = TargetKind::from(self.declaration.kind).word();
+        let mistake = self.spot.key("kind").mistake(format!("missing key `{key}` for a target of kind {kind}"));
+        self.mistakes.push(mistake.help(help));
+    }
+
+    /// True where an address holds no login; a mistake otherwise.
+    fn clear(&mut self, address: &str) -> bool {
+        let Some(message) = hidden_login(address) else { return true };
+        self.mistakes.push(self.spot.key("address").mistake(message).help(LOGIN_HELP));
+        false
+    }
+
+    fn network(&mut self, target: &mut Target, default_port: Option<u16>) {
+        let starttls = self.declaration.starttls.map(super::file::Starttls::word_and_port);
+        target.connection.starttls = starttls.map(|(word, _)| word.to_owned());
+        let Some(text) = &self.declaration.address else {
+            return self
+                .missing("address", "write a host, or a host and a port, for example  address: shop.example:8443");
+        };
+        if !self.clear(text) {
+            return;
+        }
+        let port = default_port.or(starttls.map(|(_, port)| port)).unwrap_or(443);
+        match address::parse(text, port) {
+            Ok(address) => {
+                target.address = address.joined();
+                target.connection.host = address.host;
+                target.connection.port = address.port;
+            }
+            Err(wrong) => self.mistakes.push(self.spot.key("address").mistake(wrong.message).help(wrong.help)),
+        }
+        if self.declaration.http == Some(0) {
+            let mistake = self.spot.key("http").mistake("the port is not one");
+            self.mistakes.push(mistake.help("a port is a whole number from 1 to 65535"));
+        }
+        target.connection.http_port = self.declaration.http;
+    }
+
+    fn database(&mut self, target: &mut Target) {
+        match self.declaration.engine {
+            Some(Engine::Postgresql) => {
+                self.network(target, Some(5432));
+                target.connection.starttls = Some("postgresql".to_owned());
+            }
+            Some(Engine::Sqlite) => self.mistakes.push(
+                self.spot
+                    .key("engine")
+                    .mistake("an SQLite database is a file, not a server")
+                    .help("write  kind: file  and the path as its address"),
+            ),
+            None => self.missing("engine", "write which database it is, for example  engine: postgresql"),
+        }
+        if let Some(credentials) = &self.declaration.credentials {
+            self.credentials(credentials, &mut target.connection);
+        }
+        target.connection.database.clone_from(&self.declaration.database);
+    }
+
+    fn credentials(&mut self, credentials: &Credentials, connection: &mut Connection) {
+        connection.user.clone_from(&credentials.user);
+        let Some(password) = &credentials.password else { return };
+        connection.password = SecretRef::parse(password);
+        if connection.password.is_none() {
+            let spot = self.spot.key("credentials").key("password");
+            self.mistakes.push(spot.mistake("a secret is written in clear").label("hidden here").help(PASSWORD_HELP));
+        }
+    }
+
+    fn file(&mut self, target: &mut Target, folder: &Path) {
+        match self.declaration.engine {
+            Some(Engine::Sqlite) => {}
+            Some(Engine::Postgresql) => self.mistakes.push(
+                self.spot
+                    .key("engine")
+                    .mistake("a PostgreSQL database is a server, not a file")
+                    .help("write  kind: database  and its host and port as the address"),
+            ),
+            None => self.missing("engine", "write what the file is, for example  engine: sqlite"),
+        }
+        match self.declaration.address.as_deref() {
+            None | Some("") => self.missing("address", "write the path of the file, relative to this one"),
+            Some(address) => {
+                self.clear(address);
+                target.address = address.to_owned();
+                target.connection.path = Some(folder.join(address));
+            }
+        }
+    }
+
+    /// What every kind has.
+    fn shared(&mut self, target: &mut Target, folder: &Path) {
+        let it = self.declaration;
+        target.engine = it.engine;
+        target.labels.clone_from(&it.labels);
+        target.owner.clone_from(&it.owner);
+        target.environment.clone_from(&it.environment);
+        target.connection.server_name.clone_from(&it.server_name);
+        target.connection.host_target.clone_from(&it.host);
+        if let Some(tls) = &it.tls {
+            target.connection.ca_files = tls.ca.all().iter().map(|path| folder.join(path)).collect();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
+
+use super::key_exchange::{Form, Kind, ServerKeyExchange};
+use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, record::RecordReader, ssl2};
+
+/// The first flight of a server, in pieces whose size the first byte sets.
+pub fn server_flight(data: &[u8]) {
+    let Some((&first, data)) = data.split_first() else { return };
+    let form = Form { kind: kind(first), hint: first & 4 != 0, signed: first & 8 != 0 };
+    let mut reader = FlightReader::new(|_| Some(form));
+    for part in data.chunks(usize::from(first).max(1)) {
+        if !matches!(reader.push(part), Ok(false)) {
+            break;
+        }
+    }
+    let _ = reader.into_flight();
+}
+
+/// Records and the reassembly of messages.
+pub fn records(data: &[u8]) {
+    let mut reader = RecordReader::new();
+    if reader.push(data).is_ok() {
+        while let Ok(Some(_)) = reader.event() {}
+    }
+}
+
+/// A ClientHello and its extensions. What parses must be written and parsed to the same.
+pub fn client_hello(data: &[u8]) {
+    let Ok(hello) = ClientHello::parse(data) else { return };
+    let _ = (hello.server_name(), hello.groups(), hello.schemes(), hello.versions(), hello.alpn());
+    let again = hello.to_message();
+    let _ = again.get(4..).map(ClientHello::parse);
+}
+
+/// A ServerHello.
+pub fn server_hello(data: &[u8]) {
+    let Ok(hello) = ServerHello::parse(data) else { return };
+    let _ = (hello.negotiated(), hello.group(), hello.alpn(), hello.marks_downgrade(), hello.to_message());
+}
+
+/// Certificate, CertificateStatus and CertificateRequest.
+pub fn certificate(data: &[u8]) {
+    let _ = certificate::parse_chain(data);
+    let _ = certificate::parse_status(data);
+    let _ = certificate::CertificateRequest::parse(data, 0x0303);
+    let _ = certificate::CertificateRequest::parse(data, 0x0301);
+}
+
+/// ServerKeyExchange in each of its forms.
+pub fn key_exchange(data: &[u8]) {
+    let Some((&first, data)) = data.split_first() else { return };
+    let form = Form { kind: kind(first), hint: first & 4 != 0, signed: first & 8 != 0 };
+    let version = if first & 16 != 0 { 0x0303 } else { 0x0301 };
+    if let Ok(message) = ServerKeyExchange::parse(data, version, form) {
+        let _ = message.to_message(None);
+    }
+}
+
+/// Alerts.
+pub fn alert(data: &[u8]) {
+    let _ = Alert::parse(data).map(Alert::name);
+}
+
+/// The SSLv2 hellos of both sides.
+pub fn ssl2(data: &[u8]) {
+    let _ = ssl2::Answer::read(data);
+    let _ = ssl2::ClientHello::parse(data);
+}
+
+fn kind(byte: u8) -> Kind {
+    match byte & 3 {
+        0 => Kind::Curve,
+        1 => Kind::Field,
+        2 => Kind::Rsa,
+        _ => Kind::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2] {
+                entry(&data);
+            }
+        }
+
+        #[test]
+        fn any_bytes_behind_a_record_header_never_panic(
+            kind in 20u8..=24, data in proptest::collection::vec(any::<u8>(), 0..600), step in 1u8..=255
+        ) {
+            let mut bytes = vec![step];
+            bytes.extend(crate::wire::record::write(kind, 0x0303, &data));
+            server_flight(&bytes);
+            records(&bytes[1..]);
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! A text and the places in it, so that a mistake found after reading still has its line and caret.
+
+use super::selection::Walk;
+use super::{Diagnostic, MAX_BYTES, MAX_DEPTH, MAX_NODES, Selection, options, words};
+use serde::de::{DeserializeOwned, DeserializeSeed as _};
+use serde_yaml::granit_parser::{Event, Parser, Span};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A text that a person wrote, and where everything in it stands.
+#[derive(Clone, Debug)]
+pub struct Document {
+    file: String,
+    text: Arc<str>,
+    /// The text as it may be shown: what is hidden is replaced by dots.
+    shown: Arc<str>,
+    /// Byte ranges of `text` that are hidden, in order.
+    hidden: Vec<Range<usize>>,
+    root: Option<Node>,
+    /// False where the text is not YAML or goes over a limit: then the tree ends early.
+    complete: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    span: Range<usize>,
+    content: Content,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Scalar(String),
+    List(Vec<Node>),
+    Mapping(Vec<Pair>),
+    /// An alias, which stands for what is written elsewhere.
+    Alias,
+}
+
+#[derive(Clone, Debug)]
+struct Pair {
+    key: String,
+    place: Range<usize>,
+    value: Node,
+}
+
+impl Document {
+    /// Finds the places in a text. A text that is not YAML is found out by [`Document::read`].
+    pub fn new(file: impl Into<String>, text: &str) -> Document {
+        let text: Arc<str> = Arc::from(text.strip_prefix('\u{feff}').unwrap_or(text));
+        let (root, complete) = if text.len() > MAX_BYTES { (None, false) } else { Builder::tree(&text) };
+        Document { file: file.into(), shown: text.clone(), text, hidden: Vec::new(), root, complete }
+    }
+
+    /// The file as the user named it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The place of the whole.
+    pub fn root(&self) -> Spot<'_> {
+        let span = self.root.as_ref().map_or(0..0, |node| node.span.clone());
+        Spot { document: self, node: self.root.as_ref(), key: None, span }
+    }
+
+    /// Reads the whole.
+    ///
+    /// # Errors
+    /// When the text is too large, is not YAML, goes over a limit, or does not fit the type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Vec<Diagnostic>> {
+        self.select(Selection::default())
+    }
+
+    /// Reads a part.
+    ///
+    /// # Errors
+    /// When the text is too large, is not YAML, goes over a limit, or does not fit the type.
+    pub fn select<T: DeserializeOwned>(&self, selection: Selection<'_>) -> Result<T, Vec<Diagnostic>> {
+        if self.text.len() > MAX_BYTES {
+            let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
+            return Err(vec![
+                Diagnostic::of_file(&self.file, message).help("split it, or leave out what is not needed"),
+            ]);
+        }
+        if self.root.is_none() && self.complete {
+            return Err(vec![Diagnostic::of_file(&self.file, "the file is empty")]);
+        }
+        let walk = Walk::<T>::new(selection);
+        serde_yaml::with_deserializer_from_str_with_options(&self.text, options(), |deserializer| {
+            walk.deserialize(deserializer)
+        })
+        .map_err(|error| vec![words::diagnose(self, &error)])
+    }
+
+    /// Hides values in every diagnostic from now on. The function gets the keys that lead to a scalar, and its text.
+    ///
+    /// Where the text is not YAML, lines of the form `key: value` are looked at instead, with that key alone.
+    pub fn hide(&mut self, is_secret: impl Fn(&[&str], &str) -> bool) {
+        let mut found = Vec::new();
+        if let Some(root) = &self.root {
+            root.scalars(&mut Vec::new(), &mut |path, text, span| {
+                if is_secret(path, text) {
+                    found.push(span.clone());
+                }
+            });
+        }
+        if !self.complete {
+            found.extend(lines(&self.text, &is_secret));
+        }
+        found.append(&mut self.hidden);
+        found.sort_by_key(|range| (range.start, range.end));
+        for range in found {
+            match self.hidden.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => self.hidden.push(range),
+            }
+        }
+        let shown: String = self.text.char_indices().map(|(at, c)| if self.hides(at, c) { '•' } else { c }).collect();
+        self.shown = Arc::from(shown);
+    }
+
+    fn hides(&self, at: usize, c: char) -> bool {
+        let next = self.hidden.partition_point(|range| range.end <= at);
+        c != '\n' && c != '\r' && self.hidden.get(next).is_some_and(|range| range.start <= at)
+    }
+
+    /// True where a part of these bytes is hidden.
+    pub(super) fn covers_hidden(&self, span: &Range<usize>) -> bool {
+        self.hidden.iter().any(|range| range.start < span.end && span.start < range.end)
+    }
+
+    /// The same place in the shown text, whose dots are three bytes long.
+    fn shown_at(&self, offset: usize) -> usize {
+        let before = self.text.char_indices().take_while(|(at, _)| *at < offset);
+        before.map(|(at, c)| if self.hides(at, c) { '•'.len_utf8() } else { c.len_utf8() }).sum()
+    }
+
+    /// A mistake at these bytes of the text.
+    pub(super) fn mistake(&self, span: &Range<usize>, message: impl Into<String>) -> Diagnostic {
+        let line_end =
+            self.text.get(span.start..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |n| span.start + n);
+        let end = span.end.min(line_end).max(span.start);
+        let span = match self.hidden.is_empty() {
+            true => span.start..end,
+            false => self.shown_at(span.start)..self.shown_at(end),
+        };
+        Diagnostic::at(&self.file, self.shown.clone(), span, message)
+    }
+
+    /// The text, for finding out why it cannot be read. It may hold secrets.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the mapping starts that has a key at this byte.
+    pub(super) fn mapping(&self, offset: usize) -> Option<Range<usize>> {
+        self.root.as_ref().and_then(|node| node.mapping(offset))
+    }
+
+    /// The whole key, scalar or alias that starts or holds this byte.
+    pub(super) fn token(&self, offset: usize) -> Option<Range<usize>> {
+        self.root.as_ref().and_then(|node| node.token(offset))
+    }
+}
+
+/// The bytes of secret values in lines that look like `key: value`, for texts that are not YAML.
+fn lines(text: &str, is_secret: impl Fn(&[&str], &str) -> bool) -> Vec<Range<usize>> {
+    /// Nobody reads a longer line, so it need not be shown.
+    const LONGEST: usize = 4096;
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        if line.len() > LONGEST {
+            found.push(start..end);
+        } else {
+            let secret = line.match_indices(':').find(|(colon, _)| {
+                let (before, after) = line.split_at(*colon);
+                let key = before.trim_end_matches(['"', '\'', ' ']);
+                let key = key.rsplit(|c| !word(c)).next().unwrap_or_default();
+                is_secret(&[key], after.get(1..).unwrap_or_default().trim())
+            });
+            if let Some((colon, _)) = secret {
+                found.push(start + colon + 1..end);
+            }
+        }
+        start = end;
+    }
+    found
+}
+
+impl Node {
+    fn scalars<'a>(&'a self, path: &mut Vec<&'a str>, each: &mut impl FnMut(&[&str], &str, &Range<usize>)) {
+        match &self.content {
+            Content::Scalar(text) => each(path, text, &self.span),
+            Content::List(items) => items.iter().for_each(|item| item.scalars(path, each)),
+            Content::Mapping(pairs) => {
+                for pair in pairs {
+                    path.push(&pair.key);
+                    pair.value.scalars(path, each);
+                    path.pop();
+                }
+            }
+            Content::Alias => {}
+        }
+    }
+
+    fn mapping(&self, offset: usize) -> Option<Range<usize>> {
+        match &self.content {
+            Content::Scalar(_) | Content::Alias => None,
+            Content::List(items) => items.iter().find_map(|item| item.mapping(offset)),
+            Content::Mapping(pairs) => pairs.iter().find_map(|pair| match &pair.value.content {
+                // Nothing is written in this one, so only the key that leads to it can be shown.
+                Content::Mapping(inner) if inner.is_empty() && pair.place.start == offset => Some(pair.place.clone()),
+                _ if pair.place.start == offset => pairs.first().map(|first| first.place.clone()),
+                _ => pair.value.mapping(offset),
+            }),
+        }
+    }
+
+    fn token(&self, offset: usize) -> Option<Range<usize>> {
+        let holds = |range: &Range<usize>| range.contains(&offset) || (range.start == offset && range.end > offset);
+        match &self.content {
+            Content::Scalar(_) | Content::Alias => holds(&self.span).then(|| self.span.clone()),
+            Content::List(items) => items.iter().find_map(|item| item.token(offset)),
+            Content::Mapping(pairs) => pairs.iter().find_map(|pair| match holds(&pair.place) {
+                true => Some(pair.place.clone()),
+                false => pair.value.token(offset),
+            }),
+        }
+    }
+}
+
+/// A place in a document. Asking for what is not there gives the nearest place above it.
+#[derive(Clone)]
+pub struct Spot<'a> {
+    document: &'a Document,
+    node: Option<&'a Node>,
+    key: Option<Range<usize>>,
+    span: Range<usize>,
+}
+
+impl<'a> Spot<'a> {
+    /// The value of this key.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Spot<'a> {
+        match self.node.map(|node| &node.content) {
+            Some(Content::Mapping(pairs)) => match pairs.iter().find(|pair| pair.key == name) {
+                Some(pair) => self.pair(pair),
+                None => self.nowhere(),
+            },
+            _ => self.nowhere(),
+        }
+    }
+
+    /// The item of this index, from zero.
+    #[must_use]
+    pub fn item(&self, index: usize) -> Spot<'a> {
+        self.items().into_iter().nth(index).unwrap_or_else(|| self.nowhere())
+    }
+
+    /// All items of a list.
+    pub fn items(&self) -> Vec<Spot<'a>> {
+        match self.node.map(|node| &node.content) {
+            Some(Content::List(items)) => items
+                .iter()
+                .map(|item| Spot { document: self.document, node: Some(item), key: None, span: item.span.clone() })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// All keys of a mapping, with their values.
+    pub fn pairs(&self) -> Vec<(&'a str, Spot<'a>)> {
+        match self.node.map(|node| &node.content) {
+            Some(Content::Mapping(pairs)) => pairs.iter().map(|pair| (pair.key.as_str(), self.pair(pair))).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The text of a scalar.
+    pub fn text(&self) -> Option<&'a str> {
+        match self.node.map(|node| &node.content) {
+            Some(Content::Scalar(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// True where something is written here.
+    pub fn exists(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// True where a list is written here.
+    pub fn is_list(&self) -> bool {
+        matches!(self.node.map(|node| &node.content), Some(Content::List(_)))
+    }
+
+    /// One-based line.
+    pub fn line(&self) -> u32 {
+        self.mistake("").line
+    }
+
+    /// A mistake here.
+    pub fn mistake(&self, message: impl Into<String>) -> Diagnostic {
+        self.document.mistake(&self.span, message)
+    }
+
+    /// A mistake in the key that leads here, rather than in its value.
+    pub fn mistake_in_key(&self, message: impl Into<String>) -> Diagnostic {
+        self.document.mistake(self.key.as_ref().unwrap_or(&self.span), message)
+    }
+
+    fn pair(&self, pair: &'a Pair) -> Spot<'a> {
+        let span = match pair.value.content {
+            Content::Scalar(_) if pair.value.span.is_empty() => pair.place.clone(),
+            Content::Scalar(_) | Content::Alias => pair.value.span.clone(),
+            // A caret under a whole block says nothing: its key is meant.
+            Content::List(_) | Content::Mapping(_) => pair.place.clone(),
+        };
+        Spot { document: self.document, node: Some(&pair.value), key: Some(pair.place.clone()), span }
+    }
+
+    fn nowhere(&self) -> Spot<'a> {
+        Spot { document: self.document, node: None, key: self.key.clone(), span: self.span.clone() }
+    }
+}
+
+/// Builds the tree from the parser's events, within the limits of a reading.
+struct Builder<'t> {
+    events: Parser<'t, serde_yaml::granit_parser::StrInput<'t>>,
+    nodes: usize,
+}
+
+impl<'t> Builder<'t> {
+    /// The tree, and whether it is whole.
+    fn tree(text: &'t str) -> (Option<Node>, bool) {
+        let mut builder = Builder { events: Parser::new_from_str(text), nodes: 0 };
+        let mut root = None;
+        loop {
+            match builder.next() {
+                Err(Stop) => return (root, false),
+                Ok((Event::StreamEnd, _)) => return (root, true),
+                Ok((event, span)) if root.is_none() && event.is_node() => {
+                    let (node, whole) = builder.node(&event, &span, 0);
+                    root = Some(node);
+                    if !whole {
+                        return (root, false);
+                    }
+                }
+                // What follows the first document is refused by the reading.
+                Ok((Event::DocumentStart(..), _)) if root.is_some() => return (root, false),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'t>, Span), Stop> {
+        loop {
+            match self.events.next_event() {
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok(next)) => return Ok(next),
+                Some(Err(_)) | None => return Err(Stop),
+            }
+        }
+    }
+
+    /// The node that this event starts, and whether it is whole.
+    fn node(&mut self, event: &Event<'t>, span: &Span, depth: usize) -> (Node, bool) {
+        let start = span.start.byte_offset().unwrap_or_default();
+        let end = span.end.byte_offset().unwrap_or(start);
+        self.nodes += 1;
+        let (content, whole) = match event {
+            Event::Scalar(text, ..) => (Content::Scalar(text.to_string()), true),
+            Event::SequenceStart(..) if self.may_go(depth) => self.list(depth + 1),
+            Event::MappingStart(..) if self.may_go(depth) => self.mapping(depth + 1),
+            Event::SequenceStart(..) | Event::MappingStart(..) => (Content::List(Vec::new()), false),
+            _ => (Content::Alias, true),
+        };
+        (Node { span: start..end, content }, whole)
+    }
+
+    fn may_go(&self, depth: usize) -> bool {
+        depth < MAX_DEPTH && self.nodes < MAX_NODES
+    }
+
+    fn list(&mut self, depth: usize) -> (Content, bool) {
+        let mut items = Vec::new();
+        loop {
+            match self.next() {
+                Ok((Event::SequenceEnd, _)) => return (Content::List(items), true),
+                Ok((event, span)) => {
+                    let (item, whole) = self.node(&event, &span, depth);
+                    items.push(item);
+                    if !whole || self.nodes >= MAX_NODES {
+                        return (Content::List(items), false);
+                    }
+                }
+                Err(Stop) => return (Content::List(items), false),
+            }
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> (Content, bool) {
+        let mut pairs = Vec::new();
+        loop {
+            let (key, whole) = match self.next() {
+                Ok((Event::MappingEnd, _)) => return (Content::Mapping(pairs), true),
+                Ok((event, span)) => self.node(&event, &span, depth),
+                Err(Stop) => return (Content::Mapping(pairs), false),
+            };
+            let value = match self.next() {
+                Ok((event, span)) if whole => self.node(&event, &span, depth),
+                _ => return (Content::Mapping(pairs), false),
+            };
+            let name = match key.content {
+                Content::Scalar(text) => text,
+                _ => String::new(),
+            };
+            pairs.push(Pair { key: name, place: key.span, value: value.0 });
+            if !value.1 || self.nodes >= MAX_NODES {
+                return (Content::Mapping(pairs), false);
+            }
+        }
+    }
+}
+
+/// The events ended early.
+struct Stop;
