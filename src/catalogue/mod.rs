@@ -92,7 +92,7 @@ impl Catalogue {
     pub fn with_folder(folder: &Path) -> Result<Catalogue, Vec<Problem>> {
         let mut catalogue = Catalogue::built_in()?;
         let mut found = Vec::new();
-        search(folder, MAX_DEPTH, &mut found).map_err(|problem| vec![problem])?;
+        search(folder, MAX_DEPTH, &mut found)?;
         found.sort();
         if found.is_empty() {
             return Err(vec![
@@ -105,10 +105,7 @@ impl Catalogue {
             let shown = path.display().to_string();
             let below = path.strip_prefix(folder).unwrap_or(&path);
             let name = below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-            let added = match read(&path) {
-                Ok(text) => catalogue.add_check(&shown, &name, &text, &shown),
-                Err(problem) => Err(vec![problem]),
-            };
+            let added = read(&path).and_then(|text| catalogue.add_check(&shown, &name, &text, &shown));
             problems.extend(added.err().into_iter().flatten());
         }
         if problems.is_empty() { Ok(catalogue) } else { Err(problems) }
@@ -197,8 +194,8 @@ impl Catalogue {
 }
 
 /// Finds the check files below a folder. Hidden files and folders are passed over.
-fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    let trouble = |what: String| Problem::of_file(folder.display().to_string(), what);
+fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Vec<Problem>> {
+    let trouble = |what: String| vec![Problem::of_file(folder.display().to_string(), what)];
     let entries = std::fs::read_dir(folder).map_err(|error| trouble(format!("the folder cannot be read: {error}")))?;
     for entry in entries {
         let path = entry.map_err(|error| trouble(format!("the folder cannot be read: {error}")))?.path();
@@ -215,7 +212,7 @@ fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), P
             found.push(path);
         } else if name.ends_with(".yml") {
             // To pass over it in silence would leave a check unexamined.
-            return Err(Problem::of_file(path.display().to_string(), "a check is a file that ends in `.yaml`"));
+            return Err(vec![Problem::of_file(path.display().to_string(), "a check is a file that ends in `.yaml`")]);
         }
         if found.len() > MAX_FILES {
             return Err(trouble(format!("there are more than {MAX_FILES} files")));
@@ -224,8 +221,8 @@ fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), P
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, Problem> {
-    let trouble = |what: String| Problem::of_file(path.display().to_string(), what);
+fn read(path: &Path) -> Result<String, Vec<Problem>> {
+    let trouble = |what: String| vec![Problem::of_file(path.display().to_string(), what)];
     let size = std::fs::metadata(path).map_err(|error| trouble(format!("the file cannot be read: {error}")))?.len();
     if size > MAX_BYTES {
         return Err(trouble(format!("a check has at most {} KiB", MAX_BYTES / 1024)));

@@ -45,8 +45,8 @@ impl<'a> ResultBuilder<'a> {
 
     /// With what is wanted and what is seen.
     pub(super) fn values(mut self, expected: Value, actual: Value) -> Self {
-        self.expected = expected;
-        self.actual = actual;
+        self.expected = words::bounded(expected);
+        self.actual = words::bounded(actual);
         self
     }
 

@@ -131,7 +131,9 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn compile(&mut self, keys: &[&str], text: &str, scope: &Scope) -> Option<Expression> {
-        match Expression::compile(text, scope) {
+        let compiled =
+            if keys == ["each"] { Expression::population(text, scope) } else { Expression::compile(text, scope) };
+        match compiled {
             Ok(expression) => Some(expression),
             Err(fault) => {
                 let spot = keys.iter().fold(self.root.clone(), |spot, key| spot.key(key));

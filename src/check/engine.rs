@@ -140,7 +140,7 @@ type Seen<'a> = BTreeMap<(&'a str, &'a str), BTreeMap<&'a str, usize>>;
 fn tasks_of<'a>(index: usize, check: &'a Check, target: &'a Target, seen: &Seen<'a>) -> Vec<Task> {
     let of_kind = |need: &'a String| seen.get(&(target.id.as_str(), need.as_str()));
     let mut parts: BTreeSet<&str> =
-        check.needs.iter().filter_map(|need| of_kind(need)).flat_map(|parts| parts.keys().copied()).collect();
+        check.needs.iter().filter_map(of_kind).flat_map(|parts| parts.keys().copied()).collect();
     if parts.len() > 1 {
         parts.remove("");
     }

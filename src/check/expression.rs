@@ -1,6 +1,6 @@
 //! One expression of a check: guarded, parsed, and its fact paths verified before any evidence is there.
 
-use super::path::Reads;
+use super::path::{Depth, Reads};
 use super::shape::Shape;
 use super::walk::{Scope, walk};
 use cel::{Context, ExecutionError, Program, Value};
@@ -50,9 +50,18 @@ impl Fault {
 impl Expression {
     /// Accepts an expression, or says why not.
     pub(super) fn compile(text: &str, scope: &Scope) -> Result<Expression, Fault> {
+        Expression::read(text, scope, Depth::Whole)
+    }
+
+    /// Accepts an expression that gives a population: its members are looked at one by one, later.
+    pub(super) fn population(text: &str, scope: &Scope) -> Result<Expression, Fault> {
+        Expression::read(text, scope, Depth::Form)
+    }
+
+    fn read(text: &str, scope: &Scope, depth: Depth) -> Result<Expression, Fault> {
         guard(text)?;
         let program = Program::compile(text).map_err(|errors| syntax(text, &errors))?;
-        let (reads, shape) = walk(text, &program, scope)?;
+        let (reads, shape) = walk(text, &program, scope, depth)?;
         Ok(Expression { program, reads, shape })
     }
 

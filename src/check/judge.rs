@@ -163,10 +163,9 @@ impl Judge<'_, '_> {
     fn population(&self) -> Vec<CheckResult> {
         let compiled = self.unit.compiled;
         let nothing = Item { key: String::new(), data: None };
-        if let Some(applies) = compiled.applies.as_ref().filter(|applies| !applies.of_item) {
-            if let Some(result) = self.applies(applies, &nothing, &self.context) {
-                return vec![result];
-            }
+        let applies = compiled.applies.as_ref().filter(|applies| !applies.of_item);
+        if let Some(result) = applies.and_then(|applies| self.applies(applies, &nothing, &self.context)) {
+            return vec![result];
         }
         let Some(each) = &compiled.each else {
             return vec![self.item(&nothing, &self.context)];
@@ -248,10 +247,9 @@ impl Judge<'_, '_> {
         if let Some(reason) = item.data.as_ref().and_then(unknown) {
             return result().end(Status::NotEvaluated, format!("the item is not known: {}", words::clean(reason)));
         }
-        if let Some(applies) = compiled.applies.as_ref().filter(|applies| applies.of_item) {
-            if let Some(result) = self.applies(applies, item, context) {
-                return result;
-            }
+        let applies = compiled.applies.as_ref().filter(|applies| applies.of_item);
+        if let Some(result) = applies.and_then(|applies| self.applies(applies, item, context)) {
+            return result;
         }
         let (expected, actual, notes) = self.values(item, context);
         let severity = match self.severity(item, context) {
@@ -356,7 +354,9 @@ impl Judge<'_, '_> {
             Root::Kind(kind) => self.facts.iter().find(|fact| fact.observation.kind == *kind).map(|fact| &fact.data),
         });
         if let Some(gap) = gap {
-            return Err(Stop::Gap(words::clean(&gap.to_string())));
+            let partial = self.evidence.iter().find(|observation| observation.status == ObservationStatus::Partial);
+            let more = partial.map(|partial| format!("; {}", words::trouble(partial))).unwrap_or_default();
+            return Err(Stop::Gap(words::clean(&gap.to_string()) + &more));
         }
         expression.evaluate(context).map_err(|error| Stop::Broken(broke(name, &error)))
     }

@@ -9,6 +9,7 @@ pub mod function;
 mod judge;
 mod path;
 mod run;
+mod seen;
 mod shape;
 mod test;
 mod value;

@@ -95,13 +95,14 @@ impl Shape {
 
     fn schema(root: &Arc<Value>, part: &Value) -> Shape {
         // `true` and `{}` are the schemas of a value of any form.
-        let free = part == &Value::Bool(true) || part.as_object().is_some_and(|map| map.keys().all(is_remark));
+        let free =
+            part == &Value::Bool(true) || part.as_object().is_some_and(|map| map.keys().all(|key| is_remark(key)));
         if free { Shape::Free } else { Shape::Schema { root: Arc::clone(root), part: part.clone() } }
     }
 }
 
-fn is_remark(key: &String) -> bool {
-    matches!(key.as_str(), "description" | "title" | "default")
+fn is_remark(key: &str) -> bool {
+    matches!(key, "description" | "title" | "default")
 }
 
 fn gather(shapes: impl Iterator<Item = Shape>) -> Option<Shape> {
@@ -120,10 +121,9 @@ fn expand<'a>(root: &'a Value, part: &'a Value, depth: usize, found: &mut Vec<&'
     if depth == 0 || is_unknown(part) {
         return;
     }
-    if let Some(target) = part.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix('#')) {
-        if let Some(target) = root.pointer(target) {
-            expand(root, target, depth - 1, found);
-        }
+    let target = part.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix('#'));
+    if let Some(target) = target.and_then(|target| root.pointer(target)) {
+        expand(root, target, depth - 1, found);
     }
     for word in ["anyOf", "oneOf", "allOf"] {
         for choice in part.get(word).and_then(Value::as_array).into_iter().flatten() {

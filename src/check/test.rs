@@ -8,6 +8,7 @@ use crate::model::target::Engine as DatabaseEngine;
 use crate::model::trouble::Reason;
 use crate::model::{CheckResult, Observation, Status, Target, TargetKind, Trouble};
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The date of judgement where a test names none.
@@ -38,27 +39,37 @@ impl TestOutcome {
 /// Runs the embedded tests of this check, or of all.
 pub fn test(catalogue: &Catalogue, id: Option<&str>) -> Vec<TestOutcome> {
     let checks = catalogue.checks().values().filter(|check| id.is_none_or(|id| id == check.id));
-    checks.flat_map(|check| check.tests.iter().map(move |test| run(catalogue, check, test))).collect()
+    checks.flat_map(|check| run(catalogue, check)).collect()
 }
 
-fn run(catalogue: &Catalogue, check: &Check, test: &CheckTest) -> TestOutcome {
-    TestOutcome {
+fn run(catalogue: &Catalogue, check: &Check) -> Vec<TestOutcome> {
+    let alone = catalogue.only(&check.id);
+    // Most tests leave the parameters alone and can share an engine.
+    let shared = engine(&alone, check, &BTreeMap::new());
+    let outcome = |test: &CheckTest| TestOutcome {
         check: check.id.clone(),
         file: named(check),
         name: test.name.clone(),
-        failure: expectation(catalogue, check, test).err(),
-    }
+        failure: if test.params.is_empty() {
+            shared.as_ref().map_err(Clone::clone).and_then(|engine| expectation(engine, check, test)).err()
+        } else {
+            engine(&alone, check, &test.params).and_then(|engine| expectation(&engine, check, test)).err()
+        },
+    };
+    check.tests.iter().map(outcome).collect()
 }
 
-fn expectation(catalogue: &Catalogue, check: &Check, test: &CheckTest) -> Result<(), String> {
+fn engine(alone: &Catalogue, check: &Check, params: &BTreeMap<String, Value>) -> Result<Engine, String> {
+    let overlay = Overlay { params: params.clone(), ..Overlay::default() };
+    let judging = Judging { checks: BTreeMap::from([(check.id.clone(), overlay)]), ..Judging::default() };
+    Engine::new(alone, &judging)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+fn expectation(engine: &Engine, check: &Check, test: &CheckTest) -> Result<(), String> {
     let as_of: Timestamp = format!("{}T12:00:00Z", test.as_of.as_deref().unwrap_or(AS_OF))
         .parse()
         .map_err(|error| format!("`as_of` is no date: {error}"))?;
-    let overlay = Overlay { params: test.params.clone(), ..Overlay::default() };
-    let judging = Judging { checks: BTreeMap::from([(check.id.clone(), overlay)]), ..Judging::default() };
-    let only = catalogue.only(&check.id);
-    let engine = Engine::new(&only, &judging)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let observations = observations(check, test, as_of)?;
     let results = engine.judge(&Case { targets: &[target(check.subject)], observations: &observations, as_of });
     compare(test, &results)

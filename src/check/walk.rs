@@ -4,6 +4,7 @@
 use super::expression::Fault;
 use super::function;
 use super::path::{Depth, Path, Reads, Root, Step};
+use super::seen::{self, Alternatives, Seen, is_list, shape_of};
 use super::shape::Shape;
 use crate::yaml::nearest;
 use cel::Program;
@@ -27,32 +28,13 @@ pub(super) struct Scope {
     pub item: Option<Shape>,
 }
 
-/// What a part of an expression may give.
-#[derive(Clone, Debug)]
-enum Seen {
-    /// A fact, or a part of one.
-    Fact { path: Path, shape: Shape },
-    /// A list built here.
-    List(Vec<Seen>),
-    /// A mapping built here.
-    Object(BTreeMap<String, Vec<Seen>>),
-    /// A value computed here.
-    Value(Shape),
-}
-
-/// Alternatives: a conditional or a joined list may give several.
-type Alternatives = Vec<Seen>;
-
-/// Walks a parsed expression.
-pub(super) fn walk(text: &str, program: &Program, scope: &Scope) -> Result<(Reads, Shape), Fault> {
+/// Walks a parsed expression, whose value is read as deep as this.
+pub(super) fn walk(text: &str, program: &Program, scope: &Scope, depth: Depth) -> Result<(Reads, Shape), Fault> {
     let mut walker =
         Walker { text, program, scope, locals: Vec::new(), reads: Reads::default(), depth: 0, comprehensions: 0 };
     let result = walker.visit(program.expression())?;
-    let shape = shape_of(&result);
-    // A list of facts is the population, whose members are looked at one by one.
-    let depth = if shape.member().is_some() { Depth::Form } else { Depth::Whole };
     walker.read(&result, depth);
-    Ok((walker.reads, shape))
+    Ok((walker.reads, shape_of(&result)))
 }
 
 struct Walker<'a> {
@@ -261,7 +243,7 @@ impl Walker<'_> {
                 let name = name.inner().to_owned();
                 self.field(index, seen, &[], 0, &name)
             }
-            Expr::Literal(LiteralValue::Int(_)) => Ok(self.members(&seen)),
+            Expr::Literal(LiteralValue::Int(_)) => Ok(seen::members(&seen)),
             _ => Err(Fault::new(self.span(index), "a computed index is not part of the rule language", "not allowed")
                 .help("name the field, or go over the list with `all`, `exists`, `filter` or `map`")),
         }
@@ -296,7 +278,7 @@ impl Walker<'_> {
                 format!("at most {MAX_COMPREHENSIONS} of `all`, `exists`, `filter`, `map` stand in each other");
             return Err(Fault::new(self.span(node), message, "one too many"));
         }
-        let members = self.members(&range);
+        let members = seen::members(&range);
         self.locals.push((comprehension.iter_var.clone(), members));
         let start = self.visit(&comprehension.accu_init)?;
         self.locals.push((comprehension.accu_var.clone(), start));
@@ -327,29 +309,16 @@ impl Walker<'_> {
         Ok(vec![Seen::Object(fields)])
     }
 
-    fn members(&self, seen: &[Seen]) -> Alternatives {
-        let mut members = Vec::new();
-        for one in seen {
-            match one {
-                Seen::Fact { path, shape } => {
-                    members.extend(shape.member().map(|shape| Seen::Fact { path: path.then(Step::Member), shape }));
-                }
-                Seen::List(inner) => members.extend(inner.iter().cloned()),
-                Seen::Value(shape) => members.extend(shape.member().map(Seen::Value)),
-                Seen::Object(_) => {}
-            }
-        }
-        members
-    }
-
     /// Notes that these values are read.
     fn read(&mut self, seen: &[Seen], depth: Depth) {
         for one in seen {
             match one {
                 Seen::Fact { path, .. } => self.reads.add(path.clone(), depth),
                 Seen::List(members) if depth == Depth::Whole => self.read(members, depth),
-                Seen::Object(fields) => fields.values().for_each(|field| self.read(field, depth)),
-                Seen::List(_) | Seen::Value(_) => {}
+                Seen::Object(fields) if depth == Depth::Whole => {
+                    fields.values().for_each(|field| self.read(field, depth));
+                }
+                Seen::List(_) | Seen::Object(_) | Seen::Value(_) => {}
             }
         }
     }
@@ -402,25 +371,6 @@ fn chain(node: &IdedExpr) -> (&IdedExpr, Vec<Field<'_>>) {
     }
     fields.reverse();
     (base, fields)
-}
-
-fn is_list(seen: &[Seen]) -> bool {
-    seen.iter().any(|one| match one {
-        Seen::List(_) => true,
-        Seen::Fact { shape, .. } | Seen::Value(shape) => !matches!(shape, Shape::Free) && shape.member().is_some(),
-        Seen::Object(_) => false,
-    })
-}
-
-fn shape_of(seen: &[Seen]) -> Shape {
-    let shapes = seen.iter().map(|one| match one {
-        Seen::Fact { shape, .. } | Seen::Value(shape) => shape.clone(),
-        Seen::List(members) => Shape::List(Box::new(shape_of(members))),
-        Seen::Object(fields) => {
-            Shape::Object(fields.iter().map(|(name, field)| (name.clone(), shape_of(field))).collect())
-        }
-    });
-    Shape::either(shapes.collect())
 }
 
 fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n String>) -> String {

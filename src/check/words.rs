@@ -5,6 +5,8 @@ use serde_json::Value;
 
 /// The longest value that is shown, in characters.
 const MAX_CHARS: usize = 200;
+/// The longest text, and the most members of a list, that a result keeps.
+const MAX_KEPT: usize = 1_000;
 
 /// What was seen against what is wanted.
 pub(super) fn seen(expected: &Value, actual: &Value) -> Option<String> {
@@ -45,6 +47,20 @@ pub(super) fn clean(text: &str) -> String {
         if steers { out.extend(letter.escape_unicode()) } else { out.push(letter) }
     }
     out
+}
+
+/// A value that is kept in a result: long texts and lists of a peer are cut.
+pub(super) fn bounded(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.chars().count() > MAX_KEPT => {
+            Value::String(text.chars().take(MAX_KEPT).chain(['…']).collect())
+        }
+        Value::Array(members) => Value::Array(members.into_iter().take(MAX_KEPT).map(bounded).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().take(MAX_KEPT).map(|(name, field)| (name, bounded(field))).collect())
+        }
+        other => other,
+    }
 }
 
 /// What is wrong with an observation that is not complete.

@@ -108,3 +108,15 @@ pub trait Collector: Send + Sync {
     /// Looks. The target's trouble is an observation, not an error.
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a>;
 }
+
+/// Every collector, in the order in which a target meets them: what TLS saw decides what HTTP and databases try.
+pub fn all() -> Vec<Box<dyn Collector>> {
+    vec![
+        Box::new(tls::Tls),
+        Box::new(http::Http),
+        #[cfg(feature = "postgres")]
+        Box::new(postgres::Postgres),
+
+        Box::new(register::RegisterCollector),
+    ]
+}

@@ -67,7 +67,10 @@ fn trouble_of(
     let told = |trouble: &&Trouble| !trouble.detail.is_empty() && result.reason.contains(trouble.detail.as_str());
     let cited: Vec<&Trouble> =
         result.observations.iter().filter_map(|id| by_id.get(id.as_str())?.trouble.as_ref()).collect();
-    if let Some(trouble) = cited.iter().find(|trouble| told(trouble)).or(cited.first()) {
+    let same = cited.windows(2).all(|pair| pair.first() == pair.last());
+    // Where the result does not say which trouble it means, only a single one can be meant.
+    let single = cited.first().filter(|_| same && cited.len() == result.observations.len());
+    if let Some(trouble) = cited.iter().find(|trouble| told(trouble)).or(single) {
         return Some((*trouble).clone());
     }
     let near = observations.iter().filter(|seen| seen.target == result.target);

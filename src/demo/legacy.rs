@@ -4,7 +4,7 @@
 
 use super::listener::Serve;
 use crate::wire::extension::{self, Extension};
-use crate::wire::flight::{CLIENT_HELLO, CERTIFICATE, server_hello_done};
+use crate::wire::flight::{CLIENT_HELLO, server_hello_done};
 use crate::wire::record::{self, Event, RecordReader};
 use crate::wire::{Alert, ClientHello, ServerHello, alert, certificate};
 use std::io::{self, Read, Write};

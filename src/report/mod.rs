@@ -1,1 +1,135 @@
-//! The room `report`.
+//! An assessment as bytes: one file a format. Looks at nothing and judges nothing.
+//!
+//! Everything that a server, a file or a database said is a stranger's text: each format makes it harmless in its own
+//! way, and [`text`] does so for terminals.
+
+mod html;
+pub mod json;
+mod junit;
+mod sarif;
+mod summary;
+mod table;
+pub mod text;
+
+use crate::model::{Assessment, Check, Verdict};
+use std::collections::BTreeMap;
+
+/// The forms in which an assessment can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// For a terminal.
+    Table,
+    /// The whole record, in a versioned form.
+    Json,
+    /// One file for people, which opens without a network.
+    Html,
+    /// For CI systems that show tests.
+    Junit,
+    /// For CI systems that show code scanning.
+    Sarif,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: &[Format] = &[Format::Table, Format::Json, Format::Html, Format::Junit, Format::Sarif];
+
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Format::Table => "table",
+            Format::Json => "json",
+            Format::Html => "html",
+            Format::Junit => "junit",
+            Format::Sarif => "sarif",
+        }
+    }
+
+    /// The format of this word.
+    pub fn parse(word: &str) -> Option<Format> {
+        Format::ALL.iter().copied().find(|format| format.word() == word)
+    }
+}
+
+/// How much a terminal shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// The verdict line.
+    Quiet,
+    /// What is not all right.
+    #[default]
+    Normal,
+    /// Passes, too.
+    Verbose,
+}
+
+/// What a renderer needs beside the assessment.
+pub struct Context<'a> {
+    /// Columns of the terminal; at least 60 are used.
+    pub width: u16,
+    /// Whether colour may be used. It never carries a meaning alone.
+    pub colour: bool,
+    /// How much a terminal shows.
+    pub detail: Detail,
+    /// The checks by id: their titles and what people read about them.
+    pub checks: &'a BTreeMap<String, Check>,
+}
+
+/// Why a report could not be made. All of these are faults of probity.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A value has no form in JSON.
+    #[error("write the report as JSON")]
+    Json(#[from] serde_json::Error),
+    /// The JUnit writer failed.
+    #[error("write the report as JUnit XML")]
+    Junit(#[from] quick_junit::SerializeError),
+    /// The template failed.
+    #[error("fill in the report's template")]
+    Template(#[from] minijinja::Error),
+    /// A file of `reports/` is not there.
+    #[error("find the report file {0}")]
+    Missing(&'static str),
+}
+
+/// Makes the report. The same assessment, verdict and context give the same bytes.
+///
+/// # Errors
+/// When a template or a writer fails, which is a fault of probity.
+pub fn render(
+    format: Format,
+    assessment: &Assessment,
+    verdict: &Verdict,
+    context: &Context<'_>,
+) -> Result<Vec<u8>, RenderError> {
+    match format {
+        Format::Table => Ok(table::render(assessment, verdict, context).into_bytes()),
+        Format::Json => json::render(assessment, verdict, context),
+        Format::Html => html::render(assessment, verdict, context),
+        Format::Junit => junit::render(assessment, verdict, context),
+        Format::Sarif => sarif::render(assessment, verdict, context),
+    }
+}
+
+/// The controls that each check bears on in this run, by their short ids.
+fn controls_of_checks(assessment: &Assessment) -> BTreeMap<&str, Vec<&str>> {
+    let mut controls: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for result in &assessment.controls {
+        for check in &result.checks {
+            controls.entry(check).or_default().push(&result.control.id);
+        }
+    }
+    controls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_found_by_its_word() {
+        for format in Format::ALL {
+            assert_eq!(Format::parse(format.word()), Some(*format));
+        }
+        assert_eq!(Format::parse("docx"), None);
+    }
+}

@@ -1,1 +1,199 @@
-//! every renderer.
+//! Every renderer on a rich, hostile, made-up assessment: snapshots, harmlessness, determinism, and third-party readers.
+
+use crate::support::estate;
+use probity::gate;
+use probity::model::{Assessment, Check, Verdict};
+use probity::report::{Context, Detail, Format, json, render};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Characters that a terminal or a reader must never get raw from a stranger.
+fn is_harmful(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+struct Made {
+    assessment: Assessment,
+    verdict: Verdict,
+    checks: BTreeMap<String, Check>,
+}
+
+impl Made {
+    fn new() -> Made {
+        let assessment = estate::assessment();
+        let verdict = gate::decide(&assessment, false);
+        Made { assessment, verdict, checks: estate::checks() }
+    }
+
+    fn bytes(&self, format: Format, width: u16, colour: bool, detail: Detail) -> Vec<u8> {
+        let context = Context { width, colour, detail, checks: &self.checks };
+        render(format, &self.assessment, &self.verdict, &context).unwrap()
+    }
+
+    fn text(&self, format: Format) -> String {
+        String::from_utf8(self.bytes(format, 120, false, Detail::Normal)).unwrap()
+    }
+
+    fn table(&self, width: u16, detail: Detail) -> String {
+        String::from_utf8(self.bytes(Format::Table, width, false, detail)).unwrap()
+    }
+}
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../golden/estate");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+#[test]
+fn the_table_reads_as_it_did() {
+    let made = Made::new();
+    snapshot("table-120", &made.table(120, Detail::Normal));
+    snapshot("table-60", &made.table(60, Detail::Normal));
+    snapshot("table-quiet", &made.table(120, Detail::Quiet));
+}
+
+#[test]
+fn the_table_keeps_its_width_and_ends_with_the_verdict() {
+    let made = Made::new();
+    for width in [40, 60, 61, 80, 109, 110, 120, 200] {
+        let table = made.table(width, Detail::Verbose);
+        for line in table.lines().filter(|line| !line.starts_with("          ")) {
+            assert!(line.chars().count() <= usize::from(width.max(60)), "{width}: {line}");
+        }
+        let last = table.lines().last().unwrap();
+        assert!(last.starts_with("  verdict: FAILED, 4 findings at or above high · exit 1"), "{last}");
+    }
+}
+
+#[test]
+fn colour_is_never_alone() {
+    let made = Made::new();
+    for width in [80, 140] {
+        let plain = made.table(width, Detail::Verbose);
+        let coloured = String::from_utf8(made.bytes(Format::Table, width, true, Detail::Verbose)).unwrap();
+        assert!(coloured.contains('\u{1b}'));
+        let mut bare = String::new();
+        let mut rest = coloured.as_str();
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            bare.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        bare.push_str(rest);
+        let trimmed = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+        assert_eq!(trimmed(&bare), trimmed(&plain));
+    }
+}
+
+#[test]
+fn the_record_reads_as_it_did_and_fits_its_schema() {
+    let made = Made::new();
+    let text = made.text(Format::Json);
+    let mut record: Value = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::validator_for(&json::schema()).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&record).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    for key in ["schema", "run", "verdict", "targets", "observations", "results", "findings", "controls", "blind_spots"]
+    {
+        assert!(record.get(key).is_some(), "{key}");
+    }
+    assert_eq!(record["verdict"]["exit"], 1);
+    let document: json::Document = serde_json::from_str(&text).unwrap();
+    let hostile =
+        |check: &str| document.results.iter().any(|result| result.check == check && result.actual == estate::HOSTILE);
+    assert!(hostile("vendor.dpa"), "the record keeps what was seen, letter by letter");
+    assert_eq!(document.results.len(), made.assessment.results.len());
+    record["observations"][0]["status"] = "perfect".into();
+    assert!(!validator.is_valid(&record), "the schema lets a wrong status through");
+    // The text of a million letters is shortened here alone: the record itself keeps it.
+    let long = "x".repeat(1 << 20);
+    assert!(text.contains(&long));
+    snapshot("record", &text.replace(&long, "x…").replace(&"y".repeat(1 << 20), "y…"));
+}
+
+#[test]
+fn junit_reads_as_it_did_and_passes_nothing_in_silence() {
+    let made = Made::new();
+    let text = made.text(Format::Junit);
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    assert_eq!(report.test_suites.len(), made.assessment.targets.len());
+    let mut green = 0;
+    for suite in &report.test_suites {
+        for case in &suite.test_cases {
+            green += usize::from(matches!(case.status, quick_junit::TestCaseStatus::Success { .. }));
+        }
+    }
+    let passed = made.assessment.results.iter().filter(|result| result.status.word() == "pass").count();
+    assert_eq!(green, passed);
+    assert!(
+        text.contains(r#"<error message="not evaluated: no OCSP answer within 10 s" type="not-evaluated""#),
+        "{text}"
+    );
+    assert!(text.contains("waived by W-1 until 2027-03-31"));
+    assert!(text.contains("expected: TLSv1.2 or newer"));
+    assert!(text.len() < 200_000, "{}", text.len());
+    snapshot("junit", &text);
+}
+
+#[test]
+fn sarif_reads_as_it_did_and_by_a_third_partys_types() {
+    use serde_sarif::sarif::{ResultKind, ResultLevel, Sarif};
+    let made = Made::new();
+    let text = made.text(Format::Sarif);
+    let sarif: Sarif = serde_json::from_str(&text).unwrap();
+    let run = &sarif.runs[0];
+    let rules = run.tool.driver.rules.as_ref().unwrap();
+    let results = run.results.as_ref().unwrap();
+    let ended = 1;
+    assert_eq!(results.len(), made.assessment.results.len() + ended);
+    for result in results {
+        let index = usize::try_from(result.rule_index.unwrap()).unwrap();
+        assert_eq!(Some(&rules[index].id), result.rule_id.as_ref());
+        let failed = result.kind == Some(ResultKind::Fail);
+        assert_eq!(failed, result.level != Some(ResultLevel::None), "a level other than none is for failures only");
+    }
+    let suppressed = results.iter().filter(|result| result.suppressions.as_ref().is_some_and(|all| !all.is_empty()));
+    assert_eq!(suppressed.count(), 1);
+    let record: Value = serde_json::from_str(&text).unwrap();
+    let place = &record["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert!(text.contains("audit%20files/probity.yaml"), "{place}");
+    assert!(text.len() < 200_000, "{}", text.len());
+    snapshot("sarif", &text);
+}
+
+#[test]
+fn nothing_harmful_is_left_in_any_text_for_people() {
+    let made = Made::new();
+    for format in [Format::Table, Format::Html, Format::Junit] {
+        let text = String::from_utf8(made.bytes(format, 100, false, Detail::Verbose)).unwrap();
+        let left: Vec<char> = text.chars().filter(|c| is_harmful(*c)).collect();
+        assert!(left.is_empty(), "{format:?}: {left:?}");
+    }
+    for format in [Format::Html, Format::Junit] {
+        assert!(!made.text(format).contains("<script"), "{format:?}");
+    }
+    for format in [Format::Json, Format::Sarif] {
+        let text = made.text(format);
+        assert!(!text.chars().any(is_harmful), "{format:?}");
+    }
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    let (one, two) = (Made::new(), Made::new());
+    for format in Format::ALL {
+        assert_eq!(one.text(*format), two.text(*format), "{format:?}");
+    }
+}
+
+#[test]
+fn no_report_uses_the_word_that_only_an_auditor_may_use() {
+    let made = Made::new();
+    for format in Format::ALL {
+        let text = String::from_utf8(made.bytes(*format, 120, false, Detail::Verbose)).unwrap().to_lowercase();
+        assert!(!text.contains("compliant"), "{format:?}");
+    }
+}

@@ -271,6 +271,29 @@ fn who_may_sign_a_staple() {
     );
 }
 
+/// The primes of RFC 5114 have no formula; OpenSSL knows them, and those that have one, too.
+#[test]
+fn published_primes_are_those_of_openssl() {
+    let Some(desk) = Desk::new("x509-primes") else { return };
+    for (kind, group, bits, label, safe) in [
+        ("DHX", "dh_1024_160", 1024, "RFC 5114 1024 with a subgroup of 160", false),
+        ("DHX", "dh_2048_224", 2048, "RFC 5114 2048 with a subgroup of 224", false),
+        ("DHX", "dh_2048_256", 2048, "RFC 5114 2048 with a subgroup of 256", false),
+        ("DH", "modp_4096", 4096, "RFC 3526 MODP 4096", true),
+        ("DH", "ffdhe3072", 3072, "RFC 7919 ffdhe3072", true),
+    ] {
+        desk.run(&format!("genpkey -genparam -algorithm {kind} -pkeyopt group:{group} -out group.pem"));
+        desk.run("asn1parse -in group.pem -out group.der -noout");
+        let der = std::fs::read(desk.path().join("group.der")).unwrap();
+        // SEQUENCE { INTEGER p, .. }, both with lengths of two bytes or one.
+        let header = |at: usize| if der[at + 1] == 0x82 { 4 } else { 3 };
+        let from = header(0) + header(header(0));
+        let p = &der[from..from + bits / 8 + 1];
+        let facts = probity::collect::tls::prime::facts(p);
+        assert_eq!((facts.known.as_str(), facts.safe_prime, facts.composite), (label, safe.into(), false.into()));
+    }
+}
+
 // ---- handshakes ----
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

@@ -1,6 +1,7 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
 pub mod postgres;
+pub mod estate;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

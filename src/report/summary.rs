@@ -1,0 +1,287 @@
+//! The facts about a target that a reader wants first, in words, for terminal and page alike.
+
+use crate::finding::fingerprint;
+use crate::model::grade::Grade;
+use crate::model::observation::ObservationStatus;
+use crate::model::tls::{Certificates, Groups, Protocols, Suites};
+use crate::model::{Assessment, CheckResult, FindingState, Status, Target};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The letters of a grade, best first.
+const LETTERS: &[&str] = &["A+", "A", "A-", "B", "C", "D", "E", "F", "T", "M"];
+
+/// How a result reads, with waived failures apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mark {
+    /// Shown with ▲.
+    Fail,
+    /// Shown with ◌.
+    Open,
+    /// Shown with ◇.
+    Waived,
+    /// Shown with ●.
+    Pass,
+    /// Shown with ▫.
+    NotApplicable,
+}
+
+/// How many results read how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Failures that no waiver covers.
+    pub failed: usize,
+    /// Results that could not be judged.
+    pub open: usize,
+    /// Failures that a waiver covers.
+    pub waived: usize,
+    /// Passes.
+    pub passed: usize,
+    /// Results of checks that do not apply.
+    pub not_applicable: usize,
+}
+
+impl Counts {
+    /// Adds one.
+    pub fn add(&mut self, mark: Mark) {
+        match mark {
+            Mark::Fail => self.failed += 1,
+            Mark::Open => self.open += 1,
+            Mark::Waived => self.waived += 1,
+            Mark::Pass => self.passed += 1,
+            Mark::NotApplicable => self.not_applicable += 1,
+        }
+    }
+
+    /// All that bears on a verdict: what does not apply is left out.
+    pub fn total(&self) -> usize {
+        self.failed + self.open + self.waived + self.passed
+    }
+
+    /// The worst mark among them.
+    pub fn worst(&self) -> Option<Mark> {
+        let all = [
+            (self.failed, Mark::Fail),
+            (self.open, Mark::Open),
+            (self.waived, Mark::Waived),
+            (self.passed, Mark::Pass),
+            (self.not_applicable, Mark::NotApplicable),
+        ];
+        all.into_iter().find(|(n, _)| *n > 0).map(|(_, mark)| mark)
+    }
+}
+
+/// The marks of all results of an assessment.
+pub struct Marks(BTreeSet<String>);
+
+impl Marks {
+    /// Looks up which failures are waived.
+    pub fn new(assessment: &Assessment) -> Marks {
+        let waived = assessment.findings.iter().filter(|finding| finding.state == FindingState::Waived);
+        Marks(waived.map(|finding| finding.fingerprint.clone()).collect())
+    }
+
+    /// How a result reads.
+    pub fn of(&self, result: &CheckResult) -> Mark {
+        match result.status {
+            Status::Pass => Mark::Pass,
+            Status::NotApplicable => Mark::NotApplicable,
+            Status::Fail => {
+                let print = fingerprint(&result.check, &result.target, &result.part, &result.item);
+                if self.0.contains(&print) { Mark::Waived } else { Mark::Fail }
+            }
+            Status::Error | Status::NotEvaluated | Status::NeedsReview => Mark::Open,
+        }
+    }
+
+    /// How these results read together.
+    pub fn count<'a>(&self, results: impl Iterator<Item = &'a CheckResult>) -> Counts {
+        let mut counts = Counts::default();
+        results.for_each(|result| counts.add(self.of(result)));
+        counts
+    }
+}
+
+/// The facts of one target.
+pub struct Summary<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// How its results read.
+    pub counts: Counts,
+    /// The worst grade of its addresses.
+    pub grade: Option<Grade>,
+    /// Days until the first certificate ends.
+    pub days_left: Option<i64>,
+    /// Each part, in words; for targets without parts one with an empty name.
+    pub parts: Vec<(String, Vec<String>)>,
+}
+
+impl<'a> Summary<'a> {
+    /// Reads the observations of a target.
+    pub fn new(assessment: &'a Assessment, target: &'a Target, marks: &Marks) -> Summary<'a> {
+        let mut names: Vec<&str> = assessment
+            .observations
+            .iter()
+            .filter(|seen| seen.target == target.id)
+            .map(|seen| seen.part.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let all = |part: &str| Facts { assessment, target: &target.id, part: part.to_owned() };
+        let grades = names.iter().filter_map(|part| all(part).read::<Grade>("tls.grade"));
+        let days = names.iter().filter_map(|part| all(part).read::<Certificates>("tls.certificates"));
+        let days = days.flat_map(|seen| seen.deployments.into_iter().map(|deployment| deployment.days_left));
+        let parts = names.iter().map(|part| ((*part).to_owned(), all(part).words()));
+        Summary {
+            target,
+            counts: marks.count(assessment.results.iter().filter(|result| result.target == target.id)),
+            grade: grades.max_by_key(rank),
+            days_left: days.min(),
+            parts: parts.filter(|(_, words)| !words.is_empty()).collect(),
+        }
+    }
+}
+
+/// The place of a grade among the letters; an unknown letter is the worst.
+fn rank(grade: &Grade) -> usize {
+    let letter = grade.letter.as_deref();
+    letter.and_then(|letter| LETTERS.iter().position(|known| *known == letter)).unwrap_or(LETTERS.len())
+}
+
+/// The letter in words, with what limits it.
+pub fn grade_words(grade: &Grade) -> (String, String) {
+    let letter = match &grade.letter {
+        Some(letter) if grade.provisional => format!("{letter} at best"),
+        Some(letter) => letter.clone(),
+        None => "unknown".to_owned(),
+    };
+    let why = if let Some(cap) = grade.caps.first() {
+        format!("capped: {} ({})", cap.reason, cap.code)
+    } else if let Some(note) = grade.trust.first().or(grade.warnings.first()) {
+        format!("{} ({})", note.reason, note.code)
+    } else if !grade.incomplete.is_empty() {
+        format!("not known: {}", grade.incomplete.join(", "))
+    } else {
+        String::new()
+    };
+    (letter, why)
+}
+
+/// The observations of one part.
+pub struct Facts<'a> {
+    /// The run.
+    pub assessment: &'a Assessment,
+    /// The target's id.
+    pub target: &'a str,
+    /// The part.
+    pub part: String,
+}
+
+impl Facts<'_> {
+    /// The facts of a kind, where something was seen and has the form of this type.
+    pub fn read<T: DeserializeOwned>(&self, kind: &str) -> Option<T> {
+        let mut all = self.assessment.observations.iter();
+        let seen = all.find(|seen| {
+            seen.kind == kind
+                && seen.target == self.target
+                && seen.part == self.part
+                && seen.status != ObservationStatus::Failed
+        })?;
+        seen.read().ok()
+    }
+
+    /// The facts of a kind as they are written.
+    pub fn data(&self, kind: &str) -> Option<Value> {
+        self.read(kind)
+    }
+
+    /// What a reader wants first of this part.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(protocols) = self.read::<Protocols>("tls.protocols") {
+            words.push(protocol_words(&protocols));
+        }
+        if let Some(suites) = self.read::<Suites>("tls.suites") {
+            let ids: BTreeSet<&str> = suites.suites.iter().map(|suite| suite.id.as_str()).collect();
+            words.push(super::text::counted(ids.len(), "suite", "suites"));
+        }
+        if let Some(leaf) =
+            self.read::<Certificates>("tls.certificates").and_then(|seen| seen.deployments.into_iter().next())
+        {
+            let day = leaf.leaf.not_after.get(..10).unwrap_or(&leaf.leaf.not_after).to_owned();
+            words.push(format!("{}-{} until {day}", leaf.leaf.key_type, leaf.leaf.key_bits));
+        }
+        if let Some(groups) = self.read::<Groups>("tls.groups") {
+            let best = groups.groups.iter().find(|group| group.pq).or(groups.groups.first());
+            words.extend(best.map(|group| group.name.clone()));
+        }
+        if let Some(transport) = self.data("db.transport").filter(|facts| facts["applicable"] == true) {
+            words.push(answer(&transport["tls_offered"], "offers TLS", "offers no TLS", "TLS not known"));
+            words.push(match transport["plaintext_login"].as_str() {
+                Some("refused") => "refuses plaintext".to_owned(),
+                Some("accepted") => "accepts plaintext".to_owned(),
+                _ => "plaintext not known".to_owned(),
+            });
+        }
+        if let Some(encryption) = self.data("db.encryption").filter(|facts| facts["applicable"] == true) {
+            words.push(answer(&encryption["encrypted"], "encrypted at rest", "plain at rest", "at rest not known"));
+        }
+        if let Some(coverage) = self.data("vendor.coverage") {
+            words.push(super::text::counted(count(&coverage["population"]), "vendor", "vendors"));
+            for dimension in coverage["dimensions"].as_array().into_iter().flatten().take(6) {
+                let ratio = &dimension["by_vendor"];
+                let name = dimension["dimension"].as_str().unwrap_or_default();
+                words.push(format!("{name} {} of {}", count(&ratio["numerator"]), count(&ratio["denominator"])));
+            }
+        }
+        words
+    }
+}
+
+fn count(value: &Value) -> usize {
+    value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
+}
+
+fn answer(fact: &Value, yes: &str, no: &str, unknown: &str) -> String {
+    match fact.as_bool() {
+        Some(true) => yes,
+        Some(false) => no,
+        None => unknown,
+    }
+    .to_owned()
+}
+
+/// `TLS 1.2 1.3`, `SSLv3 TLS 1.0`, with what is not known said so.
+fn protocol_words(protocols: &Protocols) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut tls = false;
+    for offered in &protocols.offered {
+        match offered.name.strip_prefix("TLSv") {
+            Some(version) if tls => words.push(version.to_owned()),
+            Some(version) => {
+                tls = true;
+                words.push(format!("TLS {version}"));
+            }
+            None => words.push(offered.name.clone()),
+        }
+    }
+    if words.is_empty() {
+        words.push("no version".to_owned());
+    }
+    if !protocols.unknown.is_empty() {
+        words.push(format!("({} not known)", protocols.unknown.join(", ")));
+    }
+    words.join(" ")
+}
+
+/// Results by target, in the order of the assessment.
+pub fn by_target(assessment: &Assessment) -> BTreeMap<&str, Vec<&CheckResult>> {
+    let mut all: BTreeMap<&str, Vec<&CheckResult>> = BTreeMap::new();
+    for result in &assessment.results {
+        all.entry(&result.target).or_default().push(result);
+    }
+    all
+}
