@@ -4,6 +4,7 @@ mod architecture;
 mod catalogue;
 mod cli;
 mod config;
+mod corpus;
 mod demo;
 mod http;
 mod postgres;
