@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many items a population may have.
-const MAX_ITEMS: usize = 10_000;
+const MAX_ITEMS: usize = 100_000;
 
 /// One thing to judge: a check, a part of a target, and an observation for each kind that the check needs.
 pub(super) struct Unit<'a> {

@@ -1,4 +1,10 @@
 //! The one integration-test binary: a file a subject.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "what a test sets up must succeed, and a skipped test says so"
+)]
 
 mod architecture;
 mod catalogue;

@@ -178,14 +178,20 @@ fn trouble(error: &reqwest::Error) -> Trouble {
                 std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => Reason::Unreachable,
                 _ => reason,
             };
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                reason = Reason::HandshakeRejected;
-            }
+        }
+        if is_tls(inner) {
+            reason = Reason::HandshakeRejected;
         }
         words.push(inner.to_string());
         source = inner.source();
     }
     Trouble::new(reason, words.pop().unwrap_or_else(|| "the request failed".to_owned()))
+}
+
+/// Whether an error is that of TLS, however many errors of I/O it is wrapped in.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || inside.is_some_and(|inner| is_tls(inner))
 }
 
 fn tls(authorities: &[PathBuf], error: Arc<Mutex<Option<String>>>) -> Result<ClientConfig, Trouble> {

@@ -1,7 +1,7 @@
 //! The look at one address, from the four first hellos to the last question.
 
 use super::handshake::{self, Ask, Schemes, Versions};
-use super::legacy_groups;
+use super::legacy_groups::{self, LegacyGroups};
 use super::modern::{self, Modern};
 use super::offer::Offer;
 use super::order;
@@ -9,7 +9,7 @@ use super::plan;
 use super::probe::Outcome;
 use super::prober::{Answer, Prober, Refusal, clear};
 use super::ssl2::{self, Ssl2};
-use super::suites::{self, Found, VersionSuites};
+use super::suites::{self, VersionSuites};
 use crate::model::tls::Order;
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
@@ -33,7 +33,7 @@ pub struct Look {
     /// TLS 1.3, where it is offered.
     pub modern: Option<Modern>,
     /// The groups of the newest older version with ECDHE.
-    pub legacy_groups: Option<(Version, Found)>,
+    pub legacy_groups: Option<LegacyGroups>,
     /// Who chooses the suite.
     pub orders: Vec<Order>,
     /// Who chooses the group.
@@ -55,27 +55,38 @@ pub struct Look {
 pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Trouble> {
     let first = First::ask(prober).await?;
     let baseline = first.settle_baseline(prober).await;
-    let (modern_first, older) =
-        tokio::join!(modern_first(prober, &baseline), older_first(prober, &first));
-    let ssl2 = ssl2::settle(prober, first.ssl2);
-    let (legacy, modern, shown, ssl2) = tokio::join!(
-        legacy(prober, older),
-        modern_suites(prober, &modern_first),
+    let modern_first = modern_first(prober, &baseline).await;
+    let older = async {
+        let older = older_first(prober, &first).await;
+        Older::look(prober, older, matches!(modern_first, Answer::Yes(_))).await
+    };
+    let (older, modern, shown, ssl2) = tokio::join!(
+        older,
+        Modernity::look(prober, &modern_first),
         certificates(prober, &modern_first, server_name),
-        ssl2
+        ssl2::settle(prober, first.ssl2.clone())
     );
-    let mut versions: BTreeMap<Version, VersionSuites> =
-        legacy.into_iter().map(|suites| (suites.version, suites)).collect();
-    versions.insert(Version::Tls13, summary(&modern_first, modern.as_ref()));
+    let mut versions = older.versions;
+    versions.insert(Version::Tls13, summary(&modern_first, modern.modern.as_ref()));
     if !ssl2.offered && prober.ledger().versions().is_empty() {
         return Err(prober.stopped().unwrap_or_else(|| refused_all(&versions, &first.baseline)));
     }
-    let last = last(prober, &versions, modern.as_ref()).await;
-    let mut look = Look { ssl2, versions, modern, ..last };
-    look.unseen = shown.unseen;
-    look.alpn = shown.alpn;
-    look.shown = shown.shown;
-    Ok(look)
+    let group_order = match (&modern.modern, older.group_order) {
+        (Some(_), _) => modern.group_order,
+        (None, order) => order,
+    };
+    Ok(Look {
+        ssl2,
+        versions,
+        modern: modern.modern,
+        legacy_groups: older.groups,
+        orders: older.orders.into_iter().chain(modern.order).collect(),
+        group_order,
+        fallback: older.fallback,
+        unseen: shown.unseen,
+        alpn: shown.alpn,
+        shown: shown.shown,
+    })
 }
 
 /// The outcomes of the four first hellos, sent side by side.
@@ -186,10 +197,25 @@ async fn legacy(prober: &Prober<'_>, first: Vec<(Version, Answer)>) -> Vec<Versi
     all
 }
 
-async fn modern_suites(prober: &Prober<'_>, first: &Answer) -> Option<Modern> {
-    match first {
-        Answer::Yes(flight) => Some(modern::enumerate(prober, flight.clone()).await),
-        _ => None,
+/// TLS 1.3 and who chooses in it.
+struct Modernity {
+    modern: Option<Modern>,
+    order: Option<Order>,
+    group_order: Fact<String>,
+}
+
+impl Modernity {
+    async fn look(prober: &Prober<'_>, first: &Answer) -> Modernity {
+        let Answer::Yes(flight) = first else {
+            return Modernity { modern: None, order: None, group_order: Fact::Known("not-applicable".to_owned()) };
+        };
+        let modern = modern::enumerate(prober, flight.clone()).await;
+        let lists = [modern.suites.clone()];
+        let (order, group_order) = tokio::join!(
+            order::of_version(prober, Version::Tls13, &lists, &modern.choices),
+            order::of_groups(prober, Version::Tls13, &modern.suites.accepted, &modern.groups)
+        );
+        Modernity { modern: Some(modern), order, group_order }
     }
 }
 
@@ -198,12 +224,9 @@ fn summary(first: &Answer, modern: Option<&Modern>) -> VersionSuites {
     match (first, modern) {
         (_, Some(modern)) => VersionSuites::of(Version::Tls13, vec![modern.suites.clone()]),
         (Answer::No(refusal), None) => VersionSuites::refused(Version::Tls13, refusal.clone()),
-        (Answer::Unknown(trouble), None) => VersionSuites {
-            version: Version::Tls13,
-            lists: Vec::new(),
-            refusal: None,
-            trouble: Some(trouble.clone()),
-        },
+        (Answer::Unknown(trouble), None) => {
+            VersionSuites { version: Version::Tls13, lists: Vec::new(), refusal: None, trouble: Some(trouble.clone()) }
+        }
         (Answer::Yes(_), None) => VersionSuites::of(Version::Tls13, Vec::new()),
     }
 }
@@ -229,8 +252,13 @@ async fn certificates(prober: &Prober<'_>, first: &Answer, server_name: &str) ->
     if !matches!(first, Answer::Yes(_)) {
         return result;
     }
-    let kinds = [Schemes::Rsa, Schemes::Ecdsa, Schemes::Ed25519];
-    let looks = join_all(kinds.map(|schemes| certificate(prober, schemes, server_name))).await;
+    let (rsa, ecdsa) =
+        tokio::join!(certificate(prober, Schemes::Rsa, server_name), certificate(prober, Schemes::Ecdsa, server_name));
+    let mut looks = vec![rsa, ecdsa];
+    // Nobody is known to serve three kinds, so the third is asked for only where one of the two is missing.
+    if looks.iter().any(Result::is_err) {
+        looks.push(certificate(prober, Schemes::Ed25519, server_name).await);
+    }
     let mut refusals = Vec::new();
     for look in looks {
         match look {
@@ -274,68 +302,84 @@ async fn certificate(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -
     Ok(seen.alpn.unwrap_or_default())
 }
 
-/// What needs the accepted suites: orders, older groups, fallback protection, finite fields.
-async fn last(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, modern: Option<&Modern>) -> Look {
-    let orders = versions.values().map(|suites| {
-        let turned = match suites.version {
-            Version::Tls13 => modern.and_then(|modern| modern.turned.clone()),
-            _ => None,
+/// SSLv3 to TLS 1.2, and what needs their accepted suites: orders, groups, fallback protection, finite fields.
+struct Older {
+    versions: BTreeMap<Version, VersionSuites>,
+    groups: Option<LegacyGroups>,
+    orders: Vec<Order>,
+    group_order: Fact<String>,
+    fallback: Fact<String>,
+}
+
+impl Older {
+    async fn look(prober: &Prober<'_>, first: Vec<(Version, Answer)>, modern: bool) -> Older {
+        let versions: BTreeMap<Version, VersionSuites> =
+            legacy(prober, first).await.into_iter().map(|suites| (suites.version, suites)).collect();
+        // The loop over groups shows a choice from the accepted suites in another order, which may settle theirs.
+        let newest = older_groups_version(prober);
+        let others = versions.values().filter(|suites| Some(suites.version) != newest);
+        let others = others.map(|suites| order::of_version(prober, suites.version, &suites.lists, &[]));
+        let (others, (groups, order), fallback, (), ()) = tokio::join!(
+            join_all(others),
+            groups_and_order(prober, &versions),
+            fallback(prober, &versions, modern),
+            plain_fields(prober),
+            confirm(prober)
+        );
+        let orders = others.into_iter().flatten().chain(order).collect();
+        let group_order = match &groups {
+            Some(groups) if !modern => {
+                let suites = legacy_groups::suites(&prober.ledger().accepted(groups.version)).0;
+                order::of_groups(prober, groups.version, &suites, &groups.found).await
+            }
+            _ => Fact::Known("not-applicable".to_owned()),
         };
-        order::of_version(prober, suites.version, &suites.lists, turned)
-    });
-    let (orders, legacy_groups, fallback, ()) = tokio::join!(
-        join_all(orders),
-        older_groups(prober),
-        fallback(prober, versions),
-        async { tokio::join!(plain_fields(prober), confirm(prober)); }
-    );
-    let group_order = match (modern, &legacy_groups) {
-        (Some(modern), _) => order::of_groups(prober, Version::Tls13, &modern.suites.accepted, &modern.groups).await,
-        (None, Some((version, groups))) => {
-            let suites = legacy_groups::suites(&prober.ledger().accepted(*version)).0;
-            order::of_groups(prober, *version, &suites, groups).await
-        }
-        (None, None) => Fact::Known("not-applicable".to_owned()),
-    };
-    Look {
-        ssl2: Ssl2::unasked(),
-        versions: BTreeMap::new(),
-        modern: None,
-        legacy_groups,
-        orders: orders.into_iter().flatten().collect(),
-        group_order,
-        fallback,
-        unseen: Vec::new(),
-        alpn: Vec::new(),
-        shown: false,
+        Older { versions, groups, orders, group_order, fallback }
     }
 }
 
-/// The groups of the newest older version with ECDHE.
-async fn older_groups(prober: &Prober<'_>) -> Option<(Version, Found)> {
+async fn groups_and_order(
+    prober: &Prober<'_>,
+    versions: &BTreeMap<Version, VersionSuites>,
+) -> (Option<LegacyGroups>, Option<Order>) {
+    let Some(groups) = older_groups(prober).await else { return (None, None) };
+    let order = match versions.get(&groups.version) {
+        Some(suites) => order::of_version(prober, suites.version, &suites.lists, &groups.choices).await,
+        None => None,
+    };
+    (Some(groups), order)
+}
+
+/// The newest older version with ECDHE.
+fn older_groups_version(prober: &Prober<'_>) -> Option<Version> {
     let ledger = prober.ledger();
-    for version in [Version::Tls12, Version::Tls11, Version::Tls10] {
-        let (suites, ecdsa) = legacy_groups::suites(&ledger.accepted(version));
-        let Some(any) = suites.first() else { continue };
-        let first = ledger.suites.iter().find(|known| known.version == version && known.suite == u32::from(*any));
-        let kept = first.filter(|_| ecdsa).and_then(|known| known.leaf.as_ref()).and_then(|leaf| {
-            let chain = ledger.chains.get(leaf)?;
-            let curve = super::certificate::key_of(chain.certificates.first()?)?.curve;
-            super::facts::curve_group(&curve)
-        });
-        let group = first.and_then(|known| known.group);
-        return Some((version, legacy_groups::enumerate(prober, version, suites, group, kept).await));
-    }
-    None
+    let mut versions = [Version::Tls12, Version::Tls11, Version::Tls10].into_iter();
+    versions.find(|version| !legacy_groups::suites(&ledger.accepted(*version)).0.is_empty())
+}
+
+/// Its groups.
+async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
+    let version = older_groups_version(prober)?;
+    let ledger = prober.ledger();
+    let (suites, ecdsa) = legacy_groups::suites(&ledger.accepted(version));
+    let any = u32::from(*suites.first()?);
+    let first = ledger.suites.iter().find(|known| known.version == version && known.suite == any);
+    let kept = first.filter(|_| ecdsa).and_then(|known| known.leaf.as_ref()).and_then(|leaf| {
+        let chain = ledger.chains.get(leaf)?;
+        let curve = super::certificate::key_of(chain.certificates.first()?)?.curve;
+        super::facts::curve_group(&curve)
+    });
+    let group = first.and_then(|known| known.group);
+    let chosen = ledger.groups.iter().filter(|(_, versions)| versions.contains(&version)).map(|(group, _)| *group);
+    Some(legacy_groups::enumerate(prober, version, suites, (group, chosen.collect()), kept).await)
 }
 
 /// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best.
-async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>) -> Fact<String> {
+async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, modern: bool) -> Fact<String> {
     let ledger = prober.ledger();
-    let mut offered: Vec<Version> =
-        ledger.versions().into_iter().filter(|version| *version > Version::Ssl2).collect();
-    offered.reverse();
-    let Some(second) = offered.get(1).copied() else {
+    let mut older: Vec<Version> = versions.keys().copied().filter(|of| !ledger.accepted(*of).is_empty()).collect();
+    older.reverse();
+    let Some(second) = older.get(if modern { 0 } else { 1 }).copied() else {
         let open = versions.values().find_map(|version| version.trouble.as_ref());
         return match open {
             Some(trouble) => Fact::unknown(trouble.detail.clone()),

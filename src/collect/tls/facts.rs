@@ -92,7 +92,10 @@ impl Facts {
         }
         let accepted = self.ledger.accepted(version);
         if let Some(suite) = accepted.first() {
-            return Standing::Offered(format!("ServerHello with 0x{suite:04X} and {} other suites", accepted.len() - 1));
+            return Standing::Offered(format!(
+                "ServerHello with 0x{suite:04X} and {} other suites",
+                accepted.len() - 1
+            ));
         }
         match known {
             Some(VersionSuites { refusal: Some(refusal), .. }) => Standing::Refused(refusal.clone()),
@@ -172,9 +175,11 @@ impl Facts {
         if let Some(group) = self.group_of(accepted) {
             return registry::group(group).map_or_else(|| format!("0x{group:04X}"), |row| row.name.clone());
         }
-        let smallest = self.ledger.fields.iter().filter(|field| {
-            u32::from(field.suite) == accepted.suite && field.version == accepted.version
-        });
+        let smallest = self
+            .ledger
+            .fields
+            .iter()
+            .filter(|field| u32::from(field.suite) == accepted.suite && field.version == accepted.version);
         let smallest = smallest.filter_map(|field| self.primes.get(&field.p)).min_by_key(|facts| facts.bits);
         match smallest {
             Some(facts) if !facts.known.is_empty() => facts.known.clone(),
@@ -236,7 +241,7 @@ impl Facts {
     pub fn groups(&self) -> Data<Groups> {
         let mut groups: Vec<Group> = Vec::new();
         let modern = self.look.modern.iter().flat_map(|modern| modern.groups.accepted.iter().copied());
-        let legacy = self.look.legacy_groups.iter().flat_map(|(_, found)| found.accepted.iter().copied());
+        let legacy = self.look.legacy_groups.iter().flat_map(|groups| groups.found.accepted.iter().copied());
         let rest = self.ledger.groups.keys().copied();
         let mut seen = BTreeSet::new();
         for id in modern.chain(legacy).chain(rest).filter(|id| seen.insert(*id)) {
@@ -253,7 +258,7 @@ impl Facts {
             });
         }
         let modern = self.look.modern.iter().map(|modern| (Version::Tls13, &modern.groups.end));
-        let legacy = self.look.legacy_groups.iter().map(|(version, found)| (*version, &found.end));
+        let legacy = self.look.legacy_groups.iter().map(|groups| (groups.version, &groups.found.end));
         let cut: Vec<(Version, Trouble)> = modern
             .chain(legacy)
             .filter_map(|(version, end)| match end {
@@ -338,7 +343,8 @@ impl Facts {
 
     /// `tls.features`.
     pub fn features(&self) -> Data<Features> {
-        let legacy = self.ledger.versions().into_iter().any(|version| Version::Ssl2 < version && version < Version::Tls13);
+        let legacy =
+            self.ledger.versions().into_iter().any(|version| Version::Ssl2 < version && version < Version::Tls13);
         let ride = &self.ledger.ride;
         let word = |tally: Tally| match (legacy, tally) {
             (false, _) => Fact::Known("not-applicable".to_owned()),
@@ -456,7 +462,9 @@ fn unregistered(accepted: &Accepted, id: String) -> Suite {
 /// The group of a certificate's curve.
 pub fn curve_group(curve: &str) -> Option<u16> {
     let name = match curve {
-        "P-256" | "prime256v1" => "secp256r1",
+        "P-192" => "secp192r1",
+        "P-224" => "secp224r1",
+        "P-256" => "secp256r1",
         "P-384" => "secp384r1",
         "P-521" => "secp521r1",
         other => other,

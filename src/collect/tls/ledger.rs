@@ -33,7 +33,9 @@ pub struct Accepted {
     pub version: Version,
     /// The suite; three bytes for SSLv2.
     pub suite: u32,
-    /// The group chosen.
+    /// It uses a group, not a finite field of the server's own or a static key.
+    pub curve: bool,
+    /// The group chosen when all were offered.
     pub group: Option<u16>,
     /// The smallest finite field seen with it: its bits.
     pub field_bits: Option<u32>,
@@ -123,7 +125,10 @@ impl Ledger {
         let leaf = self.note_chain(version, flight);
         let (group, field_bits) = self.note_exchange(version, offer, flight);
         let suite = u32::from(flight.hello.suite);
-        self.accept(Accepted { version, suite, group, field_bits, leaf });
+        let curve = group.is_some();
+        let all = plan::groups(version).iter().all(|id| plan::is_field(*id) || offer.groups.contains(id));
+        let group = group.filter(|_| all);
+        self.accept(Accepted { version, suite, curve, group, field_bits, leaf });
         if version < Version::Tls13 {
             self.ride.note(offer, minimal || offer.minimal, flight);
         }
@@ -134,7 +139,13 @@ impl Ledger {
         let known =
             self.suites.iter_mut().find(|known| (known.version, known.suite) == (accepted.version, accepted.suite));
         match known {
-            None => self.suites.push(accepted),
+            None => {
+                // Where groups had been taken away, the group is that of the first answer with the same certificate.
+                let same = |known: &&Accepted| known.version == accepted.version && known.leaf == accepted.leaf;
+                let first = self.suites.iter().filter(same).find_map(|known| known.group);
+                let group = if accepted.curve { accepted.group.or(first) } else { None };
+                self.suites.push(Accepted { group, ..accepted });
+            }
             Some(known) => {
                 known.field_bits = match (known.field_bits, accepted.field_bits) {
                     (Some(one), Some(other)) => Some(one.min(other)),
@@ -146,7 +157,12 @@ impl Ledger {
     }
 
     /// Notes a chain.
-    pub fn note_certificates(&mut self, version: Version, certificates: &[Vec<u8>], staple: Option<&Vec<u8>>) -> Option<String> {
+    pub fn note_certificates(
+        &mut self,
+        version: Version,
+        certificates: &[Vec<u8>],
+        staple: Option<&Vec<u8>>,
+    ) -> Option<String> {
         let leaf = digest::sha256(certificates.first()?);
         let chain = self.chains.entry(leaf.clone()).or_default();
         chain.versions.insert(version);

@@ -1,5 +1,6 @@
 //! Groups of TLS 1.2 and older: one loop over the list, reading ServerKeyExchange.
 
+use super::modern::{self, Choice};
 use super::offer::Offer;
 use super::plan;
 use super::prober::{Answer, Prober};
@@ -21,17 +22,29 @@ pub fn suites(accepted: &[u16]) -> (Vec<u16>, bool) {
     }
 }
 
-/// Which groups the server chooses with these suites. `first` was chosen when all were offered; `kept` is the curve of
-/// the ECDSA certificate, which stays in the list, and last.
+/// What the loop gave.
+#[derive(Clone, Debug)]
+pub struct LegacyGroups {
+    /// The version it was run with.
+    pub version: Version,
+    /// The groups.
+    pub found: Found,
+    /// The suites as offered in other orders, and what was chosen then.
+    pub choices: Vec<Choice>,
+}
+
+/// Which groups the server chooses with these suites. Of the groups known already, the first was chosen
+/// when all were offered; `kept` is the curve of the ECDSA certificate, which stays in the list, and last.
 pub async fn enumerate(
     prober: &Prober<'_>,
     version: Version,
     suites: Vec<u16>,
-    first: Option<u16>,
+    (first, known): (Option<u16>, Vec<u16>),
     kept: Option<u16>,
-) -> Found {
+) -> LegacyGroups {
+    let mut choices = Vec::new();
     let offered: Vec<u16> = plan::groups(version).into_iter().filter(|group| !plan::is_field(*group)).collect();
-    let mut left: Vec<u16> = offered.iter().rev().copied().filter(|group| Some(*group) != first).collect();
+    let mut left: Vec<u16> = offered.iter().rev().copied().filter(|group| !known.contains(group)).collect();
     let mut accepted: Vec<u16> = first.into_iter().collect();
     if let Some(curve) = kept {
         left.retain(|group| *group != curve);
@@ -42,27 +55,35 @@ pub async fn enumerate(
         if left.is_empty() {
             break End::Refused(None);
         }
-        let offer = Offer { groups: left.clone(), ..Offer::new(version, suites.clone()) };
+        let order = modern::in_step(&suites, choices.len());
+        let offer = Offer { groups: left.clone(), ..Offer::new(version, order.clone()) };
         match prober.settle(&offer, &step).await {
-            Answer::Yes(flight) => match group_of(&flight).filter(|group| left.contains(group)) {
-                Some(group) if Some(group) == kept => {
-                    if !accepted.contains(&group) {
+            Answer::Yes(flight) => {
+                choices.push((order, flight.hello.suite));
+                match group_of(&flight).filter(|group| left.contains(group)) {
+                    Some(group) if Some(group) == kept => {
+                        if !accepted.contains(&group) && !known.contains(&group) {
+                            accepted.push(group);
+                        }
+                        break End::Refused(None);
+                    }
+                    Some(group) => {
+                        left.retain(|id| *id != group);
                         accepted.push(group);
                     }
-                    break End::Refused(None);
+                    // The server does not heed the list; the ledger has noted it.
+                    None => break End::Refused(None),
                 }
-                Some(group) => {
-                    left.retain(|id| *id != group);
-                    accepted.push(group);
-                }
-                // The server does not heed the list; the ledger has noted it.
-                None => break End::Refused(None),
-            },
+            }
             Answer::No(refusal) => break End::Refused(Some(refusal)),
             Answer::Unknown(trouble) => break End::Unknown(trouble),
         }
     };
-    Found { in_sequence: accepted.len(), offered, accepted, end }
+    let in_sequence = accepted.len();
+    accepted.extend(known.into_iter().filter(|group| Some(*group) != first));
+    accepted.dedup();
+    let found = Found { in_sequence, offered, accepted, end };
+    LegacyGroups { version, found, choices }
 }
 
 /// The group of an answer.

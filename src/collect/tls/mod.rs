@@ -31,8 +31,7 @@ use std::sync::Arc;
 use upgrade::Upgrade;
 
 const ID: &str = "tls";
-const YIELDS: &[&str] =
-    &["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.features"];
+const YIELDS: &[&str] = &["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.features"];
 
 /// Looks at what a TLS server offers, with hellos of our own and a few whole handshakes.
 pub struct Tls;

@@ -13,6 +13,9 @@ use crate::wire::{Alert, ServerFlight, Version, alert};
 /// The suites that nearly every server has: once all are found, the next answer is most likely a refusal.
 const COMMON: [u16; 3] = [0x1301, 0x1302, 0x1303];
 
+/// Suites as offered, and the one chosen.
+pub type Choice = (Vec<u16>, u16);
+
 /// What TLS 1.3 gave.
 #[derive(Clone, Debug)]
 pub struct Modern {
@@ -20,8 +23,8 @@ pub struct Modern {
     pub suites: Found,
     /// The groups.
     pub groups: Found,
-    /// The suites as offered in another order, and what was chosen then.
-    pub turned: Option<(Vec<u16>, u16)>,
+    /// The accepted suites as offered in other orders, and what was chosen then.
+    pub choices: Vec<Choice>,
 }
 
 /// The first answer about TLS 1.3, where the baseline gave none: with an empty list of key shares, then with a share.
@@ -61,15 +64,13 @@ pub async fn enumerate(prober: &Prober<'_>, first: Box<ServerFlight>) -> Modern 
         let offer = Offer { groups: groups_left.clone(), ..Offer::new(Version::Tls13, suites_left.clone()) };
         answer = prober.settle(&offer, "suites and groups of TLSv1.3").await;
     }
-    let turned: Vec<u16> = turned(&suites);
     let rest = suites::run(prober, Version::Tls13, suites_left, None, false);
-    let (rest, groups) = tokio::join!(rest, more_groups(prober, turned.clone(), groups, groups_left));
+    let (rest, groups) = tokio::join!(rest, more_groups(prober, suites.clone(), groups, groups_left));
     suites.extend(rest.accepted);
-    let turned = groups.1.filter(|_| turned.len() > 1).map(|choice| (turned, choice));
     Modern {
         suites: Found { in_sequence: suites.len(), offered: all, accepted: suites, end: rest.end },
         groups: groups.0,
-        turned,
+        choices: groups.1,
     }
 }
 
@@ -80,24 +81,35 @@ pub fn turned(ids: &[u16]) -> Vec<u16> {
     turned
 }
 
-/// The groups that are left, in reversed order, with these accepted suites. Also the first suite chosen.
+/// The order in which a loop over groups offers the accepted suites, so that it shows who chooses among them: first
+/// turned round, then with ChaCha20 in front.
+pub fn in_step(accepted: &[u16], step: usize) -> Vec<u16> {
+    let mut order = turned(accepted);
+    if step > 0 {
+        order.sort_by_key(|id| !plan::is_chacha(*id));
+    }
+    order
+}
+
+/// The groups that are left, in reversed order, with these accepted suites. Also the suites chosen.
 async fn more_groups(
     prober: &Prober<'_>,
     suites: Vec<u16>,
     mut accepted: Vec<u16>,
     mut left: Vec<u16>,
-) -> (Found, Option<u16>) {
+) -> (Found, Vec<Choice>) {
     let offered = plan::groups(Version::Tls13);
-    let mut choice = None;
+    let mut choices = Vec::new();
     let end = loop {
         if left.is_empty() {
             break End::Refused(None);
         }
         let groups = left.iter().rev().copied().collect();
-        let offer = Offer { groups, ..Offer::new(Version::Tls13, suites.clone()) };
+        let order = in_step(&suites, choices.len());
+        let offer = Offer { groups, ..Offer::new(Version::Tls13, order.clone()) };
         match prober.settle(&offer, "groups of TLSv1.3").await {
             Answer::Yes(flight) => {
-                choice = choice.or(Some(flight.hello.suite));
+                choices.push((order, flight.hello.suite));
                 match flight.hello.group().filter(|group| left.contains(group)) {
                     Some(group) => {
                         left.retain(|id| *id != group);
@@ -111,7 +123,7 @@ async fn more_groups(
             Answer::Unknown(trouble) => break End::Unknown(trouble),
         }
     };
-    (Found { in_sequence: accepted.len(), offered, accepted, end }, choice)
+    (Found { in_sequence: accepted.len(), offered, accepted, end }, choices)
 }
 
 /// What the baseline's answer says on TLS 1.3.

@@ -67,7 +67,7 @@ impl Offer {
 
     /// The same with nothing that a hello can do without.
     pub fn minimal(self) -> Offer {
-        Offer { minimal: true, ..self }
+        Offer { minimal: true, compression: false, ..self }
     }
 
     /// Whether an answer with this version is one to this offer.
@@ -134,7 +134,8 @@ impl Offer {
             groups.retain(|group| group != shared);
             groups.push(*shared);
         }
-        let mut list: Vec<Extension> = manner.server_name.as_deref().and_then(Extension::server_name).into_iter().collect();
+        let mut list: Vec<Extension> =
+            manner.server_name.as_deref().and_then(Extension::server_name).into_iter().collect();
         if !groups.is_empty() {
             list.push(Extension::groups(&groups));
         }

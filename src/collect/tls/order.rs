@@ -1,5 +1,6 @@
 //! Who chooses among the accepted suites, and in which order.
 
+use super::modern::Choice;
 use super::offer::Offer;
 use super::plan;
 use super::prober::{Answer, Prober};
@@ -8,18 +9,13 @@ use crate::model::Fact;
 use crate::model::tls::Order;
 use crate::wire::Version;
 
-/// So many choices in our order show that the client's order counts; fewer may be chance.
+/// So many choices of groups in our order show that the client's order counts; fewer may be chance.
 const ENOUGH: usize = 2;
 /// So many hellos may be spent on the order across lists.
 const COMPARISONS: usize = 24;
 
-/// The order of a version's suites. `turned` is a choice already seen from another order of all.
-pub async fn of_version(
-    prober: &Prober<'_>,
-    version: Version,
-    lists: &[Found],
-    turned: Option<(Vec<u16>, u16)>,
-) -> Option<Order> {
+/// The order of a version's suites. `choices` were seen already, from other orders of some or all of them.
+pub async fn of_version(prober: &Prober<'_>, version: Version, lists: &[Found], choices: &[Choice]) -> Option<Order> {
     let accepted: Vec<u16> = lists.iter().flat_map(|list| list.accepted.iter().copied()).collect();
     let order = |preference, ids: &[u16], chacha| Order {
         protocol: version.name().to_owned(),
@@ -33,17 +29,16 @@ pub async fn of_version(
         1 => return Some(order(Fact::Known("single".to_owned()), &accepted, none())),
         _ => {}
     }
-    let preference = preference(prober, version, lists, &accepted, turned).await;
+    let preference = preference(prober, version, lists, &accepted, choices).await;
     if preference.known().is_none_or(|word| word == "client") {
         let mut by_offer = lists.iter().flat_map(in_our_order).collect::<Vec<u16>>();
         by_offer.dedup();
         return Some(order(preference, &by_offer, none()));
     }
-    let parts: Vec<Vec<u16>> =
-        lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<Vec<u16>> = lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
     match Merge::new(prober, version).all(parts).await {
         Ok(ids) => {
-            let chacha = chacha_priority(prober, version, &ids).await;
+            let chacha = chacha_priority(prober, version, &ids, choices).await;
             Some(order(preference, &ids, chacha))
         }
         Err(reason) => Some(order(Fact::unknown(reason), &accepted, Fact::unknown("the server's order is not known"))),
@@ -59,23 +54,23 @@ async fn preference(
     version: Version,
     lists: &[Found],
     accepted: &[u16],
-    turned: Option<(Vec<u16>, u16)>,
+    choices: &[Choice],
 ) -> Fact<String> {
-    let sequences = lists.iter().map(|list| (list, list.accepted.get(..list.in_sequence).unwrap_or_default()));
-    let ours = sequences.clone().all(|(list, sequence)| follows(&list.offered, sequence));
-    let choices: usize = sequences.map(|(_, sequence)| sequence.len().saturating_sub(1)).sum();
+    let mut sequences = lists.iter().map(|list| (list, list.accepted.get(..list.in_sequence).unwrap_or_default()));
+    let ours = sequences.all(|(list, sequence)| follows(&list.offered, sequence));
+    let turned = choices.iter().find(|(offered, _)| offered.len() > 1);
     let word = match (ours, turned) {
-        (true, Some((offered, choice))) => word(&offered, choice, accepted),
+        (true, Some((offered, choice))) => word(offered, *choice, accepted),
         (false, _) => "server",
-        (true, None) if choices >= ENOUGH => "client",
+        // The server's own order may happen to be ours.
         (true, None) => return ask(prober, version, accepted).await,
     };
     Fact::Known(word.to_owned())
 }
 
-/// What a choice from a turned order says.
+/// What a choice from a turned order, of all accepted suites or of some, says.
 fn word(offered: &[u16], choice: u16, accepted: &[u16]) -> &'static str {
-    match (offered.first(), accepted.first()) {
+    match (offered.first(), accepted.iter().find(|id| offered.contains(id))) {
         (Some(first), _) if *first == choice => "client",
         (_, Some(first)) if *first == choice => "server",
         _ => "mixed",
@@ -94,7 +89,7 @@ async fn ask(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> Fact<St
 }
 
 /// Whether ChaCha20 wins when the client wants it first, though the server puts another before it.
-async fn chacha_priority(prober: &Prober<'_>, version: Version, ids: &[u16]) -> Fact<String> {
+async fn chacha_priority(prober: &Prober<'_>, version: Version, ids: &[u16], choices: &[Choice]) -> Fact<String> {
     let auth = |id: u16| plan::suite(id).map(|row| row.auth.as_str());
     let gcm = |id: u16| plan::suite(id).is_some_and(|row| row.enc == "AES-GCM");
     let applies = |chacha: u16| ids.iter().any(|id| gcm(*id) && auth(*id) == auth(chacha));
@@ -103,6 +98,12 @@ async fn chacha_priority(prober: &Prober<'_>, version: Version, ids: &[u16]) -> 
     };
     if ids.first() == Some(&chacha) {
         return Fact::Known("no".to_owned());
+    }
+    // A loop over groups may have asked already, with this suite in front of others that the server puts before it.
+    let before = |id: &u16| *id != chacha && !plan::is_chacha(*id);
+    let asked = choices.iter().find(|(offered, _)| offered.first() == Some(&chacha) && offered.iter().any(before));
+    if let Some((_, choice)) = asked {
+        return Fact::Known(if *choice == chacha { "yes" } else { "no" }.to_owned());
     }
     let offered: Vec<u16> = std::iter::once(chacha).chain(ids.iter().copied().filter(|id| *id != chacha)).collect();
     match prober.settle(&Offer::new(version, offered), "priority of ChaCha20").await {
@@ -198,7 +199,7 @@ fn groups_seen(groups: &Found) -> Option<&'static str> {
         1 => return Some("single"),
         _ => {}
     }
-    let (first, rest) = accepted.split_at(1);
+    let (first, rest) = accepted.split_at_checked(groups.in_sequence).unwrap_or_default().0.split_at_checked(1)?;
     let best_first = groups.offered.iter().find(|id| accepted.contains(id)) == first.first();
     let reversed: Vec<u16> = groups.offered.iter().rev().copied().collect();
     match (best_first, follows(&reversed, rest)) {
@@ -214,7 +215,12 @@ mod tests {
     use crate::collect::tls::suites::End;
 
     fn groups(accepted: &[u16]) -> Found {
-        Found { offered: vec![1, 2, 3, 4], accepted: accepted.to_vec(), in_sequence: accepted.len(), end: End::Refused(None) }
+        Found {
+            offered: vec![1, 2, 3, 4],
+            accepted: accepted.to_vec(),
+            in_sequence: accepted.len(),
+            end: End::Refused(None),
+        }
     }
 
     #[test]

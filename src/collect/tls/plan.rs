@@ -6,6 +6,8 @@
 use crate::catalogue::registry::{self, Group, Suite};
 use crate::wire::Version;
 
+/// What clients of today list first.
+const X25519: u16 = 0x001D;
 /// Most suites in one hello: some stacks fail above 128.
 const SUITES: usize = 120;
 /// The same without extensions, where a hello of an unlucky length cannot be padded.
@@ -54,7 +56,7 @@ pub fn groups(version: Version) -> Vec<u16> {
         _ => group.tls12 && group.kind != "explicit",
     };
     let mut groups: Vec<&Group> = registry::groups().iter().filter(wanted).collect();
-    groups.sort_by_key(|group| (std::cmp::Reverse(rank(&group.class)), group.id));
+    groups.sort_by_key(|group| (std::cmp::Reverse(rank(&group.class)), group.id != X25519, group.id));
     groups.iter().map(|group| group.id).collect()
 }
 

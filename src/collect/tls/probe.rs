@@ -95,7 +95,8 @@ fn hello_words(flight: &ServerFlight) -> String {
 }
 
 fn is_http(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"HTTP/") || bytes.first_chunk::<5>().is_some_and(|start| start.eq_ignore_ascii_case(b"<html"))
+    bytes.starts_with(b"HTTP/")
+        || bytes.first_chunk::<5>().is_some_and(|start| start.eq_ignore_ascii_case(b"<html"))
         || bytes.starts_with(b"<!DOC")
 }
 

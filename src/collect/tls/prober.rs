@@ -83,15 +83,7 @@ impl<'a> Prober<'a> {
     ) -> Prober<'a> {
         let manner = Manner { server_name: Some(server_name), alpn: upgrade.alpn(), ..Manner::default() };
         let state = State { manner, expected: 30, ..State::default() };
-        Prober {
-            cx,
-            budget,
-            target,
-            address,
-            upgrade,
-            state: Mutex::new(state),
-            gate: tokio::sync::Mutex::new(()),
-        }
+        Prober { cx, budget, target, address, upgrade, state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
     }
 
     /// What was seen so far.
@@ -233,7 +225,8 @@ impl<'a> Prober<'a> {
     /// A target that has not accepted any full hello may bear a minimal one: then all that follow are minimal.
     async fn bare(&self, offer: &Offer, step: &str) -> Option<Answer> {
         let full = self.state().control.as_ref().is_some_and(|control| !control.minimal);
-        if full || self.manner().minimal || offer.minimal || offer.version == Version::Ssl3 || self.stopped().is_some() {
+        if full || self.manner().minimal || offer.minimal || offer.version == Version::Ssl3 || self.stopped().is_some()
+        {
             return None;
         }
         let answer = clear(offer, &self.ask(&offer.clone().minimal(), step).await)?;

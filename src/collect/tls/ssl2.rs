@@ -18,17 +18,6 @@ pub struct Ssl2 {
     pub without_kinds: bool,
 }
 
-impl Ssl2 {
-    /// Not asked yet.
-    pub fn unasked() -> Ssl2 {
-        Ssl2 {
-            version: VersionSuites { version: Version::Ssl2, lists: Vec::new(), refusal: None, trouble: None },
-            offered: false,
-            without_kinds: false,
-        }
-    }
-}
-
 /// Reads the first answer, and asks again where it is a bad or an unclear one.
 pub async fn settle(prober: &Prober<'_>, first: Outcome) -> Ssl2 {
     let open = |refusal, trouble| Ssl2 {
@@ -83,12 +72,18 @@ fn answered(prober: &Prober<'_>, answer: &ssl2::Answer, open: Ssl2) -> Ssl2 {
     match answer {
         ssl2::Answer::Hello { certificate, kinds } => {
             prober.with_ledger(|ledger| {
-                let chain: Vec<Vec<u8>> =
-                    if certificate.is_empty() { Vec::new() } else { vec![certificate.clone()] };
+                let chain: Vec<Vec<u8>> = if certificate.is_empty() { Vec::new() } else { vec![certificate.clone()] };
                 let leaf = ledger.note_certificates(Version::Ssl2, &chain, None);
                 for kind in kinds {
                     let (suite, leaf) = (*kind, leaf.clone());
-                    ledger.accept(Accepted { version: Version::Ssl2, suite, group: None, field_bits: None, leaf });
+                    ledger.accept(Accepted {
+                        version: Version::Ssl2,
+                        suite,
+                        curve: false,
+                        group: None,
+                        field_bits: None,
+                        leaf,
+                    });
                 }
             });
             Ssl2 { offered: true, without_kinds: kinds.is_empty(), ..open }

@@ -3,14 +3,15 @@
 use super::offer::Offer;
 use super::plan;
 use super::prober::{Answer, Prober, Refusal};
+use super::{certificate, legacy_groups};
 use crate::model::Trouble;
-use crate::wire::Version;
+use crate::wire::{ServerFlight, Version};
 use futures_util::future::{BoxFuture, join_all};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A list is cut once so many of it have been accepted, so many are left, and a round trip takes so long.
-const CUT_AFTER: usize = 4;
+const CUT_AFTER: usize = 8;
 const CUT_LEFT: usize = 8;
 const CUT_ROUND_TRIP: Duration = Duration::from_millis(20);
 const PARTS: usize = 3;
@@ -74,11 +75,6 @@ impl VersionSuites {
         let refusal = (nothing && trouble.is_none()).then(|| weakest.map(|refusal| (*refusal).clone())).flatten();
         VersionSuites { version, lists, refusal, trouble }
     }
-
-    /// Everything accepted, list by list.
-    pub fn accepted(&self) -> Vec<u16> {
-        self.lists.iter().flat_map(|list| list.accepted.iter().copied()).collect()
-    }
 }
 
 /// The offer of a step: compression until it has been answered once, and groups of finite fields until parameters
@@ -131,7 +127,8 @@ async fn singled_out(prober: &Prober<'_>, version: Version, lists: &[Found]) -> 
         }
     }
     // A single class has been refused on its own already.
-    let single: Vec<usize> = (2..lists.len()).filter(|list| classes.keys().filter(|(of, _)| of == list).count() < 2).collect();
+    let single: Vec<usize> =
+        (2..lists.len()).filter(|list| classes.keys().filter(|(of, _)| of == list).count() < 2).collect();
     let asked = classes.into_iter().filter(|((list, _), _)| !single.contains(list));
     join_all(asked.map(|(_, ids)| run(prober, version, ids, None, false))).await
 }
@@ -149,6 +146,7 @@ pub fn run<'a>(
         let mut left = list.clone();
         let mut accepted = Vec::new();
         let mut answer = first;
+        let mut tandem = Tandem::of(version, &list);
         let end = loop {
             if left.is_empty() {
                 break End::Refused(None);
@@ -158,21 +156,69 @@ pub fn run<'a>(
             }
             let next = match answer.take() {
                 Some(answer) => answer,
-                None => prober.settle(&offer(prober, version, &left), &step).await,
+                None => prober.settle(&tandem.without(offer(prober, version, &left), &accepted), &step).await,
             };
             match next {
-                Answer::Yes(flight) if left.contains(&flight.hello.suite) => {
+                Answer::Yes(flight) => {
                     left.retain(|id| *id != flight.hello.suite);
                     accepted.push(flight.hello.suite);
+                    tandem.note(&flight);
                 }
-                // The first answer may be one to another list; this list has not been asked yet.
-                Answer::Yes(_) => {}
+                // With groups taken away, a refusal may be about these.
+                Answer::No(_) if tandem.restore() => {}
                 Answer::No(refusal) => break End::Refused(Some(refusal)),
                 Answer::Unknown(trouble) => break End::Unknown(trouble),
             }
         };
         Found { in_sequence: accepted.len(), offered: list, accepted, end }
     })
+}
+
+/// In the list of ECDSA every suite that a common server has needs a curve, so a group can be taken away together with
+/// each suite without changing which suite comes next: a step of the loop over groups for nothing.
+struct Tandem {
+    on: bool,
+    taken: Vec<u16>,
+    /// The curve of the certificate stays, and last (RFC 8422 section 5.1).
+    kept: Option<u16>,
+}
+
+impl Tandem {
+    /// The suites after which a refusal is what comes next, most likely.
+    const COMMON: [u16; 3] = [0xC02B, 0xC02C, 0xCCA9];
+
+    fn of(version: Version, list: &[u16]) -> Tandem {
+        let ecdsa = list.contains(&Self::COMMON[0]) && version == Version::Tls12;
+        Tandem { on: ecdsa, taken: Vec::new(), kept: None }
+    }
+
+    fn without(&mut self, mut offer: Offer, accepted: &[u16]) -> Offer {
+        if Self::COMMON.iter().all(|id| accepted.contains(id)) {
+            self.restore();
+        }
+        offer.groups.retain(|group| !self.taken.contains(group));
+        if let Some(curve) = self.kept.filter(|_| self.on) {
+            offer.groups.retain(|group| *group != curve);
+            offer.groups.push(curve);
+        }
+        offer
+    }
+
+    fn note(&mut self, flight: &ServerFlight) {
+        let Some(group) = legacy_groups::group_of(flight).filter(|_| self.on) else { return };
+        let curve = flight.chain.first().and_then(|leaf| certificate::key_of(leaf));
+        self.kept = self.kept.or(curve.and_then(|key| super::facts::curve_group(&key.curve)));
+        if self.kept != Some(group) {
+            self.taken.push(group);
+        }
+    }
+
+    /// Puts the groups back, for good. Whether there were any.
+    fn restore(&mut self) -> bool {
+        self.on = false;
+        self.kept = None;
+        !std::mem::take(&mut self.taken).is_empty()
+    }
 }
 
 /// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide.
@@ -226,18 +272,14 @@ mod tests {
 
     #[test]
     fn a_version_is_refused_only_as_surely_as_its_least_sure_list() {
-        let lists = vec![
-            found(&[], End::Refused(Some(refusal(true)))),
-            found(&[], End::Refused(Some(refusal(false)))),
-        ];
+        let lists = vec![found(&[], End::Refused(Some(refusal(true)))), found(&[], End::Refused(Some(refusal(false))))];
         assert!(!VersionSuites::of(Version::Tls12, lists).refusal.unwrap().proven);
     }
 
     #[test]
     fn a_list_that_was_cut_short_leaves_the_version_open() {
         let trouble = Trouble::new(crate::model::Reason::TimedOut, "no answer in time");
-        let lists =
-            vec![found(&[], End::Refused(Some(refusal(true)))), found(&[], End::Unknown(trouble.clone()))];
+        let lists = vec![found(&[], End::Refused(Some(refusal(true)))), found(&[], End::Unknown(trouble.clone()))];
         let version = VersionSuites::of(Version::Tls12, lists);
         assert_eq!(version.refusal, None);
         assert_eq!(version.trouble, Some(trouble));

@@ -2,6 +2,7 @@
 
 pub mod postgres;
 pub mod estate;
+pub mod proxy;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! What the grade reads: the facts of one endpoint, with what is unknown kept apart.
 
 use crate::model::tls::{Certificates, Clients, Dh, Features, Groups, Protocols, Suites, Vulnerabilities};
-use crate::model::{Observation, ObservationStatus, Target, TargetKind, http};
+use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, Trouble, http};
 
 /// The facts of one endpoint. `None` is a kind that was not seen.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub struct Facts {
     /// What is served.
     pub service: Service,
     /// Lists that may lack members, and looks that failed, by kind with the reason.
-    pub gaps: Vec<(String, String)>,
+    pub gaps: Vec<(String, Trouble)>,
     /// Observation ids by kind.
     ids: Vec<(String, String)>,
 }
@@ -60,8 +60,9 @@ impl Facts {
     fn take(&mut self, observation: &Observation) {
         let kind = observation.kind.as_str();
         if observation.status != ObservationStatus::Complete {
-            let why = observation.trouble.as_ref().map_or_else(String::new, ToString::to_string);
-            self.gaps.push((kind.to_owned(), why));
+            let trouble = observation.trouble.clone();
+            let trouble = trouble.unwrap_or_else(|| Trouble::new(Reason::Internal, "no reason was recorded"));
+            self.gaps.push((kind.to_owned(), trouble));
         }
         if observation.status == ObservationStatus::Failed {
             return;

@@ -50,8 +50,9 @@ fn one(inputs: &Inputs<'_>, target: &Target, part: &str) -> Observation {
         Err(error) => return failed(Trouble::new(Reason::Internal, error.clone())),
     };
     if facts.protocols.is_none() {
-        let why = facts.gaps.iter().find(|(kind, _)| kind == "tls.protocols").map_or("", |(_, why)| why.as_str());
-        return failed(Trouble::new(Reason::Unsupported, format!("no protocol is known: {why}")));
+        // What kept the versions from being seen keeps the grade from being known, in the same words.
+        let trouble = facts.gaps.iter().find(|(kind, _)| kind == "tls.protocols").map(|(_, trouble)| trouble.clone());
+        return failed(trouble.unwrap_or_else(|| Trouble::new(Reason::Internal, "tls.protocols cannot be read")));
     }
     let grade = grade(&facts, rules);
     let (letter, provisional) = (grade.letter.is_some(), grade.provisional);

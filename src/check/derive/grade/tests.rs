@@ -305,6 +305,7 @@ fn a_failed_look_at_protocols_gives_no_letter() {
     let observation = derived(&seen, None);
     assert_eq!(observation.status, ObservationStatus::Failed);
     assert!(observation.data.is_empty());
+    assert_eq!(observation.trouble, Some(Trouble::new(Reason::TimedOut, "no answer")));
 }
 
 #[test]
