@@ -1,7 +1,7 @@
 //! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
 
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
-use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, record::RecordReader, ssl2};
+use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, ssl2};
 
 /// The first flight of a server, in pieces whose size the first byte sets.
 pub fn server_flight(data: &[u8]) {
@@ -67,6 +67,12 @@ pub fn ssl2(data: &[u8]) {
     let _ = ssl2::ClientHello::parse(data);
 }
 
+/// What a PostgreSQL server answers to a request for TLS.
+pub fn postgres(data: &[u8]) {
+    let _ = postgres::is_ssl_request(data);
+    let _ = data.first().map(|&byte| postgres::Reply::parse(byte));
+}
+
 fn kind(byte: u8) -> Kind {
     match byte & 3 {
         0 => Kind::Curve,
@@ -84,7 +90,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres] {
                 entry(&data);
             }
         }

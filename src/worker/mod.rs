@@ -82,6 +82,13 @@ pub fn read_evidence(bytes: &[u8]) -> Result<Evidence, EvidenceError> {
     Ok(evidence)
 }
 
+/// Reads arbitrary bytes as evidence: the entry of the fuzzer. What is taken can be written again.
+pub fn fuzz(data: &[u8]) {
+    if let Ok(evidence) = read_evidence(data) {
+        let _ = write_evidence(&evidence);
+    }
+}
+
 /// The file that `collect` writes.
 ///
 /// # Errors

@@ -33,6 +33,18 @@ pub fn read<T: DeserializeOwned>(file_name: &str, text: &str) -> Result<T, Vec<D
     Document::new(file_name, text).read()
 }
 
+/// Reads arbitrary bytes as a document, with its values hidden and shown: the entry of the fuzzer.
+pub fn fuzz(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut document = Document::new("fuzz.yaml", &text);
+    let _ = document.read::<serde_json::Value>();
+    document.hide(|path, value| path.last().is_some_and(|key| key.contains("password")) || value.contains("secret"));
+    let _ = document.read::<std::collections::BTreeMap<String, Vec<u8>>>();
+    for (_, spot) in document.root().pairs() {
+        let _ = (spot.line(), spot.mistake("a mistake"), spot.mistake_in_key("a mistake"));
+    }
+}
+
 /// The limits and the strictness of every reading.
 fn options() -> serde_yaml::Options {
     use serde_yaml::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};

@@ -10,6 +10,7 @@ mod architecture;
 mod catalogue;
 mod cli;
 mod config;
+mod corpus;
 mod demo;
 mod handshake;
 mod http;

@@ -40,6 +40,23 @@ impl Collector for Http {
     }
 }
 
+/// Reads arbitrary bytes as an answer, fields and then a body, in every way we read one: the entry of the fuzzer.
+pub fn fuzz(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    let fields = fields.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let Some(url) = url("https", "shop.example", 443, "/") else { return };
+    let status = if data.len() % 2 == 0 { 200 } else { 301 };
+    let answer = Response { url, status, fields, body: body.to_owned(), body_bytes: body.len() as u64 };
+    let facts = hsts::read(&answer.all("strict-transport-security"), false, false);
+    let _ = hsts::preload_obstacles("shop.example", &facts, &answer, std::slice::from_ref(&answer));
+    let _ = (headers::read(&answer), answer.location().as_ref().map(redacted));
+    let _ = headers::cookies(std::slice::from_ref(&answer));
+    let media = answer.first("content-type").unwrap_or("text/plain");
+    let _ = security_txt::read("", media, body, jiff::Timestamp::UNIX_EPOCH);
+}
+
 /// Records what is seen of one address.
 struct Recorder<'a> {
     target: &'a Target,

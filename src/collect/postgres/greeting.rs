@@ -116,7 +116,7 @@ async fn first_message(stream: &mut Box<dyn Stream>) -> std::io::Result<(u8, Vec
 }
 
 /// What the first message after the start says.
-fn judge(kind: u8, body: &[u8]) -> Result<PlainLogin, Trouble> {
+pub(super) fn judge(kind: u8, body: &[u8]) -> Result<PlainLogin, Trouble> {
     match kind {
         b'R' => match body.first_chunk::<4>().map(|code| u32::from_be_bytes(*code)) {
             Some(0) => Ok(PlainLogin { accepted: true, seen: "logged in without any proof, in clear".to_owned() }),

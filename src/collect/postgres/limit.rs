@@ -63,7 +63,7 @@ impl<S> Guard<S> {
     }
 
     /// Follows the messages in these bytes.
-    fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Excess> {
+    pub(super) fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Excess> {
         self.received = self.received.saturating_add(bytes.len());
         if self.received > SESSION {
             return Err(Excess("the server sent more than 64 MiB"));

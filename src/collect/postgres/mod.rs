@@ -32,6 +32,20 @@ use transport::{Answers, Greeting};
 /// Looks at PostgreSQL servers.
 pub struct Postgres;
 
+/// Reads arbitrary bytes as the first message of a server, and as a session: the entry of the fuzzer.
+pub fn fuzz(data: &[u8]) {
+    if let Some((kind, body)) = data.split_first() {
+        let _ = greeting::judge(*kind, body);
+    }
+    let mut guard = limit::Guard::new(());
+    // A session comes in pieces of any size.
+    for part in data.chunks(7) {
+        if guard.follow(part).is_err() {
+            break;
+        }
+    }
+}
+
 /// The kinds that need a login.
 const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
 

@@ -19,3 +19,17 @@ pub use schedule::{
 };
 pub use timestamp::{Bound, TimestampType};
 pub use word::{Category, Delay, Slug, Zone};
+
+/// Reads arbitrary bytes as declared SQL and as each of the words of a schedule: the entry of the fuzzer. What is
+/// sent must not end a statement that the text did not hold.
+pub fn fuzz(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = (text.parse::<Period>(), text.parse::<Grace>(), text.parse::<TimestampType>(), text.parse::<Delay>());
+    let _ = (text.parse::<Slug>(), text.parse::<Zone>(), text.parse::<Category>());
+    let Ok(expression) = text.parse::<Expression>() else { return };
+    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        let _ = expression.column(dialect);
+        let Ok(sql) = expression.sql(dialect) else { continue };
+        assert!(!sql.contains(';') || text.contains(';'), "a statement ends in what is sent: {sql}");
+    }
+}
