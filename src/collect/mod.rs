@@ -118,7 +118,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(http::Http),
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
-
+        Box::new(sqlite::Sqlite),
         Box::new(register::RegisterCollector),
     ]
 }
