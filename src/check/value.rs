@@ -44,7 +44,8 @@ pub(super) fn to_json(value: &Cel) -> Option<Json> {
         Cel::List(members) => Json::Array(members.iter().map(to_json).collect::<Option<_>>()?),
         Cel::Map(fields) => {
             // The order of a hash map is another one each time: results must not depend on it.
-            let sorted: BTreeMap<String, &Cel> = fields.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
+            let sorted: BTreeMap<String, &Cel> =
+                fields.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
             let pairs = sorted.into_iter().map(|(key, value)| Some((key, to_json(value)?)));
             Json::Object(pairs.collect::<Option<_>>()?)
         }
