@@ -5,6 +5,8 @@ mod catalogue;
 mod cli;
 mod config;
 mod demo;
+mod handshake;
+mod hostile;
 mod http;
 mod postgres;
 mod report;

@@ -133,7 +133,8 @@ fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Troubl
         .with_no_client_auth();
     config.alpn_protocols = ask.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.resumption = rustls::client::Resumption::disabled();
-    let host = ask.server_name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&ask.server_name);
+    let host = ask.server_name.strip_suffix('.').unwrap_or(&ask.server_name);
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Trouble::new(Reason::Unsupported, format!("{host} cannot be sent as a server name")))?;
     ClientConnection::new(Arc::new(config), name).map_err(internal)

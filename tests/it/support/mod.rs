@@ -1,6 +1,8 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
+pub mod desk;
 pub mod proxy;
+pub mod tls;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
