@@ -13,6 +13,7 @@ mod config;
 mod corpus;
 mod demo;
 mod handshake;
+mod hostile;
 mod http;
 mod postgres;
 mod report;
