@@ -305,7 +305,7 @@ mod server {
             ("public.nowhere", seen, "no such table"),
             ("visitors", seen, "with its schema"),
             ("public.looks", seen, "only tables"),
-            ("public.texts", seen, "may not read"),
+            ("public.texts", "expr: seen, type: iso8601_utc_text", "may not read"),
             ("public.visitors", "expr: email, type: iso8601_utc_text", "may not read"),
             ("public.heap", "expr: lost, type: timestamptz", "no column"),
             ("public.heap", "expr: seen, type: epoch_s", "do not fit"),

@@ -52,7 +52,9 @@ impl Collector for Sqlite {
             let failed = |trouble: &Trouble| -> Vec<Observation> {
                 KINDS
                     .iter()
-                    .map(|kind| Observation::failed(kind, &job.target.id, "", "sqlite", look_time(cx), trouble.clone()))
+                    .map(|kind| {
+                        Observation::failed(kind, &job.target.id, "", "sqlite", cx.clock.now(), trouble.clone())
+                    })
                     .collect()
             };
             // Reading a file blocks, so it runs on a thread for that, which is told when to stop.
@@ -74,10 +76,6 @@ impl Collector for Sqlite {
             }
         })
     }
-}
-
-fn look_time(cx: &CollectContext) -> Timestamp {
-    cx.clock.now()
 }
 
 /// One look at one file.
