@@ -47,11 +47,11 @@ pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks)
     let mut rows: Vec<Row> =
         results.iter().map(|result| row(result, marks)).filter(|row| row.mark != Mark::Pass).collect();
     rows.sort_by_key(|row| row.mark);
-    let more = rows.len().saturating_sub(MAX_ROWS);
-    rows.truncate(MAX_ROWS);
     let mut passed: Vec<String> =
         results.iter().filter(|result| marks.of(result) == Mark::Pass).map(|result| result.check.clone()).collect();
     passed.dedup();
+    let more = rows.len().saturating_sub(MAX_ROWS);
+    rows.truncate(MAX_ROWS);
     let here = assessment.observations.iter().filter(|seen| seen.target == target.id);
     let mut names: Vec<&str> = here.map(|seen| seen.part.as_str()).collect();
     names.sort_unstable();

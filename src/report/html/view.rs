@@ -5,7 +5,7 @@ use super::matrix::{Matrix, matrices};
 use crate::finding::WAIVERS;
 use crate::model::{Assessment, Check, Finding, FindingState, Gate, Severity, Verdict, digest};
 use crate::report::summary::{Counts, Mark, Marks, Summary, by_target, grade_words};
-use crate::report::text::{counted, value};
+use crate::report::text::{clip, counted, value};
 use crate::report::{Context, controls_of_checks};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -260,6 +260,7 @@ fn scope(assessment: &Assessment) -> String {
 
 fn blind(spot: &crate::model::BlindSpot) -> Blind {
     let crate::model::BlindSpot { target, part, reason, checks, remedy, .. } = spot.clone();
+    let reason = clip(&reason, 500).into_owned();
     Blind { target, part, reason, remedy, checks }
 }
 
@@ -308,14 +309,14 @@ fn blocks(counts: Counts) -> Blocks {
     let mut x = 0.0;
     for (n, mark) in all.into_iter().filter(|(n, _)| *n > 0) {
         let height = match mark {
-            Mark::Fail => 14,
-            Mark::Pass => 10,
+            Mark::Fail => 18,
+            Mark::Pass => 12,
             _ => 7,
         };
-        let (pieces, width) = if single { (n, 4.0) } else { (1, round((n as f64 / total as f64 * 212.0).max(2.0))) };
+        let (pieces, width) = if single { (n, 5.0) } else { (1, round((n as f64 / total as f64 * 250.0).max(2.0))) };
         let mut path = String::new();
         for _ in 0..pieces {
-            path.push_str(&format!("M{} 14v-{height}h{width}v{height}z", round(x)));
+            path.push_str(&format!("M{} 18v-{height}h{width}v{height}z", round(x)));
             x += width + if single { 1.0 } else { 2.0 };
         }
         shapes.push(Shape { mark, path });
@@ -378,7 +379,7 @@ fn row(finding: &Finding, assessment: &Assessment) -> Row {
         target: finding.target.clone(),
         part: finding.part.clone(),
         item: finding.item.clone(),
-        reason: finding.reason.clone(),
+        reason: clip(&finding.reason, 500).into_owned(),
         expected: result.map(|result| value(&result.expected)).unwrap_or_default(),
         actual: result.map(|result| value(&result.actual)).unwrap_or_default(),
         since: finding.first_seen.strftime("%Y-%m-%d").to_string(),
