@@ -3,6 +3,7 @@
 use super::output::{self, Output};
 use super::{Ending, Failure, system};
 use crate::catalogue::Catalogue;
+use crate::check::Engine;
 use crate::collect::Limits;
 use crate::gate;
 use crate::model::assessment::Evidence;
@@ -11,6 +12,7 @@ use crate::model::Severity;
 use crate::report::Detail;
 use crate::target::{self, Config};
 use crate::worker;
+use crate::yaml::Diagnostic;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -138,6 +140,8 @@ impl Scan {
     pub fn run(self) -> Ending {
         let catalogue = self.judged.catalogue()?;
         let config = self.what.config(&catalogue)?;
+        // A mistake in an overlay is found before a long look, not after it.
+        Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         let evidence = system::look(&config, self.how.limits(), !self.judged.quiet)?;
         self.judged.finish(evidence, &catalogue)
     }
@@ -170,6 +174,7 @@ impl Evaluate {
         if let Some(file) = &self.config {
             let config = target::load(file)?;
             names(&config, &catalogue)?;
+            Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
             evidence.judging = config.judging;
         }
         self.judged.finish(evidence, &catalogue)
@@ -219,6 +224,22 @@ fn names(config: &Config, catalogue: &Catalogue) -> Result<(), Failure> {
     let frameworks: Vec<&str> = catalogue.frameworks().keys().map(String::as_str).collect();
     let mistakes = config.unknown_names(&checks, &frameworks);
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
+}
+
+/// Gives mistakes in overlays, which the engine names by their key, the place in the configuration.
+fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
+    let place = |mistake: Diagnostic| {
+        let source = config.sources.config.as_ref()?;
+        let key = mistake.file.strip_prefix("checks.").filter(|_| mistake.line == 0)?;
+        let (id, param) = key.split_once(".params.").map_or((key, None), |(id, param)| (id, Some(param)));
+        let spot = source.root().key("checks").key(id);
+        let found = match param {
+            Some(param) => spot.key("params").key(param).mistake(&*mistake.message),
+            None => spot.mistake_in_key(&*mistake.message),
+        };
+        Some(Diagnostic { help: mistake.help.clone(), label: mistake.label.clone(), ..found })
+    };
+    Failure::Mistakes(mistakes.into_iter().map(|mistake| place(mistake.clone()).unwrap_or(mistake)).collect())
 }
 
 impl How {

@@ -242,10 +242,10 @@ fn as_of() -> jiff::Timestamp {
 fn derived(observations: &[Observation], starttls: Option<&str>) -> Observation {
     let mut target = Target::new("t", TargetKind::Endpoint, "a.example:443");
     target.connection.starttls = starttls.map(str::to_owned);
-    let catalogue = Catalogue::built_in().unwrap();
+    static CATALOGUE: std::sync::LazyLock<Catalogue> = std::sync::LazyLock::new(|| Catalogue::built_in().unwrap());
     let judging = Judging::default();
     let targets = [target];
-    let inputs = Inputs { targets: &targets, observations, judging: &judging, catalogue: &catalogue, as_of: as_of() };
+    let inputs = Inputs { targets: &targets, observations, judging: &judging, catalogue: &CATALOGUE, as_of: as_of() };
     let mut grades = derive(&inputs);
     assert_eq!(grades.len(), 1);
     grades.remove(0)
