@@ -33,7 +33,7 @@ impl<'a> ResultBuilder<'a> {
 
     /// About this item.
     pub(super) fn item(mut self, key: &str) -> Self {
-        self.item = words::clean(key);
+        self.item = words::key(key);
         self
     }
 

@@ -22,8 +22,11 @@ const MAX_ITEMS: usize = 100_000;
 
 /// One thing to judge: a check, a part of a target, and an observation for each kind that the check needs.
 pub(super) struct Unit<'a> {
+    /// The check.
     pub compiled: &'a Compiled,
+    /// The target's id.
     pub target: &'a str,
+    /// The part, or empty.
     pub part: &'a str,
     /// In the order of `needs`.
     pub evidence: Vec<Option<&'a Fact>>,
@@ -31,6 +34,7 @@ pub(super) struct Unit<'a> {
 
 /// An observation, with its data as a value of the rule language.
 pub(super) struct Fact {
+    /// The observation, without its data.
     pub observation: Observation,
     data: Value,
     value: Box<dyn Val>,

@@ -19,9 +19,13 @@ const STACK: usize = 16 * 1024 * 1024;
 /// A check to be judged on a part of a target, and the indices of the observations for its `needs`.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
+    /// The index of the check.
     pub check: usize,
+    /// The target's id.
     pub target: String,
+    /// The part, or empty.
     pub part: String,
+    /// In the order of `needs`.
     pub evidence: Vec<Option<usize>>,
 }
 

@@ -3,7 +3,7 @@
 use cel::Value as Cel;
 use cel::objects::{Key, Map};
 use serde_json::{Number, Value as Json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The CEL value of a JSON value. Every whole number that fits is an `int`, since in CEL `uint - int` is an error.
@@ -43,7 +43,10 @@ pub(super) fn to_json(value: &Cel) -> Option<Json> {
         Cel::String(text) => Json::String(text.to_string()),
         Cel::List(members) => Json::Array(members.iter().map(to_json).collect::<Option<_>>()?),
         Cel::Map(fields) => {
-            let pairs = fields.map.iter().map(|(key, value)| Some((key.to_string(), to_json(value)?)));
+            // The order of a hash map is another one each time: results must not depend on it.
+            let sorted: BTreeMap<String, &Cel> =
+                fields.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
+            let pairs = sorted.into_iter().map(|(key, value)| Some((key, to_json(value)?)));
             Json::Object(pairs.collect::<Option<_>>()?)
         }
         _ => return None,

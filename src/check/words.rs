@@ -1,5 +1,6 @@
 //! Reasons in words. What comes from a peer is cut, and its control characters are escaped.
 
+use crate::model::digest::sha256;
 use crate::model::{Observation, ObservationStatus};
 use serde_json::Value;
 
@@ -63,6 +64,15 @@ pub(super) fn bounded(value: Value) -> Value {
     }
 }
 
+/// The key of an item as it is shown: safe, and still its own where it is long.
+pub(super) fn key(key: &str) -> String {
+    if key.chars().count() <= MAX_CHARS {
+        return clean(key);
+    }
+    let digest = sha256(key.as_bytes());
+    format!("{}{}", clean(key), digest.get(..12).unwrap_or_default())
+}
+
 /// What is wrong with an observation that is not complete.
 pub(super) fn trouble(observation: &Observation) -> String {
     let why = match &observation.trouble {
@@ -86,6 +96,13 @@ mod tests {
         assert_eq!(reason.as_deref(), Some("seen TLSv1.0; expected TLSv1.2 or newer"));
         assert_eq!(shown(&json!(["a", 2, true])), "a, 2, yes");
         assert_eq!(shown(&json!([])), "none");
+    }
+
+    #[test]
+    fn long_keys_stay_apart() {
+        let (a, b) = ("x".repeat(300) + "a", "x".repeat(300) + "b");
+        assert_ne!(key(&a), key(&b));
+        assert_eq!(key("TLSv1.2"), "TLSv1.2");
     }
 
     #[test]

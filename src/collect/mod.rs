@@ -1,5 +1,8 @@
 //! Collectors look at targets and record observations. They never judge.
 
+pub mod census;
+pub mod dated;
+pub mod declared;
 pub mod http;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -116,7 +119,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(http::Http),
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
-
+        Box::new(sqlite::Sqlite),
         Box::new(register::RegisterCollector),
     ]
 }

@@ -64,6 +64,10 @@ impl Serve for Server {
         loop {
             let n = stream.read(&mut buffer)?;
             let Some(bytes) = buffer.get(..n).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+            // What is no TLS record, such as an SSLv2 hello, is refused at once instead of waited for.
+            if reader.total() == 0 && bytes.first() != Some(&record::HANDSHAKE) {
+                return stream.write_all(&refusal(alert::PROTOCOL_VERSION));
+            }
             if reader.push(bytes).is_err() {
                 return Ok(());
             }

@@ -126,8 +126,10 @@ pub struct Auth {
 /// A way in, and how a client proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthMethod {
-    /// Names the rule, for example `line 12: hostssl all 0.0.0.0/0 md5`; unique.
+    /// Names the rule by what it says, for example `hostssl all all 0.0.0.0/0 md5`; a number tells equal ones apart.
     pub rule: String,
+    /// Its line, which moves when the file is edited.
+    pub line: u32,
     /// The method.
     pub method: String,
     /// The rule's type.

@@ -315,7 +315,10 @@ fn words(result: &CheckResult) -> String {
     if !result.reason.is_empty() {
         // The mark says so already.
         let reason = result.reason.strip_prefix("not evaluated: ").unwrap_or(&result.reason);
-        return shown(reason.strip_prefix("not evaluated because ").unwrap_or(reason));
+        let reason = shown(reason.strip_prefix("not evaluated because ").unwrap_or(reason));
+        let expected = escape(&value(&result.expected)).into_owned();
+        let told = expected.is_empty() || reason.contains("expected") || result.status != Status::Fail;
+        return if told { reason } else { format!("{reason}; expected {expected}") };
     }
     match (value(&result.actual), value(&result.expected)) {
         (actual, expected) if expected.is_empty() => escape(&actual).into_owned(),

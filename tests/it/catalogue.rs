@@ -225,3 +225,14 @@ fn form_of_a_check_is_asked() {
         assert!(problems.iter().any(|problem| problem.to_string().contains(message)), "{key}: {}", lines(&problems));
     }
 }
+
+#[test]
+fn a_folder_without_checks_is_refused() {
+    let folder = Scratch::new("no-checks");
+    let problems = Catalogue::with_folder(folder.path()).unwrap_err();
+    assert!(problems[0].message.contains("holds no check"), "{}", lines(&problems));
+    assert!(Catalogue::with_folder(&folder.path().join("none")).is_err());
+    folder.write("own/example.yml", user_check(&[]));
+    let problems = Catalogue::with_folder(folder.path()).unwrap_err();
+    assert!(problems[0].message.contains("ends in `.yaml`"), "{}", lines(&problems));
+}

@@ -12,6 +12,8 @@ mod cli;
 mod config;
 mod corpus;
 mod demo;
+mod handshake;
+mod hostile;
 mod http;
 mod postgres;
 mod report;

@@ -197,3 +197,118 @@ fn no_report_uses_the_word_that_only_an_auditor_may_use() {
         assert!(!text.contains("compliant"), "{format:?}");
     }
 }
+
+#[test]
+fn the_page_reads_as_it_did_and_asks_for_nothing_from_outside() {
+    let made = Made::new();
+    let page = made.text(Format::Html);
+    for needle in ["<script", "javascript:", "src=", "@import", "url(", " style=", " onclick"] {
+        assert!(!page.contains(needle), "{needle}");
+    }
+    let outside: Vec<&str> =
+        page.match_indices("http").map(|(at, _)| &page[at - 6..at]).filter(|before| before.contains('=')).collect();
+    assert!(outside.iter().all(|before| before.ends_with("meta ")), "{outside:?}");
+    assert!(page.contains("default-src 'none'; style-src 'sha256-"));
+    assert!(page.contains("&lt;script&gt;"));
+    snapshot("page", &page);
+}
+
+#[test]
+fn the_pages_policy_allows_its_own_style_sheet() {
+    use sha2::Digest as _;
+    let page = Made::new().text(Format::Html);
+    let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let hex: String = sha2::Sha256::digest(style.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let coded = page.split_once("sha256-").unwrap().1.split_once('\'').unwrap().0;
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: String =
+        coded.trim_end_matches('=').chars().map(|c| format!("{:06b}", letters.find(c).unwrap())).collect();
+    let decoded: String =
+        (0..32).map(|n| format!("{:02x}", u8::from_str_radix(&bits[n * 8..n * 8 + 8], 2).unwrap())).collect();
+    assert_eq!(hex, decoded);
+}
+
+#[test]
+fn every_link_in_the_page_leads_somewhere_and_every_anchor_is_single() {
+    let page = Made::new().text(Format::Html);
+    let after = |mark: &str| -> Vec<String> {
+        page.split(mark).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let anchors = after(" id=\"");
+    for link in after("href=\"#") {
+        assert!(anchors.contains(&link), "#{link}");
+    }
+    for anchor in &anchors {
+        assert_eq!(anchors.iter().filter(|other| *other == anchor).count(), 1, "{anchor}");
+    }
+}
+
+#[test]
+fn every_picture_has_a_title_and_a_description() {
+    let page = Made::new().text(Format::Html);
+    let pictures = page.matches("<svg").count();
+    assert!(pictures > 20, "{pictures}");
+    assert_eq!(pictures, page.matches("<title>").count() - 1);
+    assert_eq!(pictures, page.matches("<desc>").count());
+}
+
+#[test]
+fn a_hundred_targets_fit_in_two_megabytes() {
+    let mut made = Made::new();
+    // One text of a million letters is the subject of other tests.
+    made.assessment.results.retain(|result| result.item != "TLSv1.0 0x000A");
+    let one = made.assessment.clone();
+    for n in 1..100 {
+        let renamed = |id: &str| format!("{id}-{n}");
+        let mut target = one.targets[0].clone();
+        target.id = renamed(&target.id);
+        made.assessment.targets.push(target);
+        let shop = |id: &str| id == "shop.example";
+        made.assessment.observations.extend(one.observations.iter().filter(|seen| shop(&seen.target)).map(|seen| {
+            let mut seen = seen.clone();
+            seen.target = renamed(&seen.target);
+            seen.sealed()
+        }));
+        made.assessment.results.extend(one.results.iter().filter(|result| shop(&result.target)).map(|result| {
+            let mut result = result.clone();
+            result.target = renamed(&result.target);
+            result
+        }));
+        made.assessment.findings.extend(one.findings.iter().filter(|finding| shop(&finding.target)).map(|finding| {
+            let mut finding = finding.clone();
+            finding.target = renamed(&finding.target);
+            finding.fingerprint =
+                probity::finding::fingerprint(&finding.check, &finding.target, &finding.part, &finding.item);
+            finding
+        }));
+    }
+    let bytes = made.bytes(Format::Html, 80, false, Detail::Normal).len();
+    assert!(bytes < 2_000_000, "{bytes}");
+}
+
+#[test]
+fn every_record_is_named_by_the_digest_that_public_tools_compute() {
+    let made = Made::new();
+    let record: Value = serde_json::from_str(&made.text(Format::Json)).unwrap();
+    for seen in record["observations"].as_array().unwrap() {
+        let mut bare = seen.as_object().unwrap().clone();
+        let id = bare.remove("id").unwrap();
+        assert_eq!(id, probity::model::digest::of(&Value::Object(bare)).unwrap());
+    }
+}
+
+/// Writes the page where a person can look at it; nothing is judged here.
+#[test]
+#[ignore = "a person looks at what it writes"]
+fn write_the_page() {
+    let folder = std::path::PathBuf::from(std::env::var("PROBITY_PAGES").unwrap());
+    let made = Made::new();
+    for (format, name) in [
+        (Format::Html, "page.html"),
+        (Format::Json, "record.json"),
+        (Format::Sarif, "run.sarif"),
+        (Format::Junit, "run.xml"),
+    ] {
+        std::fs::write(folder.join(name), made.text(format)).unwrap();
+    }
+}

@@ -155,11 +155,17 @@ fn defaults(roles: &Result<Vec<Role>, Trouble>, rules: &Fact<Vec<Rule>>) -> Fact
         Ok(roles) => roles,
         Err(trouble) => return Fact::unknown(trouble.to_string()),
     };
+    let answer = |role: &Role, ask: fn(&[Rule], &str) -> Option<bool>| match rules {
+        Fact::Unknown(why) => Fact::Unknown(why.clone()),
+        Fact::Known(_) if !role.login => Fact::Known(false),
+        Fact::Known(rules) => ask(rules, &role.name)
+            .map_or_else(|| Fact::unknown("it rests on a group or an expression in a rule"), Fact::Known),
+    };
     let account = |role: &Role| DefaultAccount {
         name: role.name.clone(),
         login: role.login,
-        open: map(rules, |rules| role.login && hba::open(rules, &role.name)),
-        remote: map(rules, |rules| role.login && hba::tried_from_afar(rules, &role.name)),
+        open: answer(role, hba::open),
+        remote: answer(role, hba::tried_from_afar),
     };
     Fact::Known(roles.iter().filter(|role| role.first).map(account).collect())
 }

@@ -3,6 +3,7 @@
 use super::session::{Row, clean, number, text, yes};
 use crate::model::database::{AuthMethod, HbaRule};
 use crate::model::{Reason, Trouble};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A rule as the server reads it.
@@ -110,9 +111,25 @@ impl Rule {
         }
     }
 
-    /// This role may match: by name, by a group it may be in, or by an expression.
-    fn may_be_for(&self, role: &str) -> bool {
-        self.users.iter().any(|name| name == "all" || name == role || name.starts_with(['+', '/', '@']))
+    /// This role matches; `None` where that rests on a group or an expression.
+    fn is_for(&self, role: &str) -> Option<bool> {
+        if self.users.iter().any(|name| name == "all" || name == role) {
+            return Some(true);
+        }
+        let by_more = self.users.iter().any(|name| name.starts_with(['+', '/', '@']));
+        if by_more { None } else { Some(false) }
+    }
+
+    /// The rule in the words of its file, with counts in place of names.
+    fn words(&self) -> String {
+        let words = [
+            self.kind.clone(),
+            count(&self.databases, "database"),
+            count(&self.users, "user"),
+            address(self),
+            self.method.clone(),
+        ];
+        words.iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -172,11 +189,15 @@ pub fn facts(rules: &[Rule]) -> Vec<HbaRule> {
 /// The ways in, each with its method.
 pub fn methods(rules: &[Rule]) -> Vec<AuthMethod> {
     let used = |(index, rule): &(usize, &Rule)| admits(rule) && WAYS.iter().any(|way| reached(rules, *index, way));
-    let method = |(index, rule): (usize, &Rule)| {
+    let mut met: BTreeMap<String, u32> = BTreeMap::new();
+    let mut method = |(_, rule): (usize, &Rule)| {
         let strength = strength(&rule.method);
-        let place = format!("rule {}, line {}: {} {}", index.saturating_add(1), rule.line, rule.kind, address(rule));
+        let words = rule.words();
+        let times = met.entry(words.clone()).or_default();
+        *times = times.saturating_add(1);
         AuthMethod {
-            rule: format!("{} {}", place.trim_end(), rule.method),
+            rule: if *times == 1 { words } else { format!("{words} ({times})") },
+            line: rule.line,
             method: rule.method.clone(),
             kind: rule.kind.clone(),
             address: address(rule),
@@ -185,7 +206,7 @@ pub fn methods(rules: &[Rule]) -> Vec<AuthMethod> {
             weak: matches!(strength, "none" | "cleartext" | "claimed" | "md5"),
         }
     };
-    rules.iter().enumerate().filter(used).map(method).collect()
+    rules.iter().enumerate().filter(used).map(&mut method).collect()
 }
 
 /// The lines of the rules that let clients of other machines in without TLS.
@@ -193,25 +214,33 @@ pub fn plaintext_lines(rules: &[Rule]) -> Vec<u32> {
     facts(rules).iter().filter(|rule| rule.plaintext_possible && rule.remote).map(|rule| rule.line).collect()
 }
 
-/// Whether somebody can be this role without any proof.
-pub fn open(rules: &[Rule], role: &str) -> bool {
-    ways_in(rules, role).any(|rule| strength(&rule.method) == "none")
+/// Whether somebody can be this role without any proof; `None` where that rests on a group or an expression.
+pub fn open(rules: &[Rule], role: &str) -> Option<bool> {
+    any(ways_in(rules, role).filter(|(rule, _)| strength(&rule.method) == "none"))
 }
 
-/// Whether clients of other machines may try to be this role.
-pub fn tried_from_afar(rules: &[Rule], role: &str) -> bool {
-    ways_in(rules, role).any(Rule::remote)
+/// Whether clients of other machines may try to be this role; `None` likewise.
+pub fn tried_from_afar(rules: &[Rule], role: &str) -> Option<bool> {
+    any(ways_in(rules, role).filter(|(rule, _)| rule.remote()))
 }
 
-fn ways_in<'a>(rules: &'a [Rule], role: &'a str) -> impl Iterator<Item = &'a Rule> {
-    let rejected = |index: usize, rule: &Rule, way: &str| {
+/// One sure way is enough; without one, an unsure way leaves it open.
+fn any<'a>(ways: impl Iterator<Item = (&'a Rule, bool)>) -> Option<bool> {
+    let sure: Vec<bool> = ways.map(|(_, sure)| sure).collect();
+    if sure.is_empty() { Some(false) } else { sure.contains(&true).then_some(true) }
+}
+
+/// The rules that let this role in, each with whether it surely does.
+fn ways_in<'a>(rules: &'a [Rule], role: &'a str) -> impl Iterator<Item = (&'a Rule, bool)> {
+    rules.iter().enumerate().filter(|(_, rule)| admits(rule)).filter_map(move |(index, rule)| {
+        let sure = match rule.is_for(role) {
+            Some(false) => return None,
+            other => other == Some(true),
+        };
         let mine = Rule { users: vec![role.to_owned()], ..rule.clone() };
-        rules.iter().take(index).any(|before| before.covers(&mine, way))
-    };
-    rules.iter().enumerate().filter_map(move |(index, rule)| {
-        let may = admits(rule) && rule.may_be_for(role);
-        let reached = WAYS.iter().any(|way| reached(rules, index, way) && !rejected(index, rule, way));
-        (may && reached).then_some(rule)
+        let taken = |way: &str| rules.iter().take(index).any(|before| before.covers(&mine, way));
+        let comes = WAYS.iter().any(|way| reached(rules, index, way) && !taken(way));
+        comes.then_some((rule, sure))
     })
 }
 
@@ -343,14 +372,23 @@ mod tests {
 
     #[test]
     fn the_first_account_is_open_where_trust_reaches_it() {
-        assert!(open(&rules("local all all trust"), "postgres"));
-        assert!(open(&rules("host all postgres 10.0.0.0/8 trust"), "postgres"));
-        assert!(open(&rules("host all +admins all trust"), "postgres"));
-        assert!(!open(&rules("host all bob all trust"), "postgres"));
+        assert_eq!(open(&rules("local all all trust"), "postgres"), Some(true));
+        assert_eq!(open(&rules("host all postgres 10.0.0.0/8 trust"), "postgres"), Some(true));
+        assert_eq!(open(&rules("host all +admins all trust"), "postgres"), None);
+        assert_eq!(open(&rules("host all bob all trust"), "postgres"), Some(false));
         let rejected = rules("host all postgres all reject\nhost all all all trust");
-        assert!(!open(&rejected, "postgres") && open(&rejected, "bob"));
-        assert!(tried_from_afar(&rules("hostssl all all all scram-sha-256"), "postgres"));
-        assert!(!tried_from_afar(&rules("hostssl all all 127.0.0.1/32 scram-sha-256"), "postgres"));
+        assert_eq!((open(&rejected, "postgres"), open(&rejected, "bob")), (Some(false), Some(true)));
+        let afar = |file| tried_from_afar(&rules(file), "postgres");
+        assert_eq!(afar("hostssl all all all scram-sha-256"), Some(true));
+        assert_eq!(afar("hostssl all all 127.0.0.1/32 scram-sha-256"), Some(false));
+    }
+
+    #[test]
+    fn a_way_in_is_named_by_what_it_says() {
+        let rules = rules("local all all peer\nhostssl a,b bob 10.0.0.0/8 md5\nhostssl c,d eve 10.0.0.0/8 md5");
+        let names: Vec<String> = methods(&rules).into_iter().map(|method| method.rule).collect();
+        let twice = "hostssl 2 databases 1 user 10.0.0.0/8 md5";
+        assert_eq!(names, ["local all all peer", twice, &format!("{twice} (2)")]);
     }
 
     #[test]

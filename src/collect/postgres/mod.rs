@@ -2,7 +2,7 @@
 //!
 //! It looks at the greeting first, without credentials: is TLS offered, whose is the certificate, does the server go
 //! on with a login in clear. Then it logs in once, over a channel that may have the password, and reads settings and
-//! catalogues. It reads no row of a user's table.
+//! catalogues, and counts the rows of the tables that the retention schedule names. It selects no value of a row.
 
 mod audit;
 mod auth;
@@ -11,6 +11,7 @@ mod greeting;
 mod hba;
 mod limit;
 mod rest;
+pub mod retention;
 mod session;
 mod settings;
 mod transport;
@@ -46,7 +47,7 @@ pub fn fuzz(data: &[u8]) {
 }
 
 /// The kinds that need a login.
-const INSIDE: [&str; 3] = ["db.auth", "db.audit", "db.at_rest"];
+const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
 
 impl Collector for Postgres {
     fn id(&self) -> &'static str {
@@ -58,7 +59,7 @@ impl Collector for Postgres {
     }
 
     fn yields(&self) -> &'static [&'static str] {
-        &["db.transport", "db.auth", "db.audit", "db.at_rest"]
+        &["db.transport", "db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"]
     }
 
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
@@ -166,11 +167,29 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        self.step(4, "measuring data sets");
+        seen.extend(self.measure(&session).await);
         session.close().await;
         if self.cx.cancel.is_cancelled() {
             return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
         }
         seen
+    }
+
+    /// The tables by their names, and the data sets that the schedule names for this store.
+    async fn measure(&self, session: &Session<'_>) -> [Observation; 2] {
+        let (client, id) = (session.client(), &self.target.id);
+        let Some(schedule) = &self.cx.documents.retention else {
+            let trouble = Trouble::new(Reason::Unsupported, "there is no retention schedule");
+            return ["data.inventory", "data.retention"].map(|kind| self.failed(kind, &trouble));
+        };
+        let inventory = match retention::inventory(client, schedule, id).await {
+            Ok((inventory, None)) => self.complete("data.inventory", &inventory),
+            Ok((inventory, Some(cut))) => self.complete("data.inventory", &inventory).partial(cut),
+            Err(trouble) => self.failed("data.inventory", &trouble),
+        };
+        let measured = retention::measure(client, schedule, id, self.now).await;
+        [inventory, self.complete("data.retention", &measured).by(Method::Test)]
     }
 
     async fn log_in<'s>(&'s self, entry: Entry, reopen: session::Reopen<'s>) -> Result<Session<'s>, Trouble> {
@@ -238,7 +257,7 @@ impl Look<'_> {
     }
 
     fn step(&self, done: u32, step: &str) {
-        self.cx.progress.step(&self.target.id, "", done, 4, step);
+        self.cx.progress.step(&self.target.id, "", done, 5, step);
     }
 }
 

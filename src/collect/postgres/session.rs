@@ -33,7 +33,8 @@ pub type Reopen<'a> = &'a (dyn Fn() -> crate::net::Dialing<'a, (Box<dyn Stream>,
 
 /// A session that is logged in.
 pub struct Session<'a> {
-    client: Client,
+    /// The driver's client, for those who ask queries of their own and bound them themselves.
+    pub client: Client,
     driver: Driver,
     cx: &'a CollectContext,
     reopen: Reopen<'a>,
@@ -85,7 +86,7 @@ impl<'a> Session<'a> {
         Ok(Session { client, driver: Driver(driver), cx, reopen, lost: AtomicBool::new(false) })
     }
 
-    /// The driver's client, for those who ask queries of their own.
+    /// The driver's client, for those who ask questions of their own.
     pub fn client(&self) -> &Client {
         &self.client
     }

@@ -71,6 +71,13 @@ mod tests {
     }
 
     #[test]
+    fn only_registers_are_looked_at() {
+        assert!(RegisterCollector.accepts(&Target::new("vendors", TargetKind::Register, "register.yaml")));
+        assert!(!RegisterCollector.accepts(&Target::new("shop", TargetKind::Endpoint, "shop.example:443")));
+        assert_eq!(RegisterCollector.yields(), ["vendor.register"]);
+    }
+
+    #[test]
     fn a_register_that_was_not_given_is_a_failed_look() {
         let seen = observe("vendors", None, Timestamp::UNIX_EPOCH);
         assert_eq!(seen.status, ObservationStatus::Failed);

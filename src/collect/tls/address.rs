@@ -1,5 +1,6 @@
 //! The look at one address, from the four first hellos to the last question.
 
+use super::first::First;
 use super::handshake::{self, Ask, Schemes, Versions};
 use super::legacy_groups::{self, LegacyGroups};
 use super::modern::{self, Modern};
@@ -7,7 +8,7 @@ use super::offer::Offer;
 use super::order;
 use super::plan;
 use super::probe::Outcome;
-use super::prober::{Answer, Prober, Refusal, clear};
+use super::prober::{APART, Answer, Prober, Refusal};
 use super::ssl2::{self, Ssl2};
 use super::suites::{self, VersionSuites};
 use crate::model::tls::Order;
@@ -17,8 +18,6 @@ use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The four first hellos are judged within this time.
-const FIRST: Duration = Duration::from_secs(30);
 /// A whole handshake may take so long.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// SSLv3 to TLS 1.2, newest first.
@@ -58,7 +57,7 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Troubl
     let modern_first = modern_first(prober, &baseline).await;
     let older = async {
         let older = older_first(prober, &first).await;
-        Older::look(prober, older, matches!(modern_first, Answer::Yes(_))).await
+        Older::look(prober, older, &modern_first).await
     };
     let (older, modern, shown, ssl2) = tokio::join!(
         older,
@@ -87,66 +86,6 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Troubl
         alpn: shown.alpn,
         shown: shown.shown,
     })
-}
-
-/// The outcomes of the four first hellos, sent side by side.
-struct First {
-    baseline: Outcome,
-    tls10_offer: Offer,
-    tls10: Outcome,
-    ssl3_offer: Offer,
-    ssl3: Outcome,
-    ssl2: Outcome,
-}
-
-impl First {
-    async fn ask(prober: &Prober<'_>) -> Result<First, Trouble> {
-        let tls10_offer = suites::first_offer(prober, Version::Tls10).minimal();
-        let ssl3_offer = suites::first_offer(prober, Version::Ssl3);
-        let baseline = Offer::baseline();
-        let four = async {
-            tokio::join!(
-                prober.ask(&baseline, "first hello"),
-                prober.ask(&tls10_offer, "first hello"),
-                prober.ask(&ssl3_offer, "first hello"),
-                prober.ask_ssl2("first hello")
-            )
-        };
-        let Ok((baseline, tls10, ssl3, ssl2)) = tokio::time::timeout(FIRST, four).await else {
-            return Err(Trouble::new(Reason::TimedOut, "the first hellos were not answered within 30 s"));
-        };
-        let first = First { baseline, tls10_offer, tls10, ssl3_offer, ssl3, ssl2 };
-        match first.trouble() {
-            Some(trouble) => Err(trouble),
-            None => Ok(first),
-        }
-    }
-
-    /// Why this target cannot be looked at, if so.
-    fn trouble(&self) -> Option<Trouble> {
-        if matches!(self.baseline, Outcome::NoTransport(_) | Outcome::NotTls(_)) {
-            return Some(self.baseline.trouble());
-        }
-        let all = [&self.baseline, &self.tls10, &self.ssl3, &self.ssl2];
-        if all.iter().any(|outcome| outcome.is_tls()) {
-            return None;
-        }
-        let Trouble { reason, detail } = self.baseline.trouble();
-        let same = all.iter().all(|outcome| std::mem::discriminant(*outcome) == std::mem::discriminant(&self.baseline));
-        let detail = match same {
-            true => format!("{detail}, to each of four first hellos"),
-            false => format!("{detail}, and none of four first hellos was answered in TLS"),
-        };
-        Some(Trouble { reason, detail })
-    }
-
-    async fn settle_baseline(&self, prober: &Prober<'_>) -> Answer {
-        let offer = Offer::baseline();
-        match clear(&offer, &self.baseline) {
-            Some(answer) => answer,
-            None => prober.settle_from(&offer, self.baseline.clone(), "first hello").await,
-        }
-    }
 }
 
 /// The first answer about TLS 1.3: the baseline's, or one of its own.
@@ -266,8 +205,10 @@ async fn certificates(prober: &Prober<'_>, first: &Answer, server_name: &str) ->
                 result.shown = true;
                 result.alpn.push(alpn);
             }
-            // A server without a certificate of this kind says so by an alert.
-            Err(trouble) if trouble.reason == Reason::HandshakeRejected => refusals.push(trouble),
+            // A server without a certificate of this kind says so by an alert, or, some, by closing each time.
+            Err(trouble) if matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused) => {
+                refusals.push(trouble);
+            }
             Err(trouble) => result.unseen.push(trouble),
         }
     }
@@ -278,6 +219,16 @@ async fn certificates(prober: &Prober<'_>, first: &Answer, server_name: &str) ->
 }
 
 async fn certificate(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -> Result<String, Trouble> {
+    match handshake(prober, schemes, server_name).await {
+        Err(trouble) if trouble.reason == Reason::Refused => {
+            tokio::time::sleep(APART).await;
+            handshake(prober, schemes, server_name).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn handshake(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -> Result<String, Trouble> {
     if let Some(trouble) = prober.stopped() {
         return Err(trouble);
     }
@@ -312,7 +263,7 @@ struct Older {
 }
 
 impl Older {
-    async fn look(prober: &Prober<'_>, first: Vec<(Version, Answer)>, modern: bool) -> Older {
+    async fn look(prober: &Prober<'_>, first: Vec<(Version, Answer)>, modern: &Answer) -> Older {
         let versions: BTreeMap<Version, VersionSuites> =
             legacy(prober, first).await.into_iter().map(|suites| (suites.version, suites)).collect();
         // The loop over groups shows a choice from the accepted suites in another order, which may settle theirs.
@@ -328,7 +279,7 @@ impl Older {
         );
         let orders = others.into_iter().flatten().chain(order).collect();
         let group_order = match &groups {
-            Some(groups) if !modern => {
+            Some(groups) if !matches!(modern, Answer::Yes(_)) => {
                 let suites = legacy_groups::suites(&prober.ledger().accepted(groups.version)).0;
                 order::of_groups(prober, groups.version, &suites, &groups.found).await
             }
@@ -375,12 +326,17 @@ async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
 }
 
 /// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best.
-async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, modern: bool) -> Fact<String> {
+async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, modern: &Answer) -> Fact<String> {
     let ledger = prober.ledger();
     let mut older: Vec<Version> = versions.keys().copied().filter(|of| !ledger.accepted(*of).is_empty()).collect();
     older.reverse();
-    let Some(second) = older.get(if modern { 0 } else { 1 }).copied() else {
-        let open = versions.values().find_map(|version| version.trouble.as_ref());
+    let (newer, unknown) = match modern {
+        Answer::Yes(_) => (1, None),
+        Answer::No(_) => (0, None),
+        Answer::Unknown(trouble) => (0, Some(trouble)),
+    };
+    let Some(second) = older.get(1 - newer).copied() else {
+        let open = versions.values().find_map(|version| version.trouble.as_ref()).or(unknown);
         return match open {
             Some(trouble) => Fact::unknown(trouble.detail.clone()),
             None => Fact::Known("not-applicable".to_owned()),

@@ -5,26 +5,22 @@ use super::certificate::{self, Anchors, KeyFacts};
 use super::ledger::{Accepted, Ledger, Tally};
 use super::prime::{self, PrimeFacts};
 use super::prober::Refusal;
+use super::strength;
 use super::suites::{End, VersionSuites};
 use crate::catalogue::registry;
 use crate::model::tls::{
-    Certificates, Dh, DhParameters, Features, Group, Groups, Incomplete, Offered, Proof, Protocols, Suite, Suites,
+    Certificates, Dh, DhParameters, Group, Groups, Incomplete, Offered, Order, Proof, Protocols, Suite, Suites,
 };
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Strength of a key exchange with a shared key alone (a decision of the grade's).
-const PSK: u32 = 3_072;
-/// Strength of an export suite, whatever the certificate.
-const EXPORT: u32 = 512;
-
 /// What was seen of an address, and what is computed from it once.
 pub struct Facts {
-    look: Look,
-    ledger: Ledger,
-    keys: BTreeMap<String, KeyFacts>,
-    primes: BTreeMap<Vec<u8>, PrimeFacts>,
+    pub(super) look: Look,
+    pub(super) ledger: Ledger,
+    pub(super) keys: BTreeMap<String, KeyFacts>,
+    pub(super) primes: BTreeMap<Vec<u8>, PrimeFacts>,
 }
 
 /// Data of a kind, and why it may lack members.
@@ -77,7 +73,7 @@ impl Facts {
         (data, trouble)
     }
 
-    fn standing(&self, version: Version) -> Standing {
+    pub(super) fn standing(&self, version: Version) -> Standing {
         let known = match version {
             Version::Ssl2 => Some(&self.look.ssl2.version),
             _ => self.look.versions.get(&version),
@@ -104,9 +100,22 @@ impl Facts {
         }
     }
 
+    /// Why it is not known whether TLS 1.2 or older is offered, where none is known to be.
+    pub(super) fn open_older(&self) -> Option<Trouble> {
+        let older = [Version::Ssl3, Version::Tls10, Version::Tls11, Version::Tls12];
+        older.into_iter().find_map(|version| match self.standing(version) {
+            Standing::Unknown(trouble) => Some(trouble),
+            _ => None,
+        })
+    }
+
     fn sentinel(&self) -> Fact<String> {
         let word = match (self.standing(Version::Tls13), self.ledger.ride.sentinel) {
-            (Standing::Refused(_), _) | (Standing::Offered(_), Tally { yes: 0, no: 0 }) => "not-applicable",
+            (Standing::Refused(_), _) => "not-applicable",
+            (Standing::Offered(_), Tally { yes: 0, no: 0 }) => match self.open_older() {
+                Some(trouble) => return Fact::unknown(trouble.detail),
+                None => "not-applicable",
+            },
             (Standing::Unknown(trouble), _) => return Fact::unknown(trouble.detail),
             (Standing::Offered(_), Tally { no: 0, .. }) => "yes",
             (Standing::Offered(_), _) => "no",
@@ -131,7 +140,22 @@ impl Facts {
             suites.extend(of_version);
         }
         let (incomplete, trouble) = self.incomplete(|version| version.trouble.clone());
-        (Suites { suites, order: self.look.orders.clone(), incomplete }, trouble)
+        (Suites { suites, order: self.orders(), incomplete }, trouble)
+    }
+
+    /// The orders, oldest version first. In SSLv2 the client chooses, by its rules.
+    fn orders(&self) -> Vec<Order> {
+        let kinds: Vec<&Accepted> =
+            self.ledger.suites.iter().filter(|accepted| accepted.version == Version::Ssl2).collect();
+        let ssl2 = (!kinds.is_empty()).then(|| Order {
+            protocol: Version::Ssl2.name().to_owned(),
+            preference: Fact::Known(if kinds.len() == 1 { "single" } else { "client" }.to_owned()),
+            ids: kinds.iter().map(|accepted| format!("0x{:06X}", accepted.suite)).collect(),
+            chacha_priority: Fact::Known("not-applicable".to_owned()),
+        });
+        let mut orders: Vec<Order> = ssl2.into_iter().chain(self.look.orders.iter().cloned()).collect();
+        orders.sort_by_key(|order| Version::from_name(&order.protocol));
+        orders
     }
 
     fn incomplete(&self, why: impl Fn(&VersionSuites) -> Option<Trouble>) -> (Vec<Incomplete>, Option<Trouble>) {
@@ -160,7 +184,7 @@ impl Facts {
             auth: row.auth.clone(),
             enc: row.enc.clone(),
             bits: row.bits,
-            block_bits: block_bits(&row.enc),
+            block_bits: strength::block_bits(&row.enc),
             mac: row.mac.clone(),
             pfs: row.pfs,
             aead: row.aead,
@@ -169,72 +193,6 @@ impl Facts {
             strength: self.strength(accepted, row),
             group: self.group_name(accepted),
         }
-    }
-
-    fn group_name(&self, accepted: &Accepted) -> String {
-        if let Some(group) = self.group_of(accepted) {
-            return registry::group(group).map_or_else(|| format!("0x{group:04X}"), |row| row.name.clone());
-        }
-        let smallest = self
-            .ledger
-            .fields
-            .iter()
-            .filter(|field| u32::from(field.suite) == accepted.suite && field.version == accepted.version);
-        let smallest = smallest.filter_map(|field| self.primes.get(&field.p)).min_by_key(|facts| facts.bits);
-        match smallest {
-            Some(facts) if !facts.known.is_empty() => facts.known.clone(),
-            Some(facts) => format!("dh-{}", facts.bits),
-            None => String::new(),
-        }
-    }
-
-    /// The group that the server chose when all were offered. In TLS 1.3 that is the first answer's, whatever suite
-    /// it came with: later ones lacked it.
-    fn group_of(&self, accepted: &Accepted) -> Option<u16> {
-        match (accepted.version, &self.look.modern) {
-            (Version::Tls13, Some(modern)) => modern.groups.accepted.first().copied(),
-            _ => accepted.group,
-        }
-    }
-
-    /// Strength in RSA-equivalent bits (tls-grade 2.2).
-    fn strength(&self, accepted: &Accepted, row: &registry::Suite) -> Fact<u32> {
-        if row.export {
-            return Fact::Known(EXPORT);
-        }
-        let group = || -> Fact<u32> {
-            match self.group_of(accepted).and_then(registry::group) {
-                Some(row) if row.rsa_equiv_bits > 0 => Fact::Known(row.rsa_equiv_bits),
-                _ => Fact::unknown("the group was not seen"),
-            }
-        };
-        let field = || accepted.field_bits.map_or_else(|| Fact::unknown("no parameters were seen"), Fact::Known);
-        match (row.kx.as_str(), row.auth.as_str()) {
-            ("NULL", _) => Fact::Known(0),
-            ("any", _) => least(group(), self.key(accepted)),
-            ("ECDHE", "anon") => group(),
-            ("DHE", "anon") => field(),
-            ("ECDHE", "PSK") => least(group(), Fact::Known(PSK)),
-            ("DHE", "PSK") => least(field(), Fact::Known(PSK)),
-            ("PSK", _) => Fact::Known(PSK),
-            ("ECDHE", _) => least(group(), self.key(accepted)),
-            ("DHE", _) => least(field(), self.key(accepted)),
-            ("RSA" | "DH" | "ECDH" | "GOST" | "ECC-SM2", _) => self.key(accepted),
-            (other, _) => Fact::unknown(format!("no rule for the strength of the key exchange {other}")),
-        }
-    }
-
-    /// The strength of the certificate's key; of the weakest one in TLS 1.3, where it does not come with the suite.
-    fn key(&self, accepted: &Accepted) -> Fact<u32> {
-        let strength = match (accepted.version, &accepted.leaf) {
-            (Version::Tls13, _) => {
-                let modern = self.ledger.chains.iter().filter(|(_, chain)| chain.versions.contains(&Version::Tls13));
-                modern.map(|(id, _)| self.keys.get(id).map(|key| key.strength)).min().flatten()
-            }
-            (_, Some(leaf)) => self.keys.get(leaf).map(|key| key.strength),
-            (_, None) => None,
-        };
-        strength.map_or_else(|| Fact::unknown("the key of the certificate was not seen"), Fact::Known)
     }
 
     /// `tls.groups`.
@@ -266,11 +224,9 @@ impl Facts {
                 End::Refused(_) => None,
             })
             .collect();
-        // A version that may be offered may have groups of its own.
-        let open = Version::ALL.into_iter().filter_map(|version| match self.standing(version) {
-            Standing::Unknown(trouble) if version > Version::Ssl3 => Some((version, trouble)),
-            _ => None,
-        });
+        // A version whose suites are not all known may have groups of its own.
+        let open = self.look.versions.values().filter(|suites| suites.version > Version::Ssl3);
+        let open = open.filter_map(|suites| Some((suites.version, suites.trouble.clone()?)));
         let cut: Vec<(Version, Trouble)> = cut.into_iter().chain(open).collect();
         let trouble = cut.first().map(|(_, trouble)| trouble.clone());
         let incomplete = cut
@@ -337,105 +293,19 @@ impl Facts {
             server_name: server_name.to_owned(),
             anchors: anchors.label(),
         };
-        let trouble = self.look.unseen.first().cloned().or(lacking).or_else(|| self.protocols().1);
+        let trouble = self.look.unseen.first().cloned().or(lacking).or_else(|| self.suites().1);
         (data, trouble)
-    }
-
-    /// `tls.features`.
-    pub fn features(&self) -> Data<Features> {
-        let legacy =
-            self.ledger.versions().into_iter().any(|version| Version::Ssl2 < version && version < Version::Tls13);
-        let ride = &self.ledger.ride;
-        let word = |tally: Tally| match (legacy, tally) {
-            (false, _) => Fact::Known("not-applicable".to_owned()),
-            (true, Tally { yes: 0, no: 0 }) => Fact::unknown("no full hello was answered"),
-            (true, Tally { yes: 0, .. }) => Fact::Known("no".to_owned()),
-            (true, _) => Fact::Known("yes".to_owned()),
-        };
-        // The one bad answer counts here: a machine that lacks it can be reached.
-        let renegotiation = match (legacy, ride.renegotiation) {
-            (true, Tally { yes, no }) if yes > 0 && no > 0 => Fact::unknown("inconsistent answers"),
-            (_, tally) => word(tally),
-        };
-        let modern = self.look.modern.is_some();
-        let only_modern = || "with TLS 1.3 it is encrypted, and was not read";
-        let flag = |tally: Tally| match tally {
-            Tally { yes: 0, no: 0 } => Fact::unknown(only_modern()),
-            Tally { yes, .. } => Fact::Known(yes > 0),
-        };
-        let cbc = legacy && (ride.encrypt_then_mac.yes + ride.encrypt_then_mac.no > 0 || self.has_cbc());
-        let data = Features {
-            legacy_handshake: legacy,
-            secure_renegotiation: renegotiation,
-            extended_master_secret: word(ride.master_secret),
-            encrypt_then_mac: if cbc { word(ride.encrypt_then_mac) } else { Fact::Known("not-applicable".to_owned()) },
-            session_tickets: word(ride.tickets),
-            session_id: word(ride.session_id),
-            heartbeat: word(ride.heartbeat),
-            compression: match (legacy, ride.compression) {
-                (true, Tally { yes: 0, no: 0 }) => Fact::unknown("compression was not offered"),
-                (true, Tally { yes, .. }) if yes > 0 => Fact::Known("deflate".to_owned()),
-                _ => Fact::Known("none".to_owned()),
-            },
-            alpn: self.alpn(),
-            ocsp_stapling: self.stapling(),
-            sct_extension: flag(ride.sct),
-            client_certificate: flag(ride.request),
-        };
-        let trouble = if legacy || modern { None } else { self.protocols().1 };
-        (data, trouble)
-    }
-
-    fn has_cbc(&self) -> bool {
-        let cbc = |accepted: &Accepted| {
-            accepted.version > Version::Ssl3
-                && registry::suite(accepted.suite, false).is_some_and(|row| row.enc.ends_with("-CBC"))
-        };
-        self.ledger.suites.iter().any(cbc)
-    }
-
-    fn alpn(&self) -> Fact<String> {
-        let words: BTreeSet<&String> = self.look.alpn.iter().chain(&self.ledger.ride.alpn).collect();
-        match words.iter().find(|word| !word.is_empty()) {
-            Some(word) => Fact::Known((**word).clone()),
-            None if words.is_empty() => Fact::unknown("no hello with application protocols was answered"),
-            None => Fact::Known("none".to_owned()),
-        }
-    }
-
-    fn stapling(&self) -> Fact<String> {
-        let stapled = self.ledger.chains.values().any(|chain| chain.staple.is_some());
-        match (stapled, self.ledger.ride.staple.no > 0 || self.look.shown) {
-            (true, _) => Fact::Known("yes".to_owned()),
-            (false, true) => Fact::Known("no".to_owned()),
-            (false, false) => Fact::unknown("no certificate was served to a hello that asked for a staple"),
-        }
     }
 }
 
 /// What is known of a version.
-enum Standing {
+pub(super) enum Standing {
+    /// Offered, and what shows it.
     Offered(String),
+    /// Refused.
     Refused(Refusal),
+    /// Neither is known.
     Unknown(Trouble),
-}
-
-fn least(one: Fact<u32>, other: Fact<u32>) -> Fact<u32> {
-    match (one, other) {
-        (Fact::Known(one), Fact::Known(other)) => Fact::Known(one.min(other)),
-        (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Fact::Unknown(why),
-    }
-}
-
-/// Block size in bits; 0 for stream ciphers and authenticated encryption. GOST 28147 and Magma have blocks of 64
-/// bits in every mode.
-fn block_bits(enc: &str) -> u32 {
-    const SHORT: [&str; 7] = ["3DES", "DES", "IDEA", "RC2", "GOST28147", "MAGMA", "SKIPJACK"];
-    match enc {
-        _ if SHORT.iter().any(|name| enc.starts_with(name)) => 64,
-        _ if enc.ends_with("-CBC") => 128,
-        _ => 0,
-    }
 }
 
 fn unregistered(accepted: &Accepted, id: String) -> Suite {
@@ -475,25 +345,6 @@ pub fn curve_group(curve: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blocks_of_64_bits_are_told_from_others() {
-        for enc in ["3DES-CBC", "DES-CBC", "DES40-CBC", "IDEA-CBC", "RC2-CBC", "GOST28147-CNT", "MAGMA-MGM"] {
-            assert_eq!(block_bits(enc), 64, "{enc}");
-        }
-        for enc in ["AES-CBC", "CAMELLIA-CBC", "SEED-CBC"] {
-            assert_eq!(block_bits(enc), 128, "{enc}");
-        }
-        for enc in ["AES-GCM", "CHACHA20-POLY1305", "RC4", "NULL", "AES-CCM-8"] {
-            assert_eq!(block_bits(enc), 0, "{enc}");
-        }
-    }
-
-    #[test]
-    fn the_weaker_half_decides_and_an_unknown_half_spoils() {
-        assert_eq!(least(Fact::Known(3072), Fact::Known(2048)), Fact::Known(2048));
-        assert!(least(Fact::Known(3072), Fact::unknown("no")).known().is_none());
-    }
 
     #[test]
     fn curves_have_groups() {

@@ -3,6 +3,8 @@
 mod address;
 pub mod certificate;
 mod facts;
+mod features;
+mod first;
 pub mod handshake;
 mod ledger;
 mod legacy_groups;
@@ -14,6 +16,7 @@ pub mod prime;
 mod probe;
 mod prober;
 mod ssl2;
+mod strength;
 mod suites;
 mod upgrade;
 

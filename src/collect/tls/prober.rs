@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The time between two tries of the same probe.
-const APART: Duration = Duration::from_secs(1);
+pub const APART: Duration = Duration::from_secs(1);
 /// The waits before a control probe that failed is tried again.
 const BACK_OFF: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30)];
 /// Exchanges kept of an address.

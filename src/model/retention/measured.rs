@@ -18,7 +18,7 @@ pub struct Retention {
     /// The server's version.
     pub server_version: Fact<String>,
     /// The version of the time zone database.
-    pub tz_version: String,
+    pub tz_version: Fact<String>,
 }
 
 /// What was counted of one data set.
@@ -51,7 +51,7 @@ pub struct Measured {
     /// The count stopped at its limit, or a sample gave it: there are at least so many.
     pub capped: bool,
     /// `medium`, `high` or `critical`: what a violation weighs by the categories and the oldest row.
-    pub severity: Fact<String>,
+    pub severity: String,
     /// What the sample gave; no member says anything where no sample was drawn.
     pub sampled: Sampled,
     /// The sample was clean and its bound is one that the schedule accepts.

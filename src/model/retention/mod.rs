@@ -15,7 +15,7 @@ pub use expression::{Dialect, Expression, ExpressionError};
 pub use measured::{BackupFacts, HoldFacts, Inventory, Measured, Retention, Sampled, Sentinel, Strategy, TableFacts};
 pub use period::{Grace, Period, PeriodError};
 pub use schedule::{
-    Action, Anchor, Copy, CopyKind, DataSet, Exemption, Hold, Mechanism, Object, Schedule, StrategyWish,
+    Action, Anchor, Copy, CopyKind, DataSet, Exemption, Hold, Mechanism, Object, Schedule, Scope, StrategyWish,
 };
 pub use timestamp::{Bound, TimestampType};
 pub use word::{Category, Delay, Slug, Zone};

@@ -62,7 +62,7 @@ fn any_data(kind: &str) -> impl Strategy<Value = Map<String, Value>> + use<> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_evidence_makes_the_engine_panic_or_lose_a_check(

@@ -1,8 +1,10 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
+pub mod desk;
 pub mod estate;
 pub mod postgres;
 pub mod proxy;
+pub mod tls;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -138,7 +138,12 @@ fn data_privacy_framework(mechanism: &Mechanism, case: &Case<'_>) -> [Option<boo
         Some(DpfStatus::Unknown) | None => None,
     };
     let renewed = mechanism.dpf_next_certification_due.is_none_or(|due| due >= case.as_of);
-    let staff = if case.human_resources { mechanism.dpf_covers_hr } else { Some(true) };
+    let staff = match case.human_resources {
+        Some(false) => Some(true),
+        Some(true) => mechanism.dpf_covers_hr,
+        // Whose data is sent is not recorded: only a certification that covers staff is enough.
+        None => mechanism.dpf_covers_hr.filter(|covers| *covers),
+    };
     [status, Some(renewed), staff, is_freshly_checked(mechanism, case.as_of).then_some(true)]
 }
 

@@ -58,8 +58,8 @@ pub struct Case<'a> {
     pub as_of: Date,
     /// Months that a transfer impact assessment counts.
     pub tia_max_months: u32,
-    /// Whether data of our employees or candidates is sent.
-    pub human_resources: bool,
+    /// Whether data of our employees or candidates is sent, where that is recorded.
+    pub human_resources: Option<bool>,
 }
 
 /// What this mechanism is worth for this transfer on this day.

@@ -18,7 +18,7 @@ struct Vector {
 
 fn judge(as_of: &str, transfer: serde_json::Value, mechanism: serde_json::Value) -> Verdict {
     let law = Law::load().unwrap();
-    let case = Case { law: &law, as_of: as_of.parse().unwrap(), tia_max_months: 24, human_resources: false };
+    let case = Case { law: &law, as_of: as_of.parse().unwrap(), tia_max_months: 24, human_resources: Some(false) };
     eval(&serde_json::from_value(mechanism).unwrap(), &serde_json::from_value(transfer).unwrap(), &case)
 }
 
@@ -29,7 +29,7 @@ fn vectors() {
     let vectors: Vec<Vector> = serde_json::from_str(text).unwrap();
     assert_eq!(vectors.len(), 59);
     for vector in vectors {
-        let case = Case { law: &law, as_of: vector.as_of, tia_max_months: 24, human_resources: false };
+        let case = Case { law: &law, as_of: vector.as_of, tia_max_months: 24, human_resources: Some(false) };
         let seen = eval(&vector.mechanism, &vector.transfer, &case);
         assert_eq!((seen.standing.word(), &seen.why), (vector.expect.as_str(), &vector.why), "{}", vector.id);
     }
@@ -68,7 +68,7 @@ fn a_listing_of_the_ended_programme_names_its_end() {
 fn data_of_staff_needs_a_certification_that_covers_it() {
     let law = Law::load().unwrap();
     let day = "2026-11-23".parse().unwrap();
-    let case = Case { law: &law, as_of: day, tia_max_months: 24, human_resources: true };
+    let case = Case { law: &law, as_of: day, tia_max_months: 24, human_resources: Some(true) };
     let transfer = serde_json::from_value(json!({"regime": "eu", "to_country": "US"})).unwrap();
     for (covers, standing) in
         [(Some(true), Standing::Valid), (Some(false), Standing::Invalid), (None, Standing::Unknown)]

@@ -166,7 +166,7 @@ impl Entry<'_> {
             law: self.situation.law,
             as_of: self.situation.as_of,
             tia_max_months: self.situation.policy.tia_max_months,
-            human_resources: subjects.is_some_and(|subjects| staff.iter().any(|staff| subjects.contains(staff))),
+            human_resources: subjects.map(|subjects| staff.iter().any(|staff| subjects.contains(staff))),
         }
     }
 

@@ -270,6 +270,9 @@ fn the_framework_of_today_is_checked() {
     };
     assert_end(dpf(json!({})), "vendor.transfer.dpf", Some((Pass, Critical)));
     assert_end(dpf(json!({})), "vendor.transfer.dpf_fallback", Some((Info, Severity::Info)));
+    let mut nobody = dpf(json!({}));
+    nobody["subject_categories"] = json!(null);
+    assert_end(nobody, "vendor.transfer.dpf", Some((Unknown, Critical)));
     assert_end(dpf(json!({"dpf_status": "withdrawn"})), "vendor.transfer.dpf", Some((Fail, Critical)));
     let stale = dpf(json!({"dpf_checked_on": "2025-11-23"}));
     assert_end(stale.clone(), "vendor.transfer.dpf_unchecked", Some((Unknown, High)));
@@ -396,4 +399,100 @@ fn thousands_of_vendors_take_linear_time_and_give_the_same_bytes() {
     assert!(many < few * 50 + std::time::Duration::from_millis(200), "{few:?} {many:?}");
     let bytes = |rows: &[Row]| serde_json::to_string(rows).unwrap();
     assert_eq!(bytes(&run(&small).1), bytes(&warm));
+}
+
+/// Every path of a value: names of fields and numbers of members.
+fn paths(value: &Value) -> Vec<String> {
+    let below = |step: String, value: &Value| {
+        let deeper = paths(value).into_iter().map(|path| format!("{step}{path}")).collect::<Vec<_>>();
+        std::iter::once(step.clone()).chain(deeper).collect::<Vec<_>>()
+    };
+    match value {
+        Value::Object(map) => map.iter().flat_map(|(name, value)| below(format!("/{name}"), value)).collect(),
+        Value::Array(list) => list.iter().enumerate().flat_map(|(n, value)| below(format!("/{n}"), value)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn without(value: &Value, path: &str) -> Value {
+    let mut value = value.clone();
+    let (parent, last) = path.rsplit_once('/').unwrap();
+    match value.pointer_mut(parent) {
+        Some(Value::Object(map)) => drop(map.remove(last)),
+        Some(Value::Array(list)) => drop(list.remove(last.parse().unwrap())),
+        other => panic!("{other:?}"),
+    }
+    value
+}
+
+/// What coverage of agreements and transfers does not rest on in the example: fields of other rules, members whose
+/// loss only narrows what is asked, and the two mechanisms of which either carries the transfer.
+const IDLE: &[&str] = &[
+    "/organisation/exporter_regimes/",
+    "/vendors/0/breach_notice_hours",
+    "/vendors/0/certifications",
+    "/vendors/0/contacts",
+    "/vendors/0/criticality",
+    "/vendors/0/data_categories/",
+    "/vendors/0/domains",
+    "/vendors/0/dpa/authorisation",
+    "/vendors/0/dpa/terms_version",
+    "/vendors/0/exceptions",
+    "/vendors/0/exit",
+    "/vendors/0/locations/0/purpose",
+    "/vendors/0/name",
+    "/vendors/0/notes",
+    "/vendors/0/onward_transfers",
+    "/vendors/0/owner",
+    "/vendors/0/pentest",
+    "/vendors/0/records_estimate",
+    "/vendors/0/security_review",
+    "/vendors/0/service",
+    "/vendors/0/subject_categories",
+    "/vendors/0/subprocessor",
+    "/vendors/0/transfers/0/exporter_role",
+    "/vendors/0/transfers/0/from_country",
+    "/vendors/0/transfers/0/importer_role",
+    "/vendors/0/transfers/0/mechanisms/",
+    "/vendors/0/transfers/1/exporter_role",
+    "/vendors/0/transfers/1/from_country",
+    "/vendors/0/transfers/1/importer_role",
+    "/vendors/0/transfers/1/mechanisms/0/conditions",
+    "/vendors/0/transfers/1/mechanisms/0/tia/measures",
+    "/vendors/0/transfers/2/from_country",
+    "/vendors/0/transfers/2/mechanisms/0/conditions",
+    "/vendors/0/transfers/2/mechanisms/0/tia/measures",
+];
+
+#[test]
+fn what_is_left_out_never_covers() {
+    let example: Value = serde_json::to_value(
+        crate::yaml::read::<Register>("register.yaml", include_str!("../../../../tests/vectors/register.yaml"))
+            .unwrap(),
+    )
+    .unwrap();
+    let mut base =
+        json!({"organisation": {"exporter_regimes": ["eu", "uk", "ch"]}, "vendors": [example["vendors"][0]]});
+    base["vendors"][0]["locations"] = json!([{"country": "US", "purpose": "storage"}]);
+    let base: Register = serde_json::from_value(base).unwrap();
+    let base = crate::collect::register::observe("register", Some(&base), jiff::Timestamp::UNIX_EPOCH);
+    let base = Value::Object(base.data);
+    let (law, policy) = (law(), defaults());
+    let states = |value: &Value| {
+        let register: Register = serde_json::from_value(value.clone()).ok()?;
+        let as_of = "2026-11-25".parse().unwrap();
+        let situation = Situation { law: &law, policy: &policy, organisation: &register.organisation, as_of };
+        let (rows, law_notes) = judge(&register, &situation);
+        let rules = Rules { as_of, law_data_version: String::new(), law_notes, policy_overrides: Vec::new(), rows };
+        Some(crate::check::derive::coverage::measure(&register, &rules).vendors.first()?.overall)
+    };
+    use crate::model::register::coverage::CoverageState::Covered;
+    assert_eq!(states(&base), Some(Covered));
+    let mut asked = 0;
+    for path in paths(&base) {
+        let idle = IDLE.iter().any(|idle| path.starts_with(idle));
+        asked += usize::from(!idle);
+        assert!(idle || states(&without(&base, &path)) != Some(Covered), "covered without {path}");
+    }
+    assert!(asked > 45, "{asked}");
 }

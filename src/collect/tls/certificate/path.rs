@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Most certificates on a path, anchors not counted.
 const LENGTH: usize = 10;
 /// Most signatures that are verified for one leaf.
-const SIGNATURES: usize = 256;
+const SIGNATURES: usize = 128;
 /// Most certificates that are visited for one leaf.
 const STEPS: usize = 4096;
 /// Most paths that are kept.

@@ -13,7 +13,7 @@ use num_bigint::BigUint;
 /// Largest RSA modulus that is computed with.
 const MODULUS_BITS: u32 = 16384;
 /// Largest RSA exponent that is computed with; real ones have 17 bits.
-const EXPONENT_BITS: u32 = 64;
+const EXPONENT_BITS: u32 = 32;
 
 /// Whether a signature is genuine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,10 +239,12 @@ fn rsa(scheme: Scheme, key: &Key, message: &[u8], signature: &[u8]) -> Outcome {
 fn open(signature: &[u8], modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
     let n = BigUint::from_bytes_be(modulus);
     let s = BigUint::from_bytes_be(signature);
-    if n.bits() < 2 || s >= n {
+    let e = BigUint::from_bytes_be(exponent);
+    // With an exponent of 1 anybody can sign, and an even modulus or exponent is no RSA.
+    if s >= n || !n.bit(0) || !e.bit(0) || e.bits() < 2 {
         return None;
     }
-    let bytes = s.modpow(&BigUint::from_bytes_be(exponent), &n).to_bytes_be();
+    let bytes = s.modpow(&e, &n).to_bytes_be();
     let mut encoded = vec![0; modulus.len().checked_sub(bytes.len())?];
     encoded.extend(bytes);
     Some(encoded)
@@ -350,7 +352,10 @@ mod tests {
 
     #[test]
     fn absurd_keys_are_refused() {
-        assert!(open(&[1], &[1], &[3]).is_none());
+        assert!(open(&[1], &[1], &[3]).is_none() && open(&[1], &[9], &[3]).is_some());
+        assert!(
+            open(&[1], &[9], &[1]).is_none() && open(&[1], &[9], &[2]).is_none() && open(&[1], &[8], &[3]).is_none()
+        );
         assert!(open(&[0], &[], &[3]).is_none());
         assert!(!pss_fits(Hash::Sha256, 0, b"", &[]));
         assert!(!pss_fits(Hash::Sha256, 9, b"", &[0, 0]));

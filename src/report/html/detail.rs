@@ -1,0 +1,90 @@
+//! The details of each target: what was seen, as grids, ladders, steps and axes with their numbers.
+
+mod database;
+mod endpoint;
+mod register;
+
+use crate::model::{Assessment, CheckResult, Target};
+use crate::report::summary::{Counts, Facts, Mark, Marks};
+use serde::Serialize;
+
+/// Results of one target that are listed; the record has all.
+const MAX_ROWS: usize = 60;
+
+/// One target.
+#[derive(Serialize)]
+pub struct Detail {
+    anchor: String,
+    id: String,
+    kind: &'static str,
+    address: String,
+    owner: String,
+    environment: String,
+    declared: String,
+    counts: Counts,
+    total: usize,
+    rows: Vec<Row>,
+    more: usize,
+    passed: Vec<String>,
+    parts: Vec<endpoint::Part>,
+    database: Option<database::Database>,
+    retention: Vec<database::Axis>,
+    register: Option<register::Vendors>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    mark: Mark,
+    check: String,
+    place: String,
+    reason: String,
+}
+
+/// What is shown of a target.
+pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks) -> Detail {
+    let results: Vec<&CheckResult> = assessment.results.iter().filter(|result| result.target == target.id).collect();
+    let counts = marks.count(results.iter().copied());
+    let mut rows: Vec<Row> =
+        results.iter().map(|result| row(result, marks)).filter(|row| row.mark != Mark::Pass).collect();
+    rows.sort_by_key(|row| row.mark);
+    let mut passed: Vec<String> =
+        results.iter().filter(|result| marks.of(result) == Mark::Pass).map(|result| result.check.clone()).collect();
+    passed.dedup();
+    let more = rows.len().saturating_sub(MAX_ROWS);
+    rows.truncate(MAX_ROWS);
+    let here = assessment.observations.iter().filter(|seen| seen.target == target.id);
+    let mut names: Vec<&str> = here.map(|seen| seen.part.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let facts = |part: &str| Facts { assessment, target: &target.id, part: part.to_owned() };
+    let parts: Vec<_> = names.iter().filter_map(|part| endpoint::part(&facts(part))).collect();
+    Detail {
+        anchor: format!("t-{n}"),
+        id: target.id.clone(),
+        kind: target.kind.word(),
+        address: target.address.clone(),
+        owner: target.owner.clone().unwrap_or_default(),
+        environment: target.environment.clone().unwrap_or_default(),
+        declared: target.declared.as_ref().map(|place| format!("{}:{}", place.file, place.line)).unwrap_or_default(),
+        counts,
+        total: counts.total(),
+        rows,
+        more,
+        passed,
+        parts: endpoint::without_repeats(parts),
+        database: names.iter().find_map(|part| database::database(&facts(part), &target.id, assessment)),
+        retention: names.iter().flat_map(|part| database::axes(&facts(part))).collect(),
+        register: names.iter().find_map(|part| register::vendors(&facts(part))),
+    }
+}
+
+fn row(result: &CheckResult, marks: &Marks) -> Row {
+    let place = [result.part.as_str(), result.item.as_str()];
+    let place: Vec<&str> = place.into_iter().filter(|word| !word.is_empty()).collect();
+    Row {
+        mark: marks.of(result),
+        check: result.check.clone(),
+        place: place.join(" · "),
+        reason: crate::report::text::clip(&result.reason, 300).into_owned(),
+    }
+}

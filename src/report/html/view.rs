@@ -1,0 +1,468 @@
+//! What the page shows, as plain values: the template lays it out and decides nothing.
+
+use super::detail::{Detail, detail};
+use super::matrix::{Matrix, matrices};
+use crate::finding::WAIVERS;
+use crate::model::{Assessment, Check, Finding, FindingState, Gate, Severity, Verdict, digest};
+use crate::report::summary::{Counts, Mark, Marks, Summary, by_target, grade_words};
+use crate::report::text::{clip, counted, value};
+use crate::report::{Context, controls_of_checks};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Findings of one check that are shown; the record has all.
+const MAX_ROWS: usize = 150;
+/// Blocks of a status bar that are drawn one by one; a longer bar is drawn by shares.
+const MAX_BLOCKS: usize = 44;
+
+/// The whole page.
+#[derive(Serialize)]
+pub struct Page {
+    cover: Cover,
+    blind_spots: Vec<Blind>,
+    glance: Vec<Glance>,
+    matrices: Vec<Matrix>,
+    findings: Vec<Card>,
+    details: Vec<Detail>,
+    method: Method,
+    evidence: Vec<Record>,
+}
+
+#[derive(Serialize)]
+struct Cover {
+    organisation: String,
+    scope: String,
+    instant: String,
+    started: String,
+    verdict: &'static str,
+    gate: &'static str,
+    reason: String,
+    exit: u8,
+    judged: usize,
+    total: usize,
+    counts: Counts,
+    run: String,
+    trigger: String,
+    principal: String,
+    host: String,
+    tool: String,
+    record: String,
+    config: String,
+    catalogue: String,
+    notes: Vec<String>,
+    interrupted: bool,
+}
+
+#[derive(Serialize)]
+struct Blind {
+    target: String,
+    part: String,
+    reason: String,
+    remedy: String,
+    checks: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Glance {
+    anchor: String,
+    id: String,
+    kind: &'static str,
+    address: String,
+    owner: String,
+    ring: Option<Ring>,
+    blocks: Blocks,
+    oldest: String,
+    days_left: Option<i64>,
+}
+
+/// A grade as a letter in a ring, whose arc is the score.
+#[derive(Serialize)]
+pub struct Ring {
+    /// The letter, or a question mark.
+    pub letter: String,
+    /// 0 to 100.
+    pub score: f64,
+    /// The letter in words.
+    pub words: String,
+    /// What limits it.
+    pub why: String,
+}
+
+/// A bar of status blocks.
+#[derive(Serialize)]
+struct Blocks {
+    counts: Counts,
+    total: usize,
+    width: f64,
+    shapes: Vec<Shape>,
+}
+
+/// The blocks of one status, as one path: the height tells the status apart without colour.
+#[derive(Serialize)]
+struct Shape {
+    mark: Mark,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Card {
+    check: String,
+    title: String,
+    severity: &'static str,
+    waived: bool,
+    open: usize,
+    total: usize,
+    controls: Vec<String>,
+    rows: Vec<Row>,
+    more: usize,
+    why: String,
+    audit: String,
+    remediation: String,
+    references: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    anchor: String,
+    severity: &'static str,
+    target: String,
+    part: String,
+    item: String,
+    reason: String,
+    expected: String,
+    actual: String,
+    since: String,
+    waiver: String,
+    evidence: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Method {
+    population: Vec<(String, usize)>,
+    fail_on: &'static str,
+    min_coverage: u8,
+    allowances: Vec<String>,
+    waivers: Vec<String>,
+    relaxed: Vec<String>,
+    checks: Vec<Ran>,
+}
+
+#[derive(Serialize)]
+struct Ran {
+    id: String,
+    version: String,
+    title: String,
+    results: usize,
+    limits: String,
+}
+
+#[derive(Serialize)]
+struct Record {
+    id: String,
+    kind: String,
+    target: String,
+    part: String,
+    method: String,
+    status: String,
+    collected: String,
+    bytes: usize,
+}
+
+/// Everything that the page shows.
+pub fn page(assessment: &Assessment, verdict: &Verdict, context: &Context<'_>, record: String) -> Page {
+    let marks = Marks::new(assessment);
+    Page {
+        cover: cover(assessment, verdict, &marks, record),
+        blind_spots: assessment.blind_spots.iter().map(blind).collect(),
+        glance: glance(assessment, &marks),
+        matrices: matrices(assessment, &marks),
+        findings: cards(assessment, context),
+        details: assessment
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(n, target)| detail(assessment, target, n, &marks))
+            .collect(),
+        method: method(assessment, context),
+        evidence: assessment.observations.iter().map(evidence).collect(),
+    }
+}
+
+/// The anchor of a finding's row.
+pub fn anchor(fingerprint: &str) -> String {
+    format!("f-{}", fingerprint.get(..16).unwrap_or(fingerprint))
+}
+
+/// `2026-11-23 13:40 UTC`.
+fn moment(instant: jiff::Timestamp) -> String {
+    instant.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn cover(assessment: &Assessment, verdict: &Verdict, marks: &Marks, record: String) -> Cover {
+    let run = &assessment.run;
+    let counts = marks.count(assessment.results.iter());
+    Cover {
+        organisation: run.organisation.clone().unwrap_or_default(),
+        scope: scope(assessment),
+        instant: moment(run.ended),
+        started: moment(run.started),
+        verdict: match verdict.gate {
+            Gate::Passed => "Passed",
+            Gate::Failed => "Failed",
+            Gate::Inconclusive => "Inconclusive",
+            Gate::Waived => "Only waived failures",
+            Gate::Interrupted => "Interrupted",
+        },
+        gate: verdict.gate.word(),
+        reason: verdict.reason.clone(),
+        exit: verdict.exit,
+        judged: counts.total() - counts.open,
+        total: counts.total(),
+        counts,
+        run: run.id.clone(),
+        trigger: run.trigger.clone(),
+        principal: run.principal.clone(),
+        host: run.host.clone(),
+        tool: format!("{} {}", run.tool.name, run.tool.version),
+        record,
+        config: run.config_digest.clone(),
+        catalogue: assessment.catalogue_digest.clone(),
+        notes: verdict.notes.clone(),
+        interrupted: run.interrupted,
+    }
+}
+
+fn population(assessment: &Assessment) -> Vec<(String, usize)> {
+    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
+    assessment.targets.iter().for_each(|target| *kinds.entry(target.kind).or_default() += 1);
+    kinds.into_iter().map(|(kind, n)| (kind.word().to_owned(), n)).collect()
+}
+
+fn scope(assessment: &Assessment) -> String {
+    let kinds: Vec<String> = population(assessment)
+        .into_iter()
+        .map(|(kind, n)| match kind.as_str() {
+            "objects" => counted(n, "object store", "object stores"),
+            kind => counted(n, kind, &format!("{kind}s")),
+        })
+        .collect();
+    let kinds = match kinds.as_slice() {
+        [] => "no target".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    };
+    let mut checks: Vec<&str> = assessment.results.iter().map(|result| result.check.as_str()).collect();
+    checks.sort_unstable();
+    checks.dedup();
+    let checks = counted(checks.len(), "check", "checks");
+    format!("{kinds}, judged by {checks} with {}.", counted(assessment.results.len(), "result", "results"))
+}
+
+fn blind(spot: &crate::model::BlindSpot) -> Blind {
+    let crate::model::BlindSpot { target, part, reason, checks, remedy, .. } = spot.clone();
+    let reason = clip(&reason, 500).into_owned();
+    Blind { target, part, reason, remedy, checks }
+}
+
+fn glance(assessment: &Assessment, marks: &Marks) -> Vec<Glance> {
+    let rows = assessment.targets.iter().enumerate().map(|(n, target)| {
+        let summary = Summary::new(assessment, target, marks);
+        let open = assessment.findings.iter().filter(|finding| {
+            finding.target == target.id && finding.state == FindingState::Open && finding.check != WAIVERS
+        });
+        Glance {
+            anchor: format!("t-{n}"),
+            id: target.id.clone(),
+            kind: target.kind.word(),
+            address: target.address.clone(),
+            owner: target.owner.clone().unwrap_or_default(),
+            ring: summary.grade.as_ref().map(ring),
+            blocks: blocks(summary.counts),
+            oldest: open
+                .map(|finding| finding.first_seen)
+                .min()
+                .map(|at| at.strftime("%Y-%m-%d").to_string())
+                .unwrap_or_default(),
+            days_left: summary.days_left,
+        }
+    });
+    rows.collect()
+}
+
+/// A grade as a ring.
+pub fn ring(grade: &crate::model::grade::Grade) -> Ring {
+    let (words, why) = grade_words(grade);
+    let letter = grade.letter.clone().unwrap_or_else(|| "?".to_owned());
+    Ring { letter, score: grade.score.total.clamp(0.0, 100.0), words, why }
+}
+
+fn blocks(counts: Counts) -> Blocks {
+    let all = [
+        (counts.failed, Mark::Fail),
+        (counts.open, Mark::Open),
+        (counts.waived, Mark::Waived),
+        (counts.passed, Mark::Pass),
+    ];
+    let total = counts.total();
+    let single = total <= MAX_BLOCKS;
+    let mut shapes = Vec::new();
+    let mut x = 0.0;
+    for (n, mark) in all.into_iter().filter(|(n, _)| *n > 0) {
+        let height = match mark {
+            Mark::Fail => 18,
+            Mark::Pass => 12,
+            _ => 7,
+        };
+        let (pieces, width) = if single { (n, 5.0) } else { (1, round((n as f64 / total as f64 * 250.0).max(2.0))) };
+        let mut path = String::new();
+        for _ in 0..pieces {
+            path.push_str(&format!("M{} 18v-{height}h{width}v{height}z", round(x)));
+            x += width + if single { 1.0 } else { 2.0 };
+        }
+        shapes.push(Shape { mark, path });
+    }
+    Blocks { counts, total, width: round(x.max(4.0)), shapes }
+}
+
+/// One decimal is enough for a drawing.
+pub fn round(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+fn cards(assessment: &Assessment, context: &Context<'_>) -> Vec<Card> {
+    let mut groups: BTreeMap<(&str, bool), Vec<&Finding>> = BTreeMap::new();
+    for finding in &assessment.findings {
+        groups.entry((&finding.check, finding.state == FindingState::Waived)).or_default().push(finding);
+    }
+    let controls = controls_of_checks(assessment);
+    let mut cards: Vec<(std::cmp::Reverse<Severity>, Card)> = Vec::new();
+    for ((id, waived), mut findings) in groups {
+        findings.sort_by_key(|finding| {
+            (std::cmp::Reverse(finding.severity), &finding.target, &finding.part, &finding.item)
+        });
+        let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Info);
+        let check = context.checks.get(id);
+        let titled = |check: &Check| check.title.clone();
+        let own = if id == WAIVERS { "Every waiver is in force and covers a failure" } else { id };
+        let docs = check.map(|check| &check.docs);
+        let card = Card {
+            check: id.to_owned(),
+            title: check.map_or_else(|| own.to_owned(), titled),
+            severity: worst.word(),
+            waived,
+            open: if waived { 0 } else { findings.len() },
+            total: assessment.results.iter().filter(|result| result.check == id).count(),
+            controls: controls.get(id).into_iter().flatten().map(|id| (*id).to_owned()).collect(),
+            more: findings.len().saturating_sub(MAX_ROWS),
+            rows: findings.into_iter().take(MAX_ROWS).map(|finding| row(finding, assessment)).collect(),
+            why: docs.map(|docs| docs.why.trim().to_owned()).unwrap_or_default(),
+            audit: docs.map(|docs| docs.audit.trim().to_owned()).unwrap_or_default(),
+            remediation: docs.map(|docs| docs.remediation.trim().to_owned()).unwrap_or_default(),
+            references: docs.map(|docs| docs.references.clone()).unwrap_or_default(),
+        };
+        cards.push((std::cmp::Reverse(worst), card));
+    }
+    cards.sort_by(|(a, one), (b, two)| (one.waived, a, &one.check).cmp(&(two.waived, b, &two.check)));
+    cards.into_iter().map(|(_, card)| card).collect()
+}
+
+fn row(finding: &Finding, assessment: &Assessment) -> Row {
+    let result = assessment.results.iter().find(|result| {
+        (&result.check, &result.target, &result.part, &result.item)
+            == (&finding.check, &finding.target, &finding.part, &finding.item)
+    });
+    let waiver = finding.waiver.as_ref().filter(|_| finding.check != WAIVERS);
+    let waiver = waiver.and_then(|id| assessment.judging.waivers.iter().find(|waiver| waiver.id == *id));
+    Row {
+        anchor: anchor(&finding.fingerprint),
+        severity: finding.severity.word(),
+        target: finding.target.clone(),
+        part: finding.part.clone(),
+        item: finding.item.clone(),
+        reason: clip(&finding.reason, 500).into_owned(),
+        expected: result.map(|result| value(&result.expected)).unwrap_or_default(),
+        actual: result.map(|result| value(&result.actual)).unwrap_or_default(),
+        since: finding.first_seen.strftime("%Y-%m-%d").to_string(),
+        waiver: waiver
+            .map(|waiver| {
+                let who = format!("owner {}, approved by {}", waiver.owner, waiver.approved_by);
+                format!("{} until {}: {} ({who})", waiver.id, waiver.expires, waiver.reason)
+            })
+            .unwrap_or_default(),
+        evidence: result
+            .map(|result| result.observations.iter().take(4).map(|id| short(id)).collect())
+            .unwrap_or_default(),
+    }
+}
+
+/// The first digits of a digest, which find its row in the evidence index.
+fn short(id: &str) -> String {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    digits.get(..12).unwrap_or(digits).to_owned()
+}
+
+fn method(assessment: &Assessment, context: &Context<'_>) -> Method {
+    let policy = &assessment.judging.policy;
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut relaxed: BTreeMap<&str, &[String]> = BTreeMap::new();
+    for result in by_target(assessment).into_values().flatten() {
+        *counts.entry((&result.check, &result.version)).or_default() += 1;
+        if !result.relaxed.is_empty() {
+            relaxed.insert(&result.check, &result.relaxed);
+        }
+    }
+    let until = |last: Option<jiff::civil::Date>| last.map(|last| format!(" until {last}")).unwrap_or_default();
+    Method {
+        population: population(assessment),
+        fail_on: policy.fail_on.word(),
+        min_coverage: policy.min_coverage,
+        allowances: policy
+            .allow_inconclusive
+            .iter()
+            .map(|allowed| {
+                let check = allowed.check.as_deref().unwrap_or("every check");
+                format!("{}, {check}{}: {}", allowed.target, until(allowed.expires), allowed.reason)
+            })
+            .collect(),
+        waivers: assessment
+            .judging
+            .waivers
+            .iter()
+            .map(|waiver| {
+                let term = format!("{} to {}", waiver.created, waiver.expires);
+                format!("{}: {} at {}, {term}: {}", waiver.id, waiver.check, waiver.target, waiver.reason)
+            })
+            .collect(),
+        relaxed: relaxed.into_iter().map(|(check, params)| format!("{check}: {}", params.join(", "))).collect(),
+        checks: counts
+            .into_iter()
+            .map(|((id, version), results)| {
+                let check = context.checks.get(id);
+                Ran {
+                    id: id.to_owned(),
+                    version: version.to_owned(),
+                    title: check.map(|check| check.title.clone()).unwrap_or_default(),
+                    results,
+                    limits: check.map(|check| check.docs.does_not_establish.trim().to_owned()).unwrap_or_default(),
+                }
+            })
+            .collect(),
+    }
+}
+
+fn evidence(seen: &crate::model::Observation) -> Record {
+    let word = |value: serde_json::Result<serde_json::Value>| match value {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    };
+    Record {
+        id: seen.id.strip_prefix("sha256:").unwrap_or(&seen.id).to_owned(),
+        kind: seen.kind.clone(),
+        target: seen.target.clone(),
+        part: seen.part.clone(),
+        method: word(serde_json::to_value(seen.method)),
+        status: word(serde_json::to_value(seen.status)),
+        collected: seen.collected.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        bytes: digest::canonical(&seen.data).map(|text| text.len()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,226 @@
+//! The TLS collector against servers that are broken, or mean it ill: bounded, and never a fact.
+
+use crate::support::free_port;
+use crate::support::tls::{context, look, look_with, loopback, scripted, target};
+use probity::collect::{CollectContext, Limits};
+use probity::model::tls::{Protocols, Suites};
+use probity::model::{ObservationStatus, Reason};
+use probity::wire::record::{self, Event, HANDSHAKE, RecordReader};
+use probity::wire::{ClientHello, ServerHello, certificate};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// The hello of a client, if it is one of SSLv3 or newer.
+fn read_hello(stream: &mut TcpStream) -> Option<ClientHello> {
+    let mut reader = RecordReader::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
+        reader.push(&buffer[..count]).ok()?;
+        if let Some(Event::Message(1, body)) = reader.event().ok()? {
+            return ClientHello::parse(&body).ok();
+        }
+    }
+}
+
+/// A ServerHello of TLS 1.2 that chooses the last suite of the hello.
+fn server_hello(hello: &ClientHello) -> ServerHello {
+    ServerHello {
+        version: 0x0303,
+        random: [7; 32],
+        session_id: Vec::new(),
+        suite: *hello.suites.last().unwrap(),
+        compression: 0,
+        extensions: Vec::new(),
+    }
+}
+
+fn expect_failed(address: SocketAddr, reason: Reason, words: &str, within: u64) {
+    let seen = look(address);
+    let (found, detail) = seen.trouble();
+    assert_eq!(found, reason, "{detail}");
+    assert!(detail.contains(words), "{detail}");
+    assert!(seen.time < Duration::from_secs(within), "{:?}", seen.time);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_silent_and_not_secure() {
+    let address = scripted(|mut stream| while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {});
+    expect_failed(address, Reason::TimedOut, "no answer in time", 15);
+}
+
+#[test]
+fn a_server_that_closes_after_each_hello_proves_nothing() {
+    let address = scripted(|mut stream| drop(stream.read(&mut [0; 4096])));
+    expect_failed(address, Reason::HandshakeRejected, "each of four first hellos", 10);
+    let refusing = free_port();
+    expect_failed(loopback(refusing), Reason::Refused, "refuses", 10);
+}
+
+#[test]
+fn plain_http_on_the_port_of_tls_is_named() {
+    let address = scripted(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    expect_failed(address, Reason::ProtocolViolation, "speaks plain HTTP", 10);
+}
+
+#[test]
+fn garbage_is_no_tls() {
+    let address = scripted(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(&[0x42; 300]);
+    });
+    expect_failed(address, Reason::ProtocolViolation, "does not speak TLS", 10);
+}
+
+#[test]
+fn endless_data_is_cut_off() {
+    for block in [
+        vec![0u8; 65536],
+        record::write(HANDSHAKE, 0x0303, &[0; 4]).repeat(1000),
+        record::write(21, 0x0303, &[1, 112]).repeat(1000),
+    ] {
+        let address = scripted(move |mut stream| {
+            let _ = stream.read(&mut [0; 4096]);
+            while stream.write_all(&block).is_ok() {}
+        });
+        let seen = look(address);
+        let (reason, detail) = seen.trouble();
+        assert!(matches!(reason, Reason::TooLarge | Reason::ProtocolViolation), "{reason:?} {detail}");
+        assert!(seen.time < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn a_certificate_of_16_megabytes_is_not_read() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let _ = stream.write_all(&record::write(HANDSHAKE, 0x0303, &server_hello(&hello).to_message()));
+        let _ = stream.write_all(&record::write(HANDSHAKE, 0x0303, &[11, 0xFF, 0xFF, 0xFF]));
+        while stream.write_all(&record::write(HANDSHAKE, 0x0303, &[0x30; 16_000])).is_ok() {}
+    });
+    expect_failed(address, Reason::TooLarge, "handshake message", 10);
+}
+
+#[test]
+fn records_of_one_byte_come_to_an_end() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let messages = [server_hello(&hello).to_message(), certificate::write_chain(&[vec![0x30; 2000]])].concat();
+        for byte in messages {
+            if stream.write_all(&record::write(HANDSHAKE, 0x0303, &[byte])).is_err() {
+                return;
+            }
+        }
+    });
+    expect_failed(address, Reason::TooLarge, "number of records", 10);
+}
+
+#[test]
+fn a_slow_drip_is_bounded() {
+    let address = scripted(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        for byte in record::write(HANDSHAKE, 0x0303, &[0; 2000]) {
+            if stream.write_all(&[byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    });
+    expect_failed(address, Reason::TimedOut, "no whole answer in time", 31);
+}
+
+#[test]
+fn an_answer_to_another_question_is_no_support() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let lie = ServerHello { suite: 0x4242, ..server_hello(&hello) };
+        let _ = stream.write_all(&record::write(HANDSHAKE, 0x0303, &lie.to_message()));
+    });
+    expect_failed(address, Reason::ProtocolViolation, "0x4242, which was not offered", 10);
+}
+
+#[test]
+fn a_server_that_dies_leaves_the_rest_unknown() {
+    let alive = std::sync::atomic::AtomicI32::new(9);
+    let address = scripted(move |mut stream| {
+        if alive.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0 {
+            return;
+        }
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let answer = match hello.version {
+            0x0303 => {
+                let flight =
+                    [server_hello(&hello).to_message(), certificate::write_chain(&[vec![0x30, 0]]), vec![14, 0, 0, 0]];
+                record::write(HANDSHAKE, 0x0303, &flight.concat())
+            }
+            _ => record::write(21, 0x0301, &[2, 70]),
+        };
+        let _ = stream.write_all(&answer);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let cx =
+        CollectContext { limits: Limits { target_time: Duration::from_secs(8), ..Limits::default() }, ..context() };
+    let seen = look_with(target(address), address, &cx);
+    assert!(seen.time < Duration::from_secs(12), "{:?}", seen.time);
+    let protocols = seen.of("tls.protocols");
+    let data: Protocols = protocols.read().unwrap();
+    assert!(data.offered.iter().any(|offered| offered.name == "TLSv1.2"), "{data:?}");
+    assert!(!data.refused.contains(&"SSLv2".to_owned()), "silence after its death is no refusal: {data:?}");
+    let suites = seen.of("tls.suites");
+    assert_eq!(suites.status, ObservationStatus::Partial);
+    assert!(!suites.read::<Suites>().unwrap().incomplete.is_empty());
+}
+
+#[test]
+fn a_run_that_is_stopped_ends_at_once_and_says_so() {
+    let address = scripted(|mut stream| while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {});
+    let cx = context();
+    let cancel = cx.cancel.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        cancel.cancel();
+    });
+    let seen = look_with(target(address), address, &cx);
+    assert_eq!(seen.trouble().0, Reason::Interrupted);
+    assert!(seen.time < Duration::from_secs(3));
+}
+
+#[test]
+fn an_upgrade_that_is_not_spoken_is_unsupported() {
+    let mut target = target(loopback(free_port()));
+    target.connection.starttls = Some("smtp".into());
+    let address = loopback(target.connection.port);
+    let (reason, detail) = look_with(target, address, &context()).trouble();
+    assert_eq!(reason, Reason::Unsupported);
+    assert!(detail.contains("smtp"));
+}
+
+#[test]
+fn a_server_that_closes_instead_of_refusing_is_understood_by_inference() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        if hello.version == 0x0303 && hello.versions().contains(&0x0303) && hello.suites.contains(&0x009C) {
+            let answer = ServerHello { suite: 0x009C, ..server_hello(&hello) };
+            let flight = [answer.to_message(), certificate::write_chain(&[vec![0x30, 0]]), vec![14, 0, 0, 0]].concat();
+            let _ = stream.write_all(&record::write(HANDSHAKE, 0x0303, &flight));
+            let _ = stream.read(&mut [0; 4096]);
+        }
+    });
+    let seen = look(address);
+    assert_eq!(seen.protocols(), ["TLSv1.2"]);
+    let suites: Suites = seen.read("tls.suites");
+    assert_eq!(suites.suites.len(), 1);
+    let protocols: Protocols = seen.read("tls.protocols");
+    for proof in &protocols.proofs {
+        let expected = match proof.name.as_str() {
+            // A lower answer to an offer of both is definite.
+            "TLSv1.2" | "TLSv1.3" => "proven",
+            _ => "inferred",
+        };
+        assert_eq!(proof.confidence, expected, "{proof:?}");
+    }
+}
