@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const COMMANDS: &[&str] =
-    &["scan", "collect", "evaluate", "demo", "check", "init", "schema", "completions", "man"];
+const COMMANDS: &[&str] = &["scan", "collect", "evaluate", "demo", "check", "init", "schema", "completions", "man"];
 
 /// Runs it and gives its exit code, standard output and standard error.
 fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -50,6 +49,36 @@ fn help_begins_with_a_sentence_and_shows_examples() {
         assert!(help.contains(&format!("\n  {command} ")), "--help does not name {command}");
     }
     assert!(help.contains("Exit codes:"));
+}
+
+/// The help of every command, as README.md shows it.
+fn help_page() -> String {
+    let mut page = format!("\n```text\n{}```\n", run(&["--help"]).1);
+    for command in COMMANDS {
+        let help = run(&[command, "--help"]).1;
+        page.push_str(&format!(
+            "\n<details><summary><code>probity {command}</code></summary>\n\n```text\n{help}```\n\n"
+        ));
+        page.push_str("</details>\n");
+    }
+    page.push('\n');
+    // Lines of a page have no blanks at their ends.
+    page.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[test]
+fn the_help_in_the_readme_is_fresh() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(file).unwrap();
+    let start = readme.find("<!-- help:").unwrap();
+    let start = start + readme[start..].find('\n').unwrap() + 1;
+    let end = readme.find("<!-- /help -->").unwrap();
+    let page = help_page();
+    if std::env::var_os("PROBITY_UPDATE").is_some() {
+        std::fs::write(file, format!("{}{page}{}", &readme[..start], &readme[end..])).unwrap();
+        return;
+    }
+    assert!(readme[start..end] == page, "README.md is stale: run `PROBITY_UPDATE=1 cargo test --test it help`");
 }
 
 #[test]
@@ -113,7 +142,8 @@ fn the_starting_configuration_is_read_and_never_overwritten() {
 #[test]
 fn a_mistake_in_the_configuration_is_shown_at_its_place() {
     let scratch = Scratch::new("cli-mistake");
-    let file = scratch.write("probity.yaml", "targets:\n  - id: api\n    kind: endpoint\n    adress: api.example:443\n");
+    let file =
+        scratch.write("probity.yaml", "targets:\n  - id: api\n    kind: endpoint\n    adress: api.example:443\n");
     let (code, out, errors) = run(&["scan", "-c", text(&file)]);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(errors.contains("probity.yaml:4:") && errors.contains("adress"), "{errors}");
@@ -240,19 +270,6 @@ fn evidence_that_was_changed_is_refused() {
         std::fs::write(&seen, broken).unwrap();
         assert_eq!(run(&["evaluate", text(&seen)]).0, 2, "{broken}");
     }
-}
-
-#[test]
-fn the_demo_finds_the_flaws_of_its_estate() {
-    let scratch = Scratch::new("cli-demo");
-    let page = scratch.path().join("demo.html");
-    let report = scratch.path().join("demo.json");
-    let (page_argument, report_argument) = (format!("html={}", page.display()), format!("json={}", report.display()));
-    let (code, out, errors) = run(&["demo", "-o", &page_argument, "-o", &report_argument]);
-    assert_eq!(code, 1, "{out}{errors}");
-    assert!(std::fs::read_to_string(&page).unwrap().trim_end().ends_with("</html>"));
-    assert!(serde_json::from_slice::<Value>(&std::fs::read(&report).unwrap()).unwrap().is_object());
-    assert!(out.contains("tls.protocols.legacy"), "{out}");
 }
 
 #[cfg(unix)]

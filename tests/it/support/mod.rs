@@ -24,8 +24,20 @@ pub fn program(name: &str) -> Option<PathBuf> {
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "{name} is not installed, and in CI no server may be absent");
         eprintln!("skipped: {name} is not installed");
+        note_skip(name);
     }
     found
+}
+
+/// Writes the running test and what it lacks into the file that `tests/run` reads at its end: a runner shows no output
+/// of a test that did not fail.
+fn note_skip(lacking: &str) {
+    let Some(file) = std::env::var_os("PROBITY_SKIPPED") else { return };
+    let thread = std::thread::current();
+    let test = std::env::var("NEXTEST_TEST_NAME").unwrap_or_else(|_| thread.name().unwrap_or("a test").to_owned());
+    let mut list = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+    // One short write, so that lines of tests side by side do not mix.
+    list.write_all(format!("{test}: {lacking} is not installed\n").as_bytes()).unwrap();
 }
 
 /// Debian keeps the programs of each PostgreSQL version in a folder of its own; the newest comes first.
