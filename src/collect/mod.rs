@@ -1,5 +1,7 @@
 //! Collectors look at targets and record observations. They never judge.
 
+pub mod census;
+pub mod declared;
 pub mod http;
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, register, tls};
+use super::{database, grade, http, register, retention, tls};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -13,6 +13,8 @@ pub struct Kind {
 
 /// Every kind, in the order of their ids.
 pub const KINDS: &[Kind] = &[
+    Kind { id: "data.inventory", schema: || schema_for!(retention::Inventory) },
+    Kind { id: "data.retention", schema: || schema_for!(retention::Retention) },
     Kind { id: "db.at_rest", schema: || schema_for!(database::AtRest) },
     Kind { id: "db.audit", schema: || schema_for!(database::Audit) },
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },

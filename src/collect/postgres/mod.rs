@@ -2,7 +2,7 @@
 //!
 //! It looks at the greeting first, without credentials: is TLS offered, whose is the certificate, does the server go
 //! on with a login in clear. Then it logs in once, over a channel that may have the password, and reads settings and
-//! catalogues. It reads no row of a user's table.
+//! catalogues. Rows of a user's table are counted by [`retention`] alone, as the user's schedule says.
 
 mod audit;
 mod auth;
@@ -11,6 +11,7 @@ mod greeting;
 mod hba;
 mod limit;
 mod rest;
+pub mod retention;
 mod session;
 mod settings;
 mod transport;
@@ -22,6 +23,7 @@ use crate::net::Stream;
 use channel::{Channel, Made};
 use greeting::Offer;
 use jiff::Timestamp;
+use limit::Limit;
 use serde::Serialize;
 use session::{Login, Session};
 use settings::Settings;
@@ -32,7 +34,7 @@ use transport::{Answers, Greeting};
 pub struct Postgres;
 
 /// The kinds that need a login.
-const INSIDE: [&str; 3] = ["db.auth", "db.audit", "db.at_rest"];
+const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
 
 impl Collector for Postgres {
     fn id(&self) -> &'static str {
@@ -44,7 +46,7 @@ impl Collector for Postgres {
     }
 
     fn yields(&self) -> &'static [&'static str] {
-        &["db.transport", "db.auth", "db.audit", "db.at_rest"]
+        &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"]
     }
 
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
@@ -152,11 +154,37 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        self.step(4, "counting rows past their time");
+        seen.extend(self.measure(&session).await);
         session.close().await;
         if self.cx.cancel.is_cancelled() {
             return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
         }
         seen
+    }
+
+    /// Measures what the retention schedule names for this store.
+    async fn measure(&self, session: &Session<'_>) -> [Observation; 2] {
+        let both = |trouble: &Trouble| ["data.inventory", "data.retention"].map(|kind| self.failed(kind, trouble));
+        let Some(schedule) = &self.cx.documents.retention else {
+            return both(&Trouble::new(Reason::Unsupported, "there is no retention schedule"));
+        };
+        let limit = Limit::new(self.cx.limits.target_time, "the counting of rows");
+        let store = &self.target.id;
+        let measured = session.bounded(limit, async {
+            let inventory = retention::inventory(&session.client, schedule, store).await;
+            (inventory, retention::measure(&session.client, schedule, store, self.now).await)
+        });
+        let (inventory, facts) = match measured.await {
+            Ok(measured) => measured,
+            Err(trouble) => return both(&trouble),
+        };
+        let inventory = match inventory {
+            Ok((inventory, None)) => self.complete("data.inventory", &inventory),
+            Ok((inventory, Some(cut))) => self.complete("data.inventory", &inventory).partial(cut),
+            Err(trouble) => self.failed("data.inventory", &trouble),
+        };
+        [inventory, self.complete("data.retention", &facts).by(Method::Test)]
     }
 
     async fn log_in<'s>(&'s self, entry: Entry, reopen: session::Reopen<'s>) -> Result<Session<'s>, Trouble> {
@@ -224,7 +252,7 @@ impl Look<'_> {
     }
 
     fn step(&self, done: u32, step: &str) {
-        self.cx.progress.step(&self.target.id, "", done, 4, step);
+        self.cx.progress.step(&self.target.id, "", done, 5, step);
     }
 }
 

@@ -1,1 +1,212 @@
-//! The collector of SQLite files.
+//! The collector of SQLite files: what the bytes show, and what the rows are.
+//!
+//! The file is opened for reading only, and every statement has a time after which it is stopped.
+
+mod inventory;
+mod posture;
+pub mod retention;
+mod store;
+
+use crate::collect::{CollectContext, Collecting, Collector, Job};
+use crate::model::database::{Audit, Auth, Transport};
+use crate::model::retention::Schedule;
+use crate::model::target::Engine;
+use crate::model::{Fact, Method, Observation, Reason, Target, TargetKind, Trouble};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+pub use store::Store;
+
+/// Looks at SQLite files.
+pub struct Sqlite;
+
+const KINDS: &[&str] = &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"];
+
+impl Collector for Sqlite {
+    fn id(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn accepts(&self, target: &Target) -> bool {
+        matches!(target.kind, TargetKind::File | TargetKind::Database) && target.engine == Some(Engine::Sqlite)
+    }
+
+    fn yields(&self) -> &'static [&'static str] {
+        KINDS
+    }
+
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
+        Box::pin(async move {
+            let path = job.target.connection.path.clone().unwrap_or_else(|| PathBuf::from(&job.target.address));
+            let stop = Arc::new(AtomicBool::new(false));
+            let look = Look {
+                target: job.target.id.clone(),
+                path,
+                now: cx.clock.now(),
+                schedule: cx.documents.retention.clone(),
+                stop: Arc::clone(&stop),
+            };
+            cx.progress.step(&job.target.id, "", 0, 1, "reading the file");
+            let failed = |trouble: &Trouble| -> Vec<Observation> {
+                KINDS
+                    .iter()
+                    .map(|kind| Observation::failed(kind, &job.target.id, "", "sqlite", look_time(cx), trouble.clone()))
+                    .collect()
+            };
+            // Reading a file blocks, so it runs on a thread for that, which is told when to stop.
+            let work = tokio::task::spawn_blocking(move || look.all());
+            let deadline = tokio::time::sleep(cx.limits.target_time);
+            tokio::select! {
+                done = work => match done {
+                    Ok(observations) => observations,
+                    Err(_) => failed(&Trouble::new(Reason::Internal, "the thread that read the file broke")),
+                },
+                () = cx.cancel.cancelled() => {
+                    stop.store(true, Ordering::Relaxed);
+                    failed(&Trouble::new(Reason::Interrupted, "stopped by the user"))
+                }
+                () = deadline => {
+                    stop.store(true, Ordering::Relaxed);
+                    failed(&Trouble::new(Reason::TimedOut, "the file was not read in time"))
+                }
+            }
+        })
+    }
+}
+
+fn look_time(cx: &CollectContext) -> Timestamp {
+    cx.clock.now()
+}
+
+/// One look at one file.
+struct Look {
+    target: String,
+    path: PathBuf,
+    now: Timestamp,
+    schedule: Option<Schedule>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Look {
+    fn all(&self) -> Vec<Observation> {
+        let posture = posture::read(&self.path);
+        let mut seen = vec![match &posture {
+            Ok(posture) => self.complete("db.at_rest", &posture.facts),
+            Err(trouble) => self.failed("db.at_rest", trouble),
+        }];
+        seen.extend(self.without_a_server(posture.as_ref().err()));
+        let store = match posture {
+            Ok(posture) if posture.readable => Store::open(&self.path, Arc::clone(&self.stop)),
+            Ok(_) => Err(Trouble::new(Reason::Unsupported, "the file is encrypted, and no key to it is known here")),
+            Err(trouble) => Err(trouble),
+        };
+        match store {
+            Ok(mut store) => {
+                seen.push(self.inventory(&mut store));
+                seen.push(self.retention(&mut store));
+            }
+            Err(trouble) => {
+                seen.extend(["data.inventory", "data.retention"].map(|kind| self.failed(kind, &trouble)));
+            }
+        }
+        seen.sort_by(|one, other| one.kind.cmp(&other.kind));
+        seen
+    }
+
+    fn inventory(&self, store: &mut Store) -> Observation {
+        let Some(schedule) = &self.schedule else { return self.failed("data.inventory", &no_schedule()) };
+        match inventory::read(store, schedule, &self.target) {
+            Ok((inventory, None)) => self.complete("data.inventory", &inventory),
+            Ok((inventory, Some(cut))) => self.complete("data.inventory", &inventory).partial(cut),
+            Err(trouble) => self.failed("data.inventory", &trouble),
+        }
+    }
+
+    fn retention(&self, store: &mut Store) -> Observation {
+        let Some(schedule) = &self.schedule else { return self.failed("data.retention", &no_schedule()) };
+        self.complete("data.retention", &retention::measure(store, schedule, &self.target, self.now)).by(Method::Test)
+    }
+
+    /// A file has no network, accounts or log of its own.
+    fn without_a_server(&self, trouble: Option<&Trouble>) -> Vec<Observation> {
+        if let Some(trouble) = trouble {
+            return ["db.audit", "db.auth", "db.transport"].map(|kind| self.failed(kind, trouble)).into();
+        }
+        vec![
+            self.complete("db.audit", &no_audit()),
+            self.complete("db.auth", &no_auth()),
+            self.complete("db.transport", &no_transport()),
+        ]
+    }
+
+    fn complete<T: Serialize>(&self, kind: &str, facts: &T) -> Observation {
+        Observation::complete(kind, &self.target, "", "sqlite", self.now, facts)
+            .map(|observation| observation.by(Method::Examine))
+            .unwrap_or_else(|_| self.failed(kind, &Trouble::new(Reason::Internal, "the facts have no JSON form")))
+    }
+
+    fn failed(&self, kind: &str, trouble: &Trouble) -> Observation {
+        Observation::failed(kind, &self.target, "", "sqlite", self.now, trouble.clone())
+    }
+}
+
+fn no_schedule() -> Trouble {
+    Trouble::new(Reason::Unsupported, "there is no retention schedule")
+}
+
+fn none<T>() -> Fact<T> {
+    Fact::unknown("a database file has no server")
+}
+
+fn no_transport() -> Transport {
+    Transport {
+        applicable: false,
+        tls_offered: none(),
+        certificate_verified: none(),
+        session: none(),
+        ssl_setting: none(),
+        min_protocol: none(),
+        max_protocol: none(),
+        plaintext_login: none(),
+        plain_sessions: none(),
+        remote_sessions: none(),
+        hba: none(),
+        encryption: Vec::new(),
+        plaintext: Vec::new(),
+    }
+}
+
+fn no_auth() -> Auth {
+    Auth {
+        applicable: false,
+        methods: none(),
+        password_encryption: none(),
+        md5_hashes: none(),
+        scram_hashes: none(),
+        roles_without_password: none(),
+        password_storage: Vec::new(),
+        superusers: none(),
+        login_superusers: none(),
+        privileged: none(),
+        public_schema_create: none(),
+        public_grants: none(),
+        default_accounts: none(),
+    }
+}
+
+fn no_audit() -> Audit {
+    Audit {
+        applicable: false,
+        logging: Vec::new(),
+        connections: none(),
+        disconnections: none(),
+        statements: none(),
+        destination: none(),
+        collector: none(),
+        extension: none(),
+        extension_classes: none(),
+        server_version: Fact::Known(rusqlite::version().to_owned()),
+    }
+}
