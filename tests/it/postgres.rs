@@ -7,6 +7,7 @@ use probity::collect::postgres::Postgres as Collects;
 use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Secret, Secrets, Silent};
 use probity::model::database::{AtRest, Audit, Auth, Sign, Transport};
 use probity::model::policy::Judging;
+use probity::model::retention::{Inventory, Retention, Schedule};
 use probity::model::target::Engine as DatabaseEngine;
 use probity::model::{
     Clock as _, Fact, FixedClock, Observation, ObservationStatus, Reason, SecretRef, Severity, Status, SystemClock,
@@ -66,6 +67,7 @@ struct Look {
     target: Target,
     address: IpAddr,
     cancel: CancellationToken,
+    schedule: Option<Schedule>,
 }
 
 impl Look {
@@ -77,7 +79,7 @@ impl Look {
         target.connection.user = Some(user.to_owned());
         target.connection.database = Some("postgres".to_owned());
         target.connection.password = Some(SecretRef::Env(password.to_owned()));
-        Look { target, address: IpAddr::V4(Ipv4Addr::LOCALHOST), cancel: CancellationToken::new() }
+        Look { target, address: IpAddr::V4(Ipv4Addr::LOCALHOST), cancel: CancellationToken::new(), schedule: None }
     }
 
     fn trusting(mut self, file: PathBuf) -> Look {
@@ -95,7 +97,7 @@ impl Look {
             secrets: Arc::new(Names),
             cancel: self.cancel.clone(),
             limits: Limits::default(),
-            documents: Arc::new(Documents::default()),
+            documents: Arc::new(Documents { retention: self.schedule.clone(), register: None }),
         };
         let address = SocketAddr::new(self.address, self.target.connection.port);
         let job = Job { target: self.target.clone(), addresses: vec![address], earlier: Vec::new() };
@@ -139,7 +141,7 @@ fn sign<'a>(signs: &'a [Sign], name: &str) -> &'a Fact<bool> {
 
 /// Every kind that needs a login failed for this reason.
 fn assert_outside(seen: &[Observation], reason: Reason) {
-    for kind in ["db.auth", "db.audit", "db.at_rest"] {
+    for kind in ["data.inventory", "data.retention", "db.auth", "db.audit", "db.at_rest"] {
         let observation = of(seen, kind);
         assert_eq!(observation.status, ObservationStatus::Failed, "{kind}");
         assert_eq!(observation.trouble.as_ref().unwrap().reason, reason, "{kind}: {:?}", observation.trouble);
@@ -238,7 +240,8 @@ fn a_server_with_tls_that_accepts_a_login_without() {
     assert_eq!(transport.min_protocol, text("TLSv1.2"));
     assert_eq!(transport.plaintext_login, text("accepted"));
     assert_eq!(sign(&transport.encryption, "own session"), &known(&true));
-    assert_eq!(sign(&transport.encryption, "sessions of other machines"), &known(&true));
+    // There is none but ours, which is on this machine: nothing is said about sessions of others.
+    assert!(transport.encryption.iter().all(|sign| sign.name != "sessions of other machines"));
     assert_eq!((transport.plain_sessions, transport.remote_sessions), (known(&0), known(&0)));
     assert_eq!(sign(&transport.plaintext, "rules for other machines"), &known(&true));
     let auth: Auth = read(&seen, "db.auth");
@@ -257,7 +260,6 @@ fn a_server_with_tls_that_accepts_a_login_without() {
     for (item, status) in [
         ("db.in_transit offer of TLS", Status::Pass),
         ("db.in_transit own session", Status::Pass),
-        ("db.in_transit sessions of other machines", Status::Pass),
         ("db.in_transit.enforced login tried without TLS", Status::Fail),
         ("db.in_transit.protocols", Status::Pass),
         ("db.auth.methods host all all all md5", Status::Fail),
@@ -415,6 +417,32 @@ fn a_server_that_is_gone_is_refused() {
     for observation in Look::new(postgres.port, "postgres", PASSWORD).run() {
         assert_eq!(observation.trouble.unwrap().reason, Reason::Refused);
     }
+}
+
+#[test]
+fn what_the_schedule_names_is_measured() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    postgres.sql(
+        "postgres",
+        "CREATE TABLE visitors (email text, seen timestamptz); CREATE INDEX ON visitors (seen); \
+         INSERT INTO visitors VALUES ('someone@example.org', '2019-01-01'), ('other@example.org', now())",
+    );
+    let mut look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    for kind in ["data.inventory", "data.retention"] {
+        assert_eq!(of(&look.run(), kind).trouble.as_ref().unwrap().reason, Reason::Unsupported, "without a schedule");
+    }
+    let yaml = "data_sets: [{id: rows, store: db, object: {table: public.visitors}, kind: primary, \
+                data_categories: [contact], subject_categories: [visitor], timestamp: {expr: seen, type: timestamptz}, \
+                anchor: created, max_age: 9 months, legal_basis: {article: a, purpose: p}, action: delete, \
+                mechanism: {type: job}}]";
+    look.schedule = Some(serde_yaml::from_str(yaml).unwrap());
+    let seen = look.run();
+    let retention: Retention = read(&seen, "data.retention");
+    assert_eq!(retention.data_sets[0].violating, known(&1), "{:?}", retention.data_sets);
+    let inventory: Inventory = read(&seen, "data.inventory");
+    assert_eq!(inventory.tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["visitors"]);
+    assert!(!serde_json::to_string(&seen).unwrap().contains("example.org"), "a person's data stands in the evidence");
+    assert_gone(&postgres);
 }
 
 /// What a scripted server does with a login that arrives.

@@ -20,6 +20,8 @@ struct Statement {
     encrypted: Option<bool>,
     level: u8,
     words: String,
+    /// Why the source could not tell, where it could not.
+    untold: Option<String>,
     layer: Option<Layer>,
 }
 
@@ -74,9 +76,9 @@ fn combine(store: &str, evidence: &[AtRest], troubles: &[Trouble], hostless: boo
         (Some(best), None) if best.level < SHOWN => {
             Fact::unknown(format!("claimed, not verified (strength {}/5): {}", best.level, best.words))
         }
-        (Some(_), None) if !troubles.is_empty() => Fact::unknown(why(&statements, troubles)),
+        (Some(_), None) if !troubles.is_empty() => Fact::unknown(why(&statements, troubles, &would_show)),
         (Some(_), None) => Fact::Known(true),
-        (None, None) => Fact::unknown(why(&statements, troubles)),
+        (None, None) => Fact::unknown(why(&statements, troubles, &would_show)),
     };
     let level = match &encrypted {
         Fact::Known(true) => best.map_or(0, |statement| statement.level),
@@ -103,11 +105,19 @@ fn combine(store: &str, evidence: &[AtRest], troubles: &[Trouble], hostless: boo
     }
 }
 
-/// Why it is not known, from the statements that could not tell and from what was not seen.
-fn why(statements: &[Statement], troubles: &[Trouble]) -> String {
-    let untold = statements.iter().filter(|statement| statement.encrypted.is_none()).map(|one| one.words.clone());
+/// Why it is not known, from what was not seen and from the sources that could not tell, and what would show it.
+fn why(statements: &[Statement], troubles: &[Trouble], would_show: &[String]) -> String {
+    let untold = statements.iter().filter_map(|statement| statement.untold.clone());
     let words: Vec<String> = troubles.iter().map(ToString::to_string).chain(untold).take(3).collect();
-    if words.is_empty() { "nothing was seen that says anything about the files".to_owned() } else { words.join("; ") }
+    let words = if words.is_empty() {
+        "nothing was seen that says anything about the files".to_owned()
+    } else {
+        words.join("; ")
+    };
+    match would_show {
+        [] => words,
+        [first, ..] => format!("{words}; it would be shown by {first}"),
+    }
 }
 
 /// A property of the layer that counts, or of nothing where nothing is encrypted.
@@ -136,6 +146,7 @@ fn statements(facts: &AtRest) -> Vec<Statement> {
         encrypted: layer.encrypted.known().copied(),
         level: layer.level,
         words: layer_words(layer),
+        untold: layer.encrypted.reason().map(str::to_owned),
         layer: Some(layer.clone()),
     });
     let files = facts.files.iter().filter_map(|file| {
@@ -145,7 +156,8 @@ fn statements(facts: &AtRest) -> Vec<Statement> {
             Fact::Unknown(why) => (None, format!("{} files: {}", file.kind, why.unknown)),
         };
         let words = format!("{words}, by {}", file.source);
-        Some(Statement { encrypted, level: strongest, words, layer: None })
+        let untold = file.state.reason().map(str::to_owned);
+        Some(Statement { encrypted, level: strongest, words, untold, layer: None })
     });
     layers.chain(files).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! It looks at the greeting first, without credentials: is TLS offered, whose is the certificate, does the server go
 //! on with a login in clear. Then it logs in once, over a channel that may have the password, and reads settings and
-//! catalogues, and counts the rows of the tables that the retention schedule names. It selects no value of a row.
+//! catalogues. Rows of a user's table are counted by [`retention`] alone, as the user's schedule says.
 
 mod audit;
 mod auth;
@@ -23,6 +23,7 @@ use crate::net::Stream;
 use channel::{Channel, Made};
 use greeting::Offer;
 use jiff::Timestamp;
+use limit::Limit;
 use serde::Serialize;
 use session::{Login, Session};
 use settings::Settings;
@@ -31,20 +32,6 @@ use transport::{Answers, Greeting};
 
 /// Looks at PostgreSQL servers.
 pub struct Postgres;
-
-/// Reads arbitrary bytes as the first message of a server, and as a session: the entry of the fuzzer.
-pub fn fuzz(data: &[u8]) {
-    if let Some((kind, body)) = data.split_first() {
-        let _ = greeting::judge(*kind, body);
-    }
-    let mut guard = limit::Guard::new(());
-    // A session comes in pieces of any size.
-    for part in data.chunks(7) {
-        if guard.follow(part).is_err() {
-            break;
-        }
-    }
-}
 
 /// The kinds that need a login.
 const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
@@ -59,7 +46,7 @@ impl Collector for Postgres {
     }
 
     fn yields(&self) -> &'static [&'static str] {
-        &["db.transport", "db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"]
+        &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"]
     }
 
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
@@ -167,7 +154,7 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
-        self.step(4, "measuring data sets");
+        self.step(4, "counting rows past their time");
         seen.extend(self.measure(&session).await);
         session.close().await;
         if self.cx.cancel.is_cancelled() {
@@ -176,20 +163,28 @@ impl Look<'_> {
         seen
     }
 
-    /// The tables by their names, and the data sets that the schedule names for this store.
+    /// Measures what the retention schedule names for this store.
     async fn measure(&self, session: &Session<'_>) -> [Observation; 2] {
-        let (client, id) = (session.client(), &self.target.id);
+        let both = |trouble: &Trouble| ["data.inventory", "data.retention"].map(|kind| self.failed(kind, trouble));
         let Some(schedule) = &self.cx.documents.retention else {
-            let trouble = Trouble::new(Reason::Unsupported, "there is no retention schedule");
-            return ["data.inventory", "data.retention"].map(|kind| self.failed(kind, &trouble));
+            return both(&Trouble::new(Reason::Unsupported, "there is no retention schedule"));
         };
-        let inventory = match retention::inventory(client, schedule, id).await {
+        let limit = Limit::new(self.cx.limits.target_time, "the counting of rows");
+        let store = &self.target.id;
+        let measured = session.bounded(limit, async {
+            let inventory = retention::inventory(&session.client, schedule, store).await;
+            (inventory, retention::measure(&session.client, schedule, store, self.now).await)
+        });
+        let (inventory, facts) = match measured.await {
+            Ok(measured) => measured,
+            Err(trouble) => return both(&trouble),
+        };
+        let inventory = match inventory {
             Ok((inventory, None)) => self.complete("data.inventory", &inventory),
             Ok((inventory, Some(cut))) => self.complete("data.inventory", &inventory).partial(cut),
             Err(trouble) => self.failed("data.inventory", &trouble),
         };
-        let measured = retention::measure(client, schedule, id, self.now).await;
-        [inventory, self.complete("data.retention", &measured).by(Method::Test)]
+        [inventory, self.complete("data.retention", &facts).by(Method::Test)]
     }
 
     async fn log_in<'s>(&'s self, entry: Entry, reopen: session::Reopen<'s>) -> Result<Session<'s>, Trouble> {

@@ -47,7 +47,7 @@ async fn instance(session: &Session<'_>) -> Layer {
         // Off in the server says nothing about the disk below it.
         Ok(_) => Fact::unknown("encryption by the server is off; what the disk does, the server cannot tell"),
         Err(trouble) if trouble.reason == Reason::Unsupported => {
-            Fact::unknown("this server has no encryption of its own; what the disk below does, the server cannot tell")
+            Fact::unknown("the server has no encryption of its own, and cannot tell what the disk below does")
         }
         Err(trouble) => {
             fact(Err(trouble), "GRANT EXECUTE ON FUNCTION pg_control_init() TO the audit role would show it")

@@ -6,6 +6,7 @@ use crate::collect::{CollectContext, Secret};
 use crate::model::{Fact, Reason, Trouble};
 use crate::net::Stream;
 use futures_util::TryStreamExt as _;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -93,18 +94,20 @@ impl<'a> Session<'a> {
 
     /// The rows of an answer as texts.
     pub async fn rows(&self, sql: &str) -> Result<Vec<Row>, Trouble> {
+        self.bounded(Limit::new(QUERY, "the answer to a query"), self.ask(sql)).await?
+    }
+
+    /// Runs what asks through [`Session::client`]; where it is not done in time, the session is of no more use.
+    pub async fn bounded<T>(&self, limit: Limit<'_>, asking: impl Future<Output = T>) -> Result<T, Trouble> {
         if self.lost.load(Ordering::Relaxed) {
             return Err(Trouble::new(Reason::TimedOut, "not asked, since an earlier query was never answered"));
         }
-        let asked = limit::run(self.cx, Limit::new(QUERY, "the answer to a query"), self.ask(sql)).await;
-        match asked {
-            Ok(answer) => answer,
-            Err(trouble) => {
-                self.lost.store(true, Ordering::Relaxed);
-                self.cancel().await;
-                Err(trouble)
-            }
+        let asked = limit::run(self.cx, limit, asking).await;
+        if asked.is_err() {
+            self.lost.store(true, Ordering::Relaxed);
+            self.cancel().await;
         }
+        asked
     }
 
     /// The only row of an answer.

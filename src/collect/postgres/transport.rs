@@ -182,15 +182,19 @@ fn encryption(greeting: &Greeting, answers: &Answers) -> Vec<Sign> {
         (Err(_), _) => Sign::new("own session", Fact::Known(false), "the server offers no TLS"),
         (Ok(session), own) => own_session(session, own.as_ref().ok()),
     };
-    let others = match &answers.sessions {
-        Fact::Known((plain, all)) => Sign::new(
-            "sessions of other machines",
+    let mut signs = vec![Sign::new("offer of TLS", Fact::Known(greeting.offered), offer), own];
+    let name = "sessions of other machines";
+    match &answers.sessions {
+        // No session says nothing about sessions.
+        Fact::Known((_, 0)) => {}
+        Fact::Known((plain, all)) => signs.push(Sign::new(
+            name,
             Fact::Known(*plain == 0),
             format!("{plain} of {all} sessions of other machines are without TLS at this moment"),
-        ),
-        Fact::Unknown(why) => Sign::new("sessions of other machines", Fact::Unknown(why.clone()), ""),
-    };
-    vec![Sign::new("offer of TLS", Fact::Known(greeting.offered), offer), own, others]
+        )),
+        Fact::Unknown(why) => signs.push(Sign::new(name, Fact::Unknown(why.clone()), "")),
+    }
+    signs
 }
 
 /// Our own session: encrypted where we see it, and at the server's end as well.
