@@ -36,6 +36,20 @@ pub struct Postgres;
 /// The kinds that need a login.
 const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
 
+/// Reads arbitrary bytes as the first message of a server, and as a session: the entry of the fuzzer.
+pub fn fuzz(data: &[u8]) {
+    if let Some((kind, body)) = data.split_first() {
+        let _ = greeting::judge(*kind, body);
+    }
+    let mut guard = limit::Guard::new(());
+    // A session comes in pieces of any size.
+    for part in data.chunks(7) {
+        if guard.follow(part).is_err() {
+            break;
+        }
+    }
+}
+
 impl Collector for Postgres {
     fn id(&self) -> &'static str {
         "postgres"

@@ -87,11 +87,6 @@ impl<'a> Session<'a> {
         Ok(Session { client, driver: Driver(driver), cx, reopen, lost: AtomicBool::new(false) })
     }
 
-    /// The driver's client, for those who ask questions of their own.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// The rows of an answer as texts.
     pub async fn rows(&self, sql: &str) -> Result<Vec<Row>, Trouble> {
         self.bounded(Limit::new(QUERY, "the answer to a query"), self.ask(sql)).await?
