@@ -186,7 +186,7 @@ pub fn is_personal(column: &str) -> bool {
         was_lower = letter.is_lowercase();
     }
     words.retain(|word| !word.is_empty());
-    let plural = |word: &str, wanted: &str| word == wanted || word.strip_suffix('s') == Some(wanted);
+    let plural = |word: &str, wanted: &str| word.strip_prefix(wanted).is_some_and(|end| matches!(end, "" | "s" | "es"));
     let single = words.iter().any(|word| PERSONAL.iter().any(|wanted| plural(word, wanted)));
     let joined = words.concat();
     let pairs = PERSONAL_PAIRS.iter().any(|(first, second)| {
