@@ -1,5 +1,7 @@
 //! Every renderer on a rich, hostile, made-up assessment: snapshots, harmlessness, determinism, and third-party readers.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
 use crate::support::estate;
 use probity::gate;
 use probity::model::{Assessment, Check, Verdict};

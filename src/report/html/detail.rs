@@ -47,8 +47,22 @@ pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks)
     let mut rows: Vec<Row> =
         results.iter().map(|result| row(result, marks)).filter(|row| row.mark != Mark::Pass).collect();
     rows.sort_by_key(|row| row.mark);
-    let mut passed: Vec<String> =
-        results.iter().filter(|result| marks.of(result) == Mark::Pass).map(|result| result.check.clone()).collect();
+    // Checks that wait on the same answer share a row.
+    rows.dedup_by(|row, first| {
+        let same = row.mark == Mark::Open
+            && first.mark == Mark::Open
+            && row.place == first.place
+            && row.reason == first.reason;
+        if same {
+            first.check.push_str(&format!(", {}", row.check));
+        }
+        same
+    });
+    // A check that passes for some items alone is told by its rows.
+    let told: Vec<&str> =
+        results.iter().filter(|result| marks.of(result) != Mark::Pass).map(|result| result.check.as_str()).collect();
+    let wholly = |result: &&&CheckResult| !told.contains(&result.check.as_str());
+    let mut passed: Vec<String> = results.iter().filter(wholly).map(|result| result.check.clone()).collect();
     passed.dedup();
     let more = rows.len().saturating_sub(MAX_ROWS);
     rows.truncate(MAX_ROWS);
