@@ -106,9 +106,7 @@ impl Marks {
 }
 
 /// The facts of one target.
-pub struct Summary<'a> {
-    /// The target.
-    pub target: &'a Target,
+pub struct Summary {
     /// How its results read.
     pub counts: Counts,
     /// The worst grade of its addresses.
@@ -119,9 +117,9 @@ pub struct Summary<'a> {
     pub parts: Vec<(String, Vec<String>)>,
 }
 
-impl<'a> Summary<'a> {
+impl Summary {
     /// Reads the observations of a target.
-    pub fn new(assessment: &'a Assessment, target: &'a Target, marks: &Marks) -> Summary<'a> {
+    pub fn new(assessment: &Assessment, target: &Target, marks: &Marks) -> Summary {
         let mut names: Vec<&str> = assessment
             .observations
             .iter()
@@ -136,7 +134,6 @@ impl<'a> Summary<'a> {
         let days = days.flat_map(|seen| seen.deployments.into_iter().map(|deployment| deployment.days_left));
         let parts = names.iter().map(|part| ((*part).to_owned(), all(part).words()));
         Summary {
-            target,
             counts: marks.count(assessment.results.iter().filter(|result| result.target == target.id)),
             grade: grades.max_by_key(rank),
             days_left: days.min(),

@@ -38,6 +38,7 @@ struct Row {
     check: String,
     place: String,
     reason: String,
+    others: usize,
 }
 
 /// What is shown of a target.
@@ -46,9 +47,17 @@ pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks)
     let counts = marks.count(results.iter().copied());
     let mut rows: Vec<Row> =
         results.iter().map(|result| row(result, marks)).filter(|row| row.mark != Mark::Pass).collect();
-    rows.sort_by_key(|row| row.mark);
-    let mut passed: Vec<String> =
-        results.iter().filter(|result| marks.of(result) == Mark::Pass).map(|result| result.check.clone()).collect();
+    let together = |row: &Row| match row.mark {
+        Mark::Open => (row.place.clone(), row.reason.clone()),
+        _ => (String::new(), String::new()),
+    };
+    rows.sort_by_key(|row| (row.mark, together(row)));
+    let mut rows = merged(rows);
+    // A check that passes for some items alone is told by its rows.
+    let told: Vec<&str> =
+        results.iter().filter(|result| marks.of(result) != Mark::Pass).map(|result| result.check.as_str()).collect();
+    let wholly = |result: &&&CheckResult| !told.contains(&result.check.as_str());
+    let mut passed: Vec<String> = results.iter().filter(wholly).map(|result| result.check.clone()).collect();
     passed.dedup();
     let more = rows.len().saturating_sub(MAX_ROWS);
     rows.truncate(MAX_ROWS);
@@ -86,5 +95,22 @@ fn row(result: &CheckResult, marks: &Marks) -> Row {
         check: result.check.clone(),
         place: place.join(" · "),
         reason: crate::report::text::clip(&result.reason, 300).into_owned(),
+        others: 0,
     }
+}
+
+/// Rows of the same place and reason share one, and so do the failures of one check, whose items stand in its card.
+fn merged(rows: Vec<Row>) -> Vec<Row> {
+    let mut merged: Vec<Row> = Vec::new();
+    for row in rows {
+        let same = merged.last_mut().filter(|last| last.mark == row.mark);
+        match same {
+            Some(last) if row.mark == Mark::Open && (&last.place, &last.reason) == (&row.place, &row.reason) => {
+                last.check.push_str(&format!(", {}", row.check));
+            }
+            Some(last) if row.mark != Mark::Open && last.check == row.check => last.others += 1,
+            _ => merged.push(row),
+        }
+    }
+    merged
 }

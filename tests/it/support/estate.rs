@@ -1,5 +1,7 @@
 //! A made-up estate, judged: every status, every kind of picture, and hostile text where strangers can write.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
 use jiff::Timestamp;
 use probity::control;
 use probity::model::assessment::{Assessment, Evidence, Run, Tool};

@@ -156,13 +156,16 @@ fn axis(set: &Value) -> Axis {
     };
     let (Some(today), Some(cutoff)) = (today, cutoff) else { return axis };
     let first = oldest.map_or(cutoff, |oldest| oldest.min(cutoff));
-    let span = days(first, today).max(1.0);
-    // A margin before the first day, so that its mark is not cut.
-    let place = |date: Date| round(30.0 + (WIDTH - 60.0) * (days(first, date) / span).clamp(0.0, 1.0));
-    axis.cutoff_x = place(cutoff);
-    axis.oldest_x = oldest.map_or(axis.cutoff_x, place);
+    axis.cutoff_x = place(first, today, cutoff);
+    axis.oldest_x = place(first, today, oldest.unwrap_or(cutoff));
     axis.overdue_width = if axis.is_over { round((axis.cutoff_x - axis.oldest_x).max(0.0)) } else { 0.0 };
     axis
+}
+
+/// Where a date stands on an axis from the first day to the present one, with a margin at both ends for its mark.
+fn place(first: Date, today: Date, date: Date) -> f64 {
+    let share = days(first, date) / days(first, today).max(1.0);
+    round(30.0 + (WIDTH - 60.0) * share.clamp(0.0, 1.0))
 }
 
 /// Days from one date to another, as a length.

@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 
 /// Suites in one grid; the record has all.
 const MAX_SUITES: usize = 60;
+/// The same where there are so many targets that the page would grow too large.
+const MAX_SUITES_OF_MANY: usize = 16;
+/// So many targets are many.
+const MANY: usize = 40;
 /// The classes that are marked as weak.
 const WEAK: &[&str] = &["legacy", "weak", "export", "anon", "null"];
 
@@ -146,8 +150,13 @@ fn grid(facts: &Facts<'_>) -> Option<Grid> {
             *cell = true;
         }
     }
-    let more = rows.len().saturating_sub(MAX_SUITES);
-    rows.truncate(MAX_SUITES);
+    let most = if facts.assessment.targets.len() > MANY { MAX_SUITES_OF_MANY } else { MAX_SUITES };
+    let more = rows.len().saturating_sub(most);
+    if more > 0 {
+        // What is cut is the good part: a weak suite is never dropped for a strong one.
+        rows.sort_by_key(|suite| !suite.weak);
+        rows.truncate(most);
+    }
     Some(Grid { versions, rows, more })
 }
 
