@@ -66,14 +66,19 @@ fn write(value: &Value, out: &mut String) -> Result<(), serde_json::Error> {
             }
             out.push('}');
         }
-        // RFC 8785 section 3.2.2.3: a whole number has no fraction part.
-        Value::Number(number) if number.is_f64() => match number.as_f64() {
-            Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => out.push_str(&format!("{float:.0}")),
-            _ => out.push_str(&number.to_string()),
+        // RFC 8785 section 3.2.2.3: a whole number has no fraction, however it is held (95.0 is written 95).
+        Value::Number(number) => match number.as_f64().filter(|float| number.is_f64() && is_whole(*float)) {
+            Some(whole) => out.push_str(&format!("{}", whole as i64)),
+            None => out.push_str(&number.to_string()),
         },
         scalar => out.push_str(&serde_json::to_string(scalar)?),
     }
     Ok(())
+}
+
+/// Whether a float is a whole number that it holds exactly.
+fn is_whole(float: f64) -> bool {
+    float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0
 }
 
 #[cfg(test)]
@@ -85,6 +90,14 @@ mod tests {
     fn canonical_json_sorts_keys_and_drops_space() {
         let text = canonical(&json!({"b": [1, 90.0, 91.5, {"z": null, "a": "é\n"}], "a": true})).unwrap();
         assert_eq!(text, "{\"a\":true,\"b\":[1,90,91.5,{\"a\":\"é\\n\",\"z\":null}]}");
+    }
+
+    #[test]
+    fn whole_numbers_have_no_fraction() {
+        assert_eq!(
+            canonical(&json!([95.0, 91.5, -3.0, -0.0, 7, u64::MAX])).unwrap(),
+            "[95,91.5,-3,0,7,18446744073709551615]"
+        );
     }
 
     #[test]

@@ -72,6 +72,17 @@ fn the_table_keeps_its_width_and_ends_with_the_verdict() {
 }
 
 #[test]
+fn an_inconclusive_run_ends_with_the_causes_and_what_settles_them() {
+    let mut made = Made::new();
+    made.assessment.results.retain(|result| result.status.word() != "fail");
+    made.assessment.findings.clear();
+    made.verdict = gate::decide(&made.assessment, false);
+    let table = made.table(100, Detail::Normal);
+    assert!(table.lines().last().unwrap().ends_with("exit 3"), "{table}");
+    snapshot("table-inconclusive", &table);
+}
+
+#[test]
 fn colour_is_never_alone() {
     let made = Made::new();
     for width in [80, 140] {
