@@ -305,8 +305,8 @@ fn nothing_is_switched_off_in_silence() {
             if squeezed.contains("#[allow(") || squeezed.contains("#![allow(") {
                 wrong.push(format!("{file} allows a lint; expect it, with a reason"));
             }
-            if squeezed.contains("#[ignore") {
-                wrong.push(format!("{file} ignores a test"));
+            if squeezed.contains("#[ignore]") {
+                wrong.push(format!("{file} ignores a test without a reason"));
             }
             if code.contains("unsafe ") {
                 wrong.push(format!("{file} has unsafe code"));

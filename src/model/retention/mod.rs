@@ -3,6 +3,7 @@
 //! Collectors and checks share this arithmetic; nothing here opens a database.
 
 pub mod cutoff;
+pub mod expiry;
 pub mod expression;
 pub mod measured;
 pub mod period;
@@ -11,12 +12,11 @@ pub mod timestamp;
 mod word;
 
 pub use cutoff::{Cutoff, OutOfRange};
+pub use expiry::{Action, Hold, Mechanism, Scope};
 pub use expression::{Dialect, Expression, ExpressionError};
 pub use measured::{BackupFacts, HoldFacts, Inventory, Measured, Retention, Sampled, Sentinel, Strategy, TableFacts};
 pub use period::{Grace, Period, PeriodError};
-pub use schedule::{
-    Action, Anchor, Copy, CopyKind, DataSet, Exemption, Hold, Mechanism, Object, Schedule, Scope, StrategyWish,
-};
+pub use schedule::{Anchor, Copy, CopyKind, DataSet, Exemption, Object, Schedule, StrategyWish};
 pub use timestamp::{Bound, TimestampType};
 pub use word::{Category, Delay, Slug, Zone};
 
