@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const COMMANDS: &[&str] =
-    &["scan", "collect", "evaluate", "demo", "check", "init", "schema", "completions", "man"];
+const COMMANDS: &[&str] = &["scan", "collect", "evaluate", "demo", "check", "init", "schema", "completions", "man"];
 
 /// Runs it and gives its exit code, standard output and standard error.
 fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -113,7 +112,8 @@ fn the_starting_configuration_is_read_and_never_overwritten() {
 #[test]
 fn a_mistake_in_the_configuration_is_shown_at_its_place() {
     let scratch = Scratch::new("cli-mistake");
-    let file = scratch.write("probity.yaml", "targets:\n  - id: api\n    kind: endpoint\n    adress: api.example:443\n");
+    let file =
+        scratch.write("probity.yaml", "targets:\n  - id: api\n    kind: endpoint\n    adress: api.example:443\n");
     let (code, out, errors) = run(&["scan", "-c", text(&file)]);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(errors.contains("probity.yaml:4:") && errors.contains("adress"), "{errors}");

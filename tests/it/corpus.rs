@@ -58,10 +58,8 @@ fn every_seed_is_read_without_a_panic_whole_cut_and_changed() {
 
 #[test]
 fn every_folder_of_seeds_belongs_to_an_entry() {
-    let folders: BTreeSet<String> = std::fs::read_dir(corpus())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let folders: BTreeSet<String> =
+        std::fs::read_dir(corpus()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let entries: BTreeSet<String> = ENTRIES.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(folders, entries);
 }

@@ -156,8 +156,12 @@ fn a_careful_site_is_seen_as_it_is() {
     assert_facts(&headers["csp"], &[("present", json!(true)), ("unsafe_inline", json!(false))]);
 
     let cookies = facts(&seen, "http.cookies");
-    let cookie = |name: &str| cookies["cookies"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap().clone();
-    assert_facts(&cookie("session"), &[("secure", json!(true)), ("http_only", json!(true)), ("same_site", json!("lax"))]);
+    let cookie =
+        |name: &str| cookies["cookies"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap().clone();
+    assert_facts(
+        &cookie("session"),
+        &[("secure", json!(true)), ("http_only", json!(true)), ("same_site", json!("lax"))],
+    );
     assert_facts(&cookie("theme"), &[("secure", json!(false)), ("http_only", json!(false))]);
     let everything = serde_json::to_string(&seen).unwrap();
     assert!(!everything.contains("secret-value") && !everything.contains("dark"), "the value of a cookie was kept");
