@@ -3,11 +3,11 @@
 use crate::support::free_port;
 use crate::support::tls::{context, look, look_with, loopback, scripted, target};
 use probity::collect::{CollectContext, Limits};
-use probity::model::tls::{Features, Protocols, Suites};
+use probity::model::tls::{Features, Groups, Protocols, Suites};
 use probity::model::{Fact, ObservationStatus, Reason};
 use probity::wire::record::{self, Event, HANDSHAKE, RecordReader};
 use probity::wire::ssl2::{self, Answer};
-use probity::wire::{ClientHello, ServerHello, certificate};
+use probity::wire::{ClientHello, Extension, ServerHello, certificate, extension};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -260,6 +260,39 @@ fn a_refused_name_is_left_out_and_asked_without() {
         let _ = stream.read(&mut [0; 4096]);
     });
     assert_eq!(look(address).protocols(), ["TLSv1.2"]);
+}
+
+#[test]
+fn a_server_that_wants_a_key_share_gets_one() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let share = hello.extension(extension::KEY_SHARE).unwrap_or_default();
+        let bytes = match share {
+            _ if !hello.versions().contains(&0x0304) => record::write(21, 0x0301, &[2, 70]),
+            [0, 0] => record::write(21, 0x0301, &[2, 47]),
+            [_, _, 0, group @ (0x17 | 0x1D), ..] if hello.suites.contains(&0x1301) => {
+                let key = vec![0, *group, 0, 1, 9];
+                let answer = ServerHello {
+                    suite: 0x1301,
+                    extensions: vec![
+                        Extension::new(extension::SUPPORTED_VERSIONS, vec![3, 4]),
+                        Extension::new(extension::KEY_SHARE, key),
+                    ],
+                    ..server_hello(&hello)
+                };
+                record::write(HANDSHAKE, 0x0303, &answer.to_message())
+            }
+            _ => record::write(21, 0x0301, &[2, 40]),
+        };
+        let _ = stream.write_all(&bytes);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let seen = look(address);
+    assert_eq!(seen.protocols(), ["TLSv1.3"]);
+    let groups: Groups = seen.read("tls.groups");
+    assert_eq!(groups.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["x25519", "secp256r1"]);
+    // No handshake with it ends, so its certificate stays unseen, and nothing is said of it.
+    assert_eq!(seen.of("tls.certificates").status, ObservationStatus::Partial);
 }
 
 #[test]
