@@ -175,7 +175,9 @@ fn page(check: &Definition, judging: &Judging, controls: &[String]) -> String {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let room = lines.last().is_some_and(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
+        let room = lines
+            .last()
+            .is_some_and(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
         match lines.last_mut() {
             Some(line) if room => {
                 if !line.is_empty() {

@@ -40,8 +40,9 @@ pub struct Man {
 impl Man {
     /// Runs the command.
     pub fn run(self) -> Ending {
-        clap_mangen::generate_to(Cli::command(), &self.folder)
-            .map_err(|error| Failure::help(format!("the pages cannot be written: {error}"), "name a folder that exists"))?;
+        clap_mangen::generate_to(Cli::command(), &self.folder).map_err(|error| {
+            Failure::help(format!("the pages cannot be written: {error}"), "name a folder that exists")
+        })?;
         Ok(Exit::Passed.code())
     }
 }

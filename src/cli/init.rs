@@ -35,7 +35,10 @@ impl Init {
         }
         let shown = self.output.display();
         if self.output.exists() && !self.force {
-            return Err(Failure::help(format!("{shown} is there already"), "write it elsewhere with -o, or replace it with --force"));
+            return Err(Failure::help(
+                format!("{shown} is there already"),
+                "write it elsewhere with -o, or replace it with --force",
+            ));
         }
         output::write_file(&self.output, text.as_bytes())?;
         anstream::eprintln!("wrote {shown}; next: probity scan -c {shown}");

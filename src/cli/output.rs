@@ -47,8 +47,9 @@ pub fn write_all(
     for output in all {
         let on_terminal = output.path.is_none() && std::io::stdout().is_terminal();
         let context = Context { width: width(on_terminal), colour: on_terminal && colour(), detail, checks };
-        let bytes = report::render(output.format, assessment, verdict, &context)
-            .map_err(|error| Failure::new(format!("failed to {error}: this is a fault of probity; please report it")))?;
+        let bytes = report::render(output.format, assessment, verdict, &context).map_err(|error| {
+            Failure::new(format!("failed to {error}: this is a fault of probity; please report it"))
+        })?;
         match &output.path {
             None => print(&bytes)?,
             Some(path) => write_file(path, &bytes)?,

@@ -6,9 +6,9 @@ use crate::catalogue::Catalogue;
 use crate::check::Engine;
 use crate::collect::Limits;
 use crate::gate;
+use crate::model::Severity;
 use crate::model::assessment::Evidence;
 use crate::model::policy::Judging;
-use crate::model::Severity;
 use crate::report::Detail;
 use crate::target::{self, Config};
 use crate::worker;
@@ -203,7 +203,8 @@ impl What {
             (Some(file), true) => target::load(file)?,
             (None, false) => target::from_arguments(&self.targets)?,
             (None, true) => {
-                let help = "`probity scan shop.example`, or `probity init shop.example` for a configuration to start from";
+                let help =
+                    "`probity scan shop.example`, or `probity init shop.example` for a configuration to start from";
                 return Err(Failure::help("there is nothing to look at", help));
             }
         };

@@ -98,7 +98,9 @@ impl Site {
     fn answer(&self, path: &str) -> String {
         let (status, fields, body) = match (self, path) {
             (Site::Redirect(to), _) => ("308 Permanent Redirect", format!("Location: {to}\r\n"), ""),
-            (Site::Shop, "/.well-known/security.txt") => ("200 OK", "Content-Type: text/plain; charset=utf-8\r\n".to_owned(), CONTACT),
+            (Site::Shop, "/.well-known/security.txt") => {
+                ("200 OK", "Content-Type: text/plain; charset=utf-8\r\n".to_owned(), CONTACT)
+            }
             (Site::Shop, "/") => ("200 OK", SHOP_FIELDS.replace('\n', "\r\n"), "<!doctype html><title>Shop</title>"),
             (Site::Api, "/") => ("200 OK", API_FIELDS.replace('\n', "\r\n"), "{\"status\":\"up\"}"),
             _ => ("404 Not Found", String::new(), "not here"),

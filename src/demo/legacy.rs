@@ -73,7 +73,8 @@ impl Serve for Server {
             }
             while let Ok(Some(event)) = reader.event() {
                 let Event::Message(CLIENT_HELLO, body) = event else { return Ok(()) };
-                let answer = ClientHello::parse(&body).map_or_else(|_| refusal(alert::DECODE_ERROR), |hello| self.answer(&hello));
+                let answer = ClientHello::parse(&body)
+                    .map_or_else(|_| refusal(alert::DECODE_ERROR), |hello| self.answer(&hello));
                 let refused = answer.first() == Some(&record::ALERT);
                 stream.write_all(&answer)?;
                 if refused {

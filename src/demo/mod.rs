@@ -127,7 +127,8 @@ impl Member {
 
 /// The estate as a user would describe it.
 fn configuration(members: &[Member]) -> String {
-    let mut text = String::from("# Written by `probity demo`: an ordinary configuration of an estate on loopback.\ntargets:\n");
+    let mut text =
+        String::from("# Written by `probity demo`: an ordinary configuration of an estate on loopback.\ntargets:\n");
     for Member { id, name, port, http } in members {
         let _ = writeln!(text, "  - id: {id}");
         let _ = writeln!(text, "    kind: endpoint");

@@ -45,7 +45,8 @@ fn the_demo_looks_for_real_and_ends_at_the_gate() {
     assert_eq!(data(&report, "tls.grade", "shop")["letter"], "A");
     assert_eq!(data(&report, "tls.grade", "shop")["provisional"], true);
     assert_eq!(statuses(&report, "tls.grade", "shop"), ["not-evaluated"]);
-    for check in ["tls.protocols.legacy", "tls.certificate.chain", "tls.certificate.hostname", "http.hsts", "tls.only"] {
+    for check in ["tls.protocols.legacy", "tls.certificate.chain", "tls.certificate.hostname", "http.hsts", "tls.only"]
+    {
         let all = statuses(&report, check, "shop");
         assert!(!all.is_empty() && all.iter().all(|status| *status == "pass"), "{check}: {all:?}");
     }

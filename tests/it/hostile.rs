@@ -3,10 +3,11 @@
 use crate::support::free_port;
 use crate::support::tls::{context, look, look_with, loopback, scripted, target};
 use probity::collect::{CollectContext, Limits};
-use probity::model::tls::{Protocols, Suites};
-use probity::model::{ObservationStatus, Reason};
+use probity::model::tls::{Features, Groups, Protocols, Suites};
+use probity::model::{Fact, ObservationStatus, Reason};
 use probity::wire::record::{self, Event, HANDSHAKE, RecordReader};
-use probity::wire::{ClientHello, ServerHello, certificate};
+use probity::wire::ssl2::{self, Answer};
+use probity::wire::{ClientHello, Extension, ServerHello, certificate, extension};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -197,6 +198,101 @@ fn an_upgrade_that_is_not_spoken_is_unsupported() {
     let (reason, detail) = look_with(target, address, &context()).trouble();
     assert_eq!(reason, Reason::Unsupported);
     assert!(detail.contains("smtp"));
+}
+
+/// Speaks SSLv2 with this answer, and refuses every newer hello.
+fn ssl2_server(answer: Answer) -> SocketAddr {
+    scripted(move |mut stream| {
+        let mut hello = [0; 4096];
+        let Ok(count @ 3..) = stream.read(&mut hello) else { return };
+        let bytes = match ssl2::ClientHello::parse(&hello[2..count]) {
+            Ok(hello) => {
+                assert_eq!((hello.version, hello.kinds.len()), (2, 13));
+                answer.to_record()
+            }
+            Err(_) => record::write(21, 0x0300, &[2, 40]),
+        };
+        let _ = stream.write_all(&bytes);
+        let _ = stream.read(&mut hello);
+    })
+}
+
+#[test]
+fn ssl2_is_seen_with_its_kinds_and_without_any() {
+    let seen = look(ssl2_server(Answer::Hello { certificate: vec![0x30, 0], kinds: vec![0x0700C0, 0x020080] }));
+    assert_eq!(seen.protocols(), ["SSLv2"]);
+    let suites: Suites = seen.read("tls.suites");
+    let kinds: Vec<_> = suites.suites.iter().map(|suite| (suite.id.as_str(), suite.block_bits, suite.export)).collect();
+    assert_eq!(kinds, [("0x020080", 0, true), ("0x0700C0", 64, false)]);
+    assert_eq!(suites.suites[0].strength, Fact::Known(512));
+    assert_eq!(suites.suites[1].strength.known(), None, "the certificate holds no key");
+    let features: Features = seen.read("tls.features");
+    assert!(!features.legacy_handshake);
+    let seen = look(ssl2_server(Answer::Error(1)));
+    assert_eq!(seen.protocols(), ["SSLv2"]);
+    assert!(seen.read::<Protocols>("tls.protocols").ssl2_without_kinds);
+}
+
+#[test]
+fn a_server_that_refuses_everything_gives_no_fact() {
+    let address = scripted(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(&record::write(21, 0x0301, &[2, 40]));
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    expect_failed(address, Reason::HandshakeRejected, "every hello was refused", 10);
+}
+
+#[test]
+fn a_refused_name_is_left_out_and_asked_without() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let bytes = match hello.server_name() {
+            Some(_) => record::write(21, 0x0301, &[2, 112]),
+            None if hello.version == 0x0303 && hello.versions().contains(&0x0303) && hello.suites.contains(&0x009C) => {
+                let answer = ServerHello { suite: 0x009C, ..server_hello(&hello) };
+                let flight = [answer.to_message(), certificate::write_chain(&[vec![0x30, 0]]), vec![14, 0, 0, 0]];
+                record::write(HANDSHAKE, 0x0303, &flight.concat())
+            }
+            None => record::write(21, 0x0301, &[2, 40]),
+        };
+        let _ = stream.write_all(&bytes);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    assert_eq!(look(address).protocols(), ["TLSv1.2"]);
+}
+
+#[test]
+fn a_server_that_wants_a_key_share_gets_one() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let share = hello.extension(extension::KEY_SHARE).unwrap_or_default();
+        let bytes = match share {
+            _ if !hello.versions().contains(&0x0304) => record::write(21, 0x0301, &[2, 70]),
+            [0, 0] => record::write(21, 0x0301, &[2, 47]),
+            [_, _, 0, group @ (0x17 | 0x1D), ..] if hello.suites.contains(&0x1301) => {
+                let key = vec![0, *group, 0, 1, 9];
+                let answer = ServerHello {
+                    suite: 0x1301,
+                    extensions: vec![
+                        Extension::new(extension::SUPPORTED_VERSIONS, vec![3, 4]),
+                        Extension::new(extension::KEY_SHARE, key),
+                    ],
+                    ..server_hello(&hello)
+                };
+                record::write(HANDSHAKE, 0x0303, &answer.to_message())
+            }
+            _ => record::write(21, 0x0301, &[2, 40]),
+        };
+        let _ = stream.write_all(&bytes);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let seen = look(address);
+    assert_eq!(seen.protocols(), ["TLSv1.3"]);
+    let groups: Groups = seen.read("tls.groups");
+    assert_eq!(groups.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["x25519", "secp256r1"]);
+    // No handshake with it ends, so its certificate stays unseen, and nothing is said of it.
+    assert_eq!(seen.of("tls.certificates").status, ObservationStatus::Partial);
 }
 
 #[test]

@@ -93,17 +93,21 @@ async fn chacha_priority(prober: &Prober<'_>, version: Version, ids: &[u16], cho
     let auth = |id: u16| plan::suite(id).map(|row| row.auth.as_str());
     let gcm = |id: u16| plan::suite(id).is_some_and(|row| row.enc == "AES-GCM");
     let applies = |chacha: u16| ids.iter().any(|id| gcm(*id) && auth(*id) == auth(chacha));
-    let Some(chacha) = ids.iter().copied().find(|id| plan::is_chacha(*id) && applies(*id)) else {
+    let candidates: Vec<u16> = ids.iter().copied().filter(|id| plan::is_chacha(*id) && applies(*id)).collect();
+    let Some(chacha) = candidates.first().copied() else {
         return Fact::Known("not-applicable".to_owned());
     };
     if ids.first() == Some(&chacha) {
         return Fact::Known("no".to_owned());
     }
-    // A loop over groups may have asked already, with this suite in front of others that the server puts before it.
-    let before = |id: &u16| *id != chacha && !plan::is_chacha(*id);
-    let asked = choices.iter().find(|(offered, _)| offered.first() == Some(&chacha) && offered.iter().any(before));
+    // A loop over groups may have asked already, with ChaCha20 in front of a suite that the server puts before it.
+    let place = |id: &u16| ids.iter().position(|other| other == id);
+    let asked = choices.iter().find(|(offered, _)| {
+        let first = offered.first().filter(|first| candidates.contains(first));
+        first.is_some_and(|first| offered.iter().any(|id| !plan::is_chacha(*id) && place(id) < place(first)))
+    });
     if let Some((_, choice)) = asked {
-        return Fact::Known(if *choice == chacha { "yes" } else { "no" }.to_owned());
+        return Fact::Known(if plan::is_chacha(*choice) { "yes" } else { "no" }.to_owned());
     }
     let offered: Vec<u16> = std::iter::once(chacha).chain(ids.iter().copied().filter(|id| *id != chacha)).collect();
     match prober.settle(&Offer::new(version, offered), "priority of ChaCha20").await {
@@ -141,12 +145,12 @@ impl<'a, 'b> Merge<'a, 'b> {
         let (Some(one_first), Some(other_first)) = (one.first().copied(), other.first().copied()) else {
             return Ok([one, other].concat());
         };
-        // Most often the lists do not interleave: two questions tell.
-        if self.wins(one_last, other_first).await? {
-            return Ok([one, other].concat());
-        }
+        // Most often the lists do not interleave: two questions tell. ECDSA, which comes second, mostly goes first.
         if self.wins(other_last, one_first).await? {
             return Ok([other, one].concat());
+        }
+        if self.wins(one_last, other_first).await? {
+            return Ok([one, other].concat());
         }
         let (mut one, mut other) = (one.into_iter().peekable(), other.into_iter().peekable());
         let mut merged = Vec::new();
