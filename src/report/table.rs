@@ -20,6 +20,11 @@ const MAX_ROWS: usize = 3;
 /// Blind spots and causes shown before the rest is counted.
 const MAX_SPOTS: usize = 12;
 
+/// What a reason says beside the kind of observation that is missing: one silent server leaves many kinds unseen.
+fn trouble(reason: &str) -> &str {
+    reason.strip_prefix("no evidence of ").and_then(|rest| rest.split_once(": ")).map_or(reason, |(_, trouble)| trouble)
+}
+
 /// One line of what is not all right.
 struct Row {
     mark: &'static str,
@@ -158,7 +163,7 @@ impl Page<'_> {
         if !verbose {
             // Ten checks that wait on one answer are one row: the first, with the number of the others.
             results.retain(|(mark, result)| {
-                let n = waiting.entry((&result.target, &result.part, &result.reason)).or_default();
+                let n = waiting.entry((&result.target, &result.part, trouble(&result.reason))).or_default();
                 *n += usize::from(*mark == Mark::Open);
                 *mark != Mark::Open || *n == 1
             });
@@ -175,7 +180,7 @@ impl Page<'_> {
             *n += 1;
             if *n <= MAX_ROWS || verbose {
                 let mut row = row(mark, result, controls.get(result.check.as_str()));
-                let others = waiting.get(&(result.target.as_str(), &result.part, &result.reason)).copied().unwrap_or(0);
+                let others = waiting.get(&(result.target.as_str(), &result.part, trouble(&result.reason))).copied().unwrap_or(0);
                 if mark == Mark::Open && others > 1 {
                     let others = counted(others - 1, "more check waits", "more checks wait");
                     row.words.push_str(&format!("; {others} on this"));
