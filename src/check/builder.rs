@@ -16,6 +16,7 @@ pub(super) struct ResultBuilder<'a> {
     expected: Value,
     actual: Value,
     evidence: &'a [&'a Observation],
+    accepted: bool,
 }
 
 impl<'a> ResultBuilder<'a> {
@@ -28,7 +29,17 @@ impl<'a> ResultBuilder<'a> {
     ) -> ResultBuilder<'a> {
         let severity = compiled.severity;
         let (expected, actual) = (Value::Null, Value::Null);
-        ResultBuilder { compiled, target, part, item: String::new(), severity, expected, actual, evidence }
+        ResultBuilder {
+            compiled,
+            target,
+            part,
+            item: String::new(),
+            severity,
+            expected,
+            actual,
+            evidence,
+            accepted: false,
+        }
     }
 
     /// About this item.
@@ -40,6 +51,12 @@ impl<'a> ResultBuilder<'a> {
     /// With this severity.
     pub(super) fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Covered, should it be a failure, by an exception that the item records.
+    pub(super) fn accepted(mut self, accepted: bool) -> Self {
+        self.accepted = accepted;
         self
     }
 
@@ -82,6 +99,7 @@ impl<'a> ResultBuilder<'a> {
             actual: self.actual,
             observations: self.evidence.iter().map(|observation| observation.id.clone()).collect(),
             relaxed: self.compiled.relaxed.clone(),
+            accepted: self.accepted && status == Status::Fail,
         }
     }
 }

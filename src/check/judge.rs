@@ -261,7 +261,8 @@ impl Judge<'_, '_> {
             Err(stop) => return stop.end(result().values(expected, actual)),
         };
         let stated = item.data.as_ref().and_then(stated_reason);
-        let judged = result().severity(severity).values(expected.clone(), actual.clone());
+        let accepted = item.data.as_ref().and_then(|data| data.get("accepted")) == Some(&Value::Bool(true));
+        let judged = result().severity(severity).values(expected.clone(), actual.clone()).accepted(accepted);
         if item.data.as_ref().and_then(|data| data.get("result")).and_then(Value::as_str) == Some("review") {
             return judged.end(Status::NeedsReview, stated.unwrap_or_else(|| "a person must decide".to_owned()));
         }

@@ -123,6 +123,7 @@ mod tests {
             actual: Value::Null,
             observations,
             relaxed: Vec::new(),
+            accepted: false,
         }
     }
 

@@ -131,6 +131,7 @@ mod tests {
             actual: Value::Null,
             observations: Vec::new(),
             relaxed: if relaxed { vec!["oldest".to_owned()] } else { Vec::new() },
+            accepted: false,
         }
     }
 

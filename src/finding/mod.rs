@@ -45,7 +45,7 @@ fn of_failure(result: &CheckResult, waivers: &[Waiver], today: Date, as_of: Time
         part: result.part.clone(),
         item: result.item.clone(),
         severity: result.severity,
-        state: if waiver.is_some() { FindingState::Waived } else { FindingState::Open },
+        state: if waiver.is_some() || result.accepted { FindingState::Waived } else { FindingState::Open },
         reason: result.reason.clone(),
         first_seen: as_of,
         last_seen: as_of,
@@ -119,6 +119,7 @@ mod tests {
             actual: Value::Null,
             observations: vec!["sha256:00".to_owned()],
             relaxed: Vec::new(),
+            accepted: false,
         }
     }
 

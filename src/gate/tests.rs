@@ -25,6 +25,7 @@ fn result(check: &str, target: &str, status: Status, severity: Severity) -> Chec
         actual: Value::Null,
         observations: Vec::new(),
         relaxed: Vec::new(),
+        accepted: false,
     }
 }
 

@@ -37,4 +37,7 @@ pub struct CheckResult {
     /// Parameters made laxer than the default: the result then supports no control.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relaxed: Vec<String>,
+    /// The failure is covered by an exception that the evidence itself records, such as one in a vendor register.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
 }

@@ -153,6 +153,8 @@ pub struct Judgement {
     pub observations: Vec<String>,
     /// Parameters made laxer than the default.
     pub relaxed: Vec<String>,
+    /// The failure is covered by an exception that the evidence itself records.
+    pub accepted: bool,
 }
 
 /// A failure, or a waiver that is itself wanting.
@@ -299,6 +301,7 @@ fn judgement(result: &CheckResult) -> Judgement {
         actual,
         observations,
         relaxed,
+        accepted,
     } = result.clone();
     Judgement {
         check,
@@ -315,6 +318,7 @@ fn judgement(result: &CheckResult) -> Judgement {
         actual,
         observations,
         relaxed,
+        accepted,
     }
 }
 

@@ -11,7 +11,7 @@ mod summary;
 mod table;
 pub mod text;
 
-use crate::model::{Assessment, Check, Verdict};
+use crate::model::{Assessment, Check, Finding, FindingState, Verdict, Waiver};
 use std::collections::BTreeMap;
 
 /// The forms in which an assessment can be had.
@@ -119,6 +119,21 @@ fn controls_of_checks(assessment: &Assessment) -> BTreeMap<&str, Vec<&str>> {
         }
     }
     controls
+}
+
+/// Who accepts a failure and why, where a waiver or an exception in the evidence covers it.
+fn acceptance(finding: &Finding, assessment: &Assessment) -> Option<String> {
+    if finding.state != FindingState::Waived {
+        return None;
+    }
+    let id = finding.waiver.as_deref();
+    let waiver = assessment.judging.waivers.iter().find(|waiver| Some(waiver.id.as_str()) == id);
+    Some(match waiver {
+        Some(Waiver { id, reason, owner, approved_by, expires, .. }) => {
+            format!("{id} until {expires}: {reason} (owner {owner}, approved by {approved_by})")
+        }
+        None => "an exception that the evidence records, named in the reason".to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! target, and a logical location where there is no such file.
 
 use super::text::{clip, escape, harmless_json, value};
-use super::{Context, RenderError, controls_of_checks};
+use super::{Context, RenderError, acceptance, controls_of_checks};
 use crate::finding::{WAIVERS, fingerprint};
-use crate::model::{Assessment, Check, CheckResult, Finding, FindingState, Gate, Severity, Status, Target, Verdict};
+use crate::model::{Assessment, Check, CheckResult, Finding, Gate, Severity, Status, Target, Verdict};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -311,12 +311,7 @@ fn sentence(result: &CheckResult) -> String {
 }
 
 fn suppression(finding: &Finding, assessment: &Assessment) -> Option<Suppression> {
-    let id = finding.waiver.as_ref().filter(|_| finding.state == FindingState::Waived)?;
-    let waiver = assessment.judging.waivers.iter().find(|waiver| waiver.id == *id)?;
-    let justification = format!(
-        "{}: {} (owner {}, approved by {}, until {})",
-        waiver.id, waiver.reason, waiver.owner, waiver.approved_by, waiver.expires
-    );
+    let justification = acceptance(finding, assessment)?;
     Some(Suppression {
         kind: "external",
         status: "accepted",

@@ -180,7 +180,8 @@ impl Page<'_> {
             *n += 1;
             if *n <= MAX_ROWS || verbose {
                 let mut row = row(mark, result, controls.get(result.check.as_str()));
-                let others = waiting.get(&(result.target.as_str(), &result.part, trouble(&result.reason))).copied().unwrap_or(0);
+                let others =
+                    waiting.get(&(result.target.as_str(), &result.part, trouble(&result.reason))).copied().unwrap_or(0);
                 if mark == Mark::Open && others > 1 {
                     let others = counted(others - 1, "more check waits", "more checks wait");
                     row.words.push_str(&format!("; {others} on this"));

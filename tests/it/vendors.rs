@@ -6,7 +6,7 @@ use probity::check::{Case, Engine, derive};
 use probity::collect::register::observe;
 use probity::model::policy::Judging;
 use probity::model::register::{Coverage, Register, Rules};
-use probity::model::{CheckResult, Observation, ObservationStatus, Status, Target, TargetKind};
+use probity::model::{CheckResult, FindingState, Observation, ObservationStatus, Status, Target, TargetKind};
 use std::collections::BTreeMap;
 
 const EXAMPLE: &str = include_str!("../vectors/register.yaml");
@@ -158,4 +158,30 @@ fn truth_values_are_no_answers_about_clauses() {
     assert!(probity::yaml::read::<Register>("register.yaml", text).is_err());
     let text = "vendors: [{ id: acme, dpa: { clauses: { scope: yes, audit: \"no\" } } }]";
     assert!(probity::yaml::read::<Register>("register.yaml", text).is_ok());
+}
+
+#[test]
+fn an_exception_of_the_register_covers_a_failure_and_does_not_hide_it() {
+    let text = |exceptions: &str| {
+        format!(
+            "organisation: {{ name: A, role: [processor], exporter_regimes: [eu], country: IE, dpo: {{ required: false }} }}
+vendors:
+  - {{ id: mailer, name: Mailer, status: active, role: sub_processor, service: e-mail, criticality: low, owner: o,
+      personal_data: true, data_categories: [contact], subject_categories: [contact],
+      locations: [{{ country: IE, purpose: storage }}], dpa: {{ status: none }}{exceptions} }}
+"
+        )
+    };
+    let states = |exceptions: &str| {
+        let (_, results) = judge(Some(&register(&text(exceptions))), &Judging::default());
+        let none = results.into_iter().filter(|r| r.check == "vendor.dpa" && r.status == Status::Fail);
+        let findings = probity::finding::track(&none.collect::<Vec<_>>(), &[], now());
+        findings.into_iter().map(|finding| finding.state).collect::<Vec<_>>()
+    };
+    assert_eq!(states(""), [FindingState::Open]);
+    let exception = |until: &str| {
+        format!(", exceptions: [{{ rule: vendor.dpa.none, reason: moving away, approved_by: b, expires_on: {until} }}]")
+    };
+    assert_eq!(states(&exception("2099-12-31")), [FindingState::Waived]);
+    assert_eq!(states(&exception("2001-12-31")), [FindingState::Open]);
 }

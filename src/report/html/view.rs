@@ -6,7 +6,7 @@ use crate::finding::WAIVERS;
 use crate::model::{Assessment, Check, Finding, FindingState, Gate, Severity, Verdict, digest};
 use crate::report::summary::{Counts, Mark, Marks, Summary, by_target, grade_words};
 use crate::report::text::{clip, counted, value};
-use crate::report::{Context, controls_of_checks};
+use crate::report::{Context, acceptance, controls_of_checks};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -371,8 +371,6 @@ fn row(finding: &Finding, assessment: &Assessment) -> Row {
         (&result.check, &result.target, &result.part, &result.item)
             == (&finding.check, &finding.target, &finding.part, &finding.item)
     });
-    let waiver = finding.waiver.as_ref().filter(|_| finding.check != WAIVERS);
-    let waiver = waiver.and_then(|id| assessment.judging.waivers.iter().find(|waiver| waiver.id == *id));
     Row {
         anchor: anchor(&finding.fingerprint),
         severity: finding.severity.word(),
@@ -383,12 +381,7 @@ fn row(finding: &Finding, assessment: &Assessment) -> Row {
         expected: result.map(|result| value(&result.expected)).unwrap_or_default(),
         actual: result.map(|result| value(&result.actual)).unwrap_or_default(),
         since: finding.first_seen.strftime("%Y-%m-%d").to_string(),
-        waiver: waiver
-            .map(|waiver| {
-                let who = format!("owner {}, approved by {}", waiver.owner, waiver.approved_by);
-                format!("{} until {}: {} ({who})", waiver.id, waiver.expires, waiver.reason)
-            })
-            .unwrap_or_default(),
+        waiver: acceptance(finding, assessment).unwrap_or_default(),
         evidence: result
             .map(|result| result.observations.iter().take(4).map(|id| short(id)).collect())
             .unwrap_or_default(),

@@ -633,6 +633,7 @@ fn made(
         actual,
         observations: Vec::new(),
         relaxed: Vec::new(),
+        accepted: false,
     }
 }
 
