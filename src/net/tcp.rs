@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 
 /// How long a name may take to resolve.
 const RESOLVE: Duration = Duration::from_secs(10);
-/// How many addresses of a name are looked at.
-const ADDRESSES: usize = 16;
+/// How many addresses of a name are taken.
+const ADDRESSES: usize = 256;
 
 /// Connects through the operating system.
 #[derive(Clone, Copy, Debug, Default)]

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Targets looked at side by side.
 const TARGETS: usize = 16;
+/// Addresses of one name that are looked at. Each further one is recorded as not looked at.
+const ADDRESSES: usize = 16;
 /// Time beyond a target's own limit after which its collector is given up.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -99,13 +101,14 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<O
         return Vec::new();
     }
     if setup.cancel.is_cancelled() {
-        return failures(&target, setup, &collectors, &stopped());
+        return failures(&target, setup, &collectors, "", &stopped());
     }
     let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time);
-    let addresses = match resolve(&target, &budget, &setup.cancel).await {
+    let mut addresses = match resolve(&target, &budget, &setup.cancel).await {
         Ok(addresses) => addresses,
-        Err(trouble) => return failures(&target, setup, &collectors, &trouble),
+        Err(trouble) => return failures(&target, setup, &collectors, "", &trouble),
     };
+    let beyond = addresses.split_off(addresses.len().min(ADDRESSES));
     let cx = CollectContext {
         clock: Arc::clone(&setup.clock),
         dial: Arc::new(budget),
@@ -116,14 +119,18 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<O
         limits: setup.limits,
         documents,
     };
+    let many = Trouble::new(Reason::TooLarge, format!("of the name's addresses {ADDRESSES} are looked at"));
+    let skipped = beyond.iter().flat_map(|address| failures(&target, setup, &collectors, &address.to_string(), &many));
+    let skipped: Vec<Observation> = skipped.collect();
     let mut seen = Vec::new();
     for n in collectors {
         let job = Job { target: target.clone(), addresses: addresses.clone(), earlier: seen.clone() };
         match isolated(n, job, cx.clone(), setup).await {
             Ok(observations) => seen.extend(observations),
-            Err(trouble) => seen.extend(failures(&target, setup, &[n], &trouble)),
+            Err(trouble) => seen.extend(failures(&target, setup, &[n], "", &trouble)),
         }
     }
+    seen.extend(skipped);
     seen
 }
 
@@ -160,13 +167,13 @@ fn stopped() -> Trouble {
 }
 
 /// Every kind of these collectors, failed for one reason.
-fn failures(target: &Target, setup: &Setup, collectors: &[usize], trouble: &Trouble) -> Vec<Observation> {
+fn failures(target: &Target, setup: &Setup, collectors: &[usize], part: &str, trouble: &Trouble) -> Vec<Observation> {
     let now: Timestamp = setup.clock.now();
     let looks = collectors.iter().filter_map(|&n| setup.collectors.get(n));
     looks
         .flat_map(|collector| {
             let of_kind =
-                |kind: &&'static str| Observation::failed(kind, &target.id, "", collector.id(), now, trouble.clone());
+                |kind: &&'static str| Observation::failed(kind, &target.id, part, collector.id(), now, trouble.clone());
             collector.yields().iter().map(of_kind).collect::<Vec<_>>()
         })
         .collect()

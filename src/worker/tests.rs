@@ -1,9 +1,12 @@
 use super::*;
 use crate::collect::{CollectContext, Collecting, Collector, Job, Limits, Silent};
+use crate::model::Trouble;
 use crate::model::{FixedClock, Observation, ObservationStatus, Reason, Target, TargetKind};
-use crate::net::{SeededRandom, TcpDial};
+use crate::net::{Dial, Dialing, SeededRandom, Stream, TcpDial};
 use crate::target::Config;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Panics on one target, and sees something on every other.
@@ -69,6 +72,56 @@ fn a_stopped_run_says_so_and_records_what_was_not_looked_at() {
     let evidence = looked(&config(&["good"]), &setup);
     assert!(evidence.run.interrupted);
     assert_eq!(evidence.observations[0].trouble.as_ref().unwrap().reason, Reason::Interrupted);
+}
+
+/// A name with as many addresses as it is told.
+struct Many(u8);
+
+impl Dial for Many {
+    fn resolve<'a>(&'a self, _: &'a str, port: u16) -> Dialing<'a, Vec<SocketAddr>> {
+        Box::pin(async move { Ok((1..=self.0).map(|n| SocketAddr::from(([192, 0, 2, n], port))).collect()) })
+    }
+    fn connect(&self, _: SocketAddr, _: Duration) -> Dialing<'_, Box<dyn Stream>> {
+        Box::pin(async { Err(Trouble::new(Reason::Refused, "nobody is there")) })
+    }
+}
+
+/// Sees something good on every address that it is given.
+struct Content;
+
+impl Collector for Content {
+    fn id(&self) -> &'static str {
+        "content"
+    }
+    fn accepts(&self, _: &Target) -> bool {
+        true
+    }
+    fn yields(&self) -> &'static [&'static str] {
+        &["tls.protocols"]
+    }
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
+        let facts = serde_json::json!({});
+        let of = |address: &SocketAddr| {
+            let part = address.to_string();
+            Observation::complete("tls.protocols", &job.target.id, &part, "content", cx.clock.now(), &facts).unwrap()
+        };
+        let seen = job.addresses.iter().map(of).collect();
+        Box::pin(async move { seen })
+    }
+}
+
+#[test]
+fn an_address_that_is_not_looked_at_is_told_of() {
+    let collectors: Arc<Vec<Box<dyn Collector>>> = Arc::new(vec![Box::new(Content)]);
+    let setup = Setup { dial: Arc::new(Many(20)), collectors, ..setup() };
+    let targets = vec![Target::new("many", TargetKind::Endpoint, "many.example:443")];
+    let evidence = looked(&Config { targets, ..Config::default() }.sealed(), &setup);
+    assert_eq!(evidence.observations.len(), 20);
+    let failed: Vec<&Observation> =
+        evidence.observations.iter().filter(|seen| seen.status == ObservationStatus::Failed).collect();
+    assert_eq!(failed.len(), 4);
+    assert!(failed.iter().all(|seen| seen.trouble.as_ref().unwrap().reason == Reason::TooLarge));
+    assert!(failed.iter().any(|seen| seen.part.starts_with("192.0.2.20:")));
 }
 
 #[test]

@@ -121,6 +121,26 @@ fn records_of_one_byte_come_to_an_end() {
 }
 
 #[test]
+fn a_key_exchange_that_was_not_sent_leaves_the_groups_open() {
+    let address = scripted(|mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let bytes = match hello.suites.contains(&0xC02F) && hello.version == 0x0303 {
+            true => {
+                record::write(HANDSHAKE, 0x0303, &ServerHello { suite: 0xC02F, ..server_hello(&hello) }.to_message())
+            }
+            false => record::write(21, 0x0301, &[2, 40]),
+        };
+        let _ = stream.write_all(&bytes);
+    });
+    let seen = look(address);
+    assert_eq!(seen.protocols(), ["TLSv1.2"]);
+    let groups = seen.of("tls.groups");
+    // Whole and empty, it would say that no suite needs a group.
+    assert_eq!(groups.status, ObservationStatus::Partial);
+    assert!(groups.read::<Groups>().unwrap().groups.is_empty());
+}
+
+#[test]
 fn a_slow_drip_is_bounded() {
     let address = scripted(|mut stream| {
         let _ = stream.read(&mut [0; 4096]);

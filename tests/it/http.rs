@@ -230,6 +230,19 @@ fn a_fault_of_the_server_says_nothing_about_its_headers() {
 }
 
 #[test]
+fn a_page_that_is_not_the_site_sets_no_cookies_and_proves_nothing() {
+    // The headers are good, and no cookie is set: neither is the site's doing.
+    let always = r#"add_header X-Content-Type-Options nosniff always; add_header X-Frame-Options DENY always;"#;
+    for status in [404, 429] {
+        let secure = format!("{always} location / {{ return {status}; }}");
+        let Some(site) = Site::start("http-elsewhere", &secure, "return 404;") else { return };
+        let seen = site.look();
+        assert_eq!(reason(&seen, "http.headers"), Reason::Unsupported, "{status}");
+        assert_eq!(reason(&seen, "http.cookies"), Reason::Unsupported, "{status}");
+    }
+}
+
+#[test]
 fn a_flood_of_fields_is_refused() {
     let many: String = (0..400).map(|n| format!("add_header X-Flood-{n} {n};")).collect();
     let secure = format!("{many} location / {{ return 200 x; }}");

@@ -29,7 +29,7 @@ pub struct Response {
     pub status: u16,
     /// Names in lower case, in the order they came.
     pub fields: Vec<(String, String)>,
-    /// The body up to the limit, as text.
+    /// The body up to the limit, as text, where it was asked for.
     pub body: String,
     /// How many bytes of body came, up to the limit.
     pub body_bytes: u64,
@@ -67,6 +67,15 @@ pub struct Way {
     pub trouble: Option<Trouble>,
 }
 
+/// What is kept of the bodies on a way. A long way of large bodies would fill the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    /// Their lengths.
+    Counted,
+    /// The text of the last one as well.
+    Last,
+}
+
 /// Fetches from one address.
 pub struct Client {
     http: reqwest::Client,
@@ -90,7 +99,9 @@ impl Client {
             .http1_max_headers(FIELDS)
             .http2_max_header_list_size(FIELD_BYTES)
             .user_agent(concat!("probity/", env!("CARGO_PKG_VERSION")))
-            .resolve(host, address)
+            // The port is that of each request: a port here would win over the one that a scheme stands for, and a request
+            // for plain HTTP would go to the port of TLS.
+            .resolve(host, SocketAddr::new(address.ip(), 0))
             .build()
             .map_err(|error| Trouble::new(Reason::Internal, error.to_string()))?;
         Ok(Client { http, host: host.to_owned(), certificate_error })
@@ -102,7 +113,7 @@ impl Client {
     }
 
     /// Follows redirects from this address, as long as they stay on the host.
-    pub async fn follow(&self, start: Url) -> Way {
+    pub async fn follow(&self, start: Url, bodies: Bodies) -> Way {
         let mut way = Way::default();
         let mut next = Some(start);
         while let Some(url) = next.take() {
@@ -110,7 +121,7 @@ impl Client {
                 way.trouble = Some(Trouble::new(Reason::TooLarge, format!("more than {REDIRECTS} redirects")));
                 break;
             }
-            match self.get(url).await {
+            match self.get(url, bodies).await {
                 Err(trouble) => {
                     way.trouble = Some(trouble);
                     break;
@@ -138,7 +149,7 @@ impl Client {
     ///
     /// # Errors
     /// When no answer came, with its class.
-    pub async fn get(&self, url: Url) -> Result<Response, Trouble> {
+    pub async fn get(&self, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
         let mut answer = self.http.get(url.clone()).send().await.map_err(|error| trouble(&error))?;
         let status = answer.status().as_u16();
         let fields = answer
@@ -149,16 +160,22 @@ impl Client {
                 (name.as_str().to_owned(), value.as_bytes().iter().map(|&byte| char::from(byte)).collect())
             })
             .collect();
-        let mut body = Vec::new();
+        let mut response = Response { url, status, fields, body: String::new(), body_bytes: 0 };
+        let keep = bodies == Bodies::Last && response.location().is_none();
+        let (mut body, mut length) = (Vec::new(), 0);
         while let Some(chunk) = answer.chunk().await.map_err(|error| trouble(&error))? {
-            let room = BODY.saturating_sub(body.len());
-            body.extend(chunk.iter().take(room));
-            if body.len() >= BODY {
+            let taken = chunk.len().min(BODY.saturating_sub(length));
+            length = length.saturating_add(taken);
+            if keep {
+                body.extend(chunk.iter().take(taken));
+            }
+            if length >= BODY {
                 break;
             }
         }
-        let body_bytes = body.len() as u64;
-        Ok(Response { url, status, fields, body: String::from_utf8_lossy(&body).into_owned(), body_bytes })
+        response.body = String::from_utf8_lossy(&body).into_owned();
+        response.body_bytes = length as u64;
+        Ok(response)
     }
 }
 
@@ -182,6 +199,9 @@ fn trouble(error: &reqwest::Error) -> Trouble {
         if is_tls(inner) {
             reason = Reason::HandshakeRejected;
         }
+        if is_excess(inner) {
+            reason = Reason::TooLarge;
+        }
         words.push(inner.to_string());
         source = inner.source();
     }
@@ -192,6 +212,12 @@ fn trouble(error: &reqwest::Error) -> Trouble {
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     error.is::<rustls::Error>() || inside.is_some_and(|inner| is_tls(inner))
+}
+
+/// Whether a limit of ours was hit. The library tells this of a head by a fixed sentence alone.
+fn is_excess(error: &(dyn std::error::Error + 'static)) -> bool {
+    let words = error.to_string();
+    ["message head is too large", "chunk extensions over limit"].iter().any(|limit| words.ends_with(limit))
 }
 
 fn tls(authorities: &[PathBuf], error: Arc<Mutex<Option<String>>>) -> Result<ClientConfig, Trouble> {
@@ -306,6 +332,17 @@ pub mod tests {
     fn an_address_of_version_six_gets_brackets() {
         assert_eq!(url("https", "::1", 8443, "/").unwrap().as_str(), "https://[::1]:8443/");
         assert_eq!(url("http", "a.example", 80, "/").unwrap().as_str(), "http://a.example/");
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_to_the_port_of_its_scheme_and_not_to_that_of_the_target() {
+        // An address of this machine on which nothing else listens.
+        let listener = std::net::TcpListener::bind("127.91.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let client = Client::new("a.example", listener.local_addr().unwrap(), &[]).unwrap();
+        let trouble = client.get(url("http", "a.example", 80, "/").unwrap(), Bodies::Counted).await.unwrap_err();
+        assert_eq!(trouble.reason, Reason::Refused, "{}", trouble.detail);
+        assert!(listener.accept().is_err(), "a request for port 80 came to the port of the target");
     }
 
     #[test]

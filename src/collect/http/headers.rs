@@ -121,17 +121,19 @@ fn deprecated(response: &Response) -> Vec<String> {
     names
 }
 
-/// The cookies set by these responses: names and flags, never values.
-pub fn cookies(responses: &[Response]) -> Cookies {
+/// The cookies set by these responses, by names and flags, never values; and whether there were more than are kept.
+pub fn cookies(responses: &[Response]) -> (Cookies, bool) {
     let mut cookies: Vec<Cookie> = Vec::new();
+    let mut cut = false;
     for field in responses.iter().flat_map(|response| response.all("set-cookie")) {
-        let Some(cookie) = cookie(field) else { continue };
-        if cookies.len() < COOKIES && !cookies.contains(&cookie) {
-            cookies.push(cookie);
+        let Some(cookie) = cookie(field).filter(|cookie| !cookies.contains(cookie)) else { continue };
+        match cookies.len() < COOKIES {
+            true => cookies.push(cookie),
+            false => cut = true,
         }
     }
     cookies.sort_by(|a, b| a.name.cmp(&b.name));
-    Cookies { applicable: true, cookies }
+    (Cookies { applicable: true, cookies }, cut)
 }
 
 fn cookie(field: &str) -> Option<Cookie> {
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn cookies_keep_flags_and_never_values() {
-        let facts = cookies(&[response(
+        let (facts, _) = cookies(&[response(
             "https://a.example/",
             200,
             &[
@@ -233,5 +235,15 @@ mod tests {
         assert_eq!(session.same_site, "lax");
         assert_eq!(facts.cookies[1].same_site, "invalid");
         assert!(!serde_json::to_string(&facts).unwrap().contains("s3cret"));
+    }
+
+    #[test]
+    fn cookies_beyond_the_limit_are_told_of() {
+        let fields: Vec<String> = (0..=COOKIES).map(|n| format!("c{n:03}=1; Secure")).collect();
+        let fields: Vec<(&str, &str)> = fields.iter().map(|field| ("Set-Cookie", field.as_str())).collect();
+        let (facts, cut) = cookies(&[response("https://a.example/", 200, &fields)]);
+        assert!(cut && facts.cookies.len() == COOKIES);
+        let (_, cut) = cookies(&[response("https://a.example/", 200, &fields[..COOKIES])]);
+        assert!(!cut);
     }
 }

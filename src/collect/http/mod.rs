@@ -9,7 +9,7 @@ mod security_txt;
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::http::{Cookies, Headers, Hsts, Plain, SecurityTxt};
 use crate::model::{Exchange, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
-use client::{Client, Response, Way, url};
+use client::{Bodies, Client, Response, Way, url};
 use serde::Serialize;
 use std::net::SocketAddr;
 
@@ -113,7 +113,7 @@ async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observ
     cx.progress.step(&target.id, &recorder.part, 0, 3, "http");
     let work = async {
         tokio::join!(
-            follow(&client, url("https", host, address.port(), "/")),
+            follow(&client, url("https", host, address.port(), "/"), Bodies::Counted),
             plain(&plain_client, host, plain_port(target)),
             security_txt(&client, host, address.port(), recorder.now),
         )
@@ -138,9 +138,9 @@ async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observ
     observations
 }
 
-async fn follow(client: &Client, start: Option<url::Url>) -> Way {
+async fn follow(client: &Client, start: Option<url::Url>, bodies: Bodies) -> Way {
     match start {
-        Some(url) => client.follow(url).await,
+        Some(url) => client.follow(url, bodies).await,
         None => Way {
             trouble: Some(Trouble::new(Reason::Unsupported, "the host is no part of an address")),
             ..Way::default()
@@ -166,15 +166,29 @@ fn over_tls(recorder: &Recorder<'_>, host: &str, client: &Client, secure: &Way, 
             match &secure.trouble {
                 // The way of redirects broke before its end: the final answer was not seen.
                 Some(trouble) => recorder.failed(kind, trouble.clone()),
-                None if last.status >= 500 => recorder
+                None if !shows_the_site(last.status) => recorder
                     .failed(kind, Trouble::new(Reason::Unsupported, format!("the server answered {}", last.status))),
                 None if kind == "http.headers" => recorder.complete(kind, &headers::read(last)),
-                None => recorder.complete(kind, &headers::cookies(&https)),
+                None => {
+                    let (cookies, cut) = headers::cookies(&https);
+                    let seen = recorder.complete(kind, &cookies);
+                    if cut {
+                        seen.partial(Trouble::new(Reason::TooLarge, "more cookies were set than are kept"))
+                    } else {
+                        seen
+                    }
+                }
             }
             .with_transcript(exchanges.clone()),
         );
     }
     observations
+}
+
+/// Whether an answer comes from the site itself. A page that says not found, or too many requests, sets no cookies and
+/// may have headers of its own: nothing of the site follows from it.
+fn shows_the_site(status: u16) -> bool {
+    matches!(status, 200..=399 | 401 | 403)
 }
 
 /// Where plain HTTP is looked for: 80 beside 443, or the port that the target names.
@@ -185,7 +199,7 @@ fn plain_port(target: &Target) -> Option<u16> {
 /// What answers in clear. A refused connection is an answer: nothing is there.
 async fn plain(client: &Client, host: &str, port: Option<u16>) -> (Way, Result<Plain, Trouble>) {
     let Some(port) = port else { return (Way::default(), Ok(Plain::default())) };
-    let mut way = follow(client, url("http", host, port, "/")).await;
+    let mut way = follow(client, url("http", host, port, "/"), Bodies::Counted).await;
     let mut facts = Plain { looked: true, port, ..Plain::default() };
     let Some(first) = way.responses.first() else {
         let trouble = way.trouble.take().unwrap_or_else(|| Trouble::new(Reason::Internal, "no answer and no trouble"));
@@ -219,7 +233,7 @@ fn redacted(url: &url::Url) -> String {
 async fn security_txt(client: &Client, host: &str, port: u16, now: jiff::Timestamp) -> Result<SecurityTxt, Trouble> {
     let mut unclear = None;
     for path in ["/.well-known/security.txt", "/security.txt"] {
-        let way = follow(client, url("https", host, port, path)).await;
+        let way = follow(client, url("https", host, port, path), Bodies::Last).await;
         if let Some(trouble) = way.trouble {
             return Err(trouble);
         }

@@ -34,9 +34,11 @@ pub async fn run<T>(cx: &CollectContext, limit: Limit<'_>, future: impl Future<O
 }
 
 /// The most bytes that one session may receive.
-const SESSION: usize = 64 * 1024 * 1024;
+const SESSION: usize = 12 * 1024 * 1024;
+/// The most bytes that come before the first query: the driver keeps every parameter that a server reports.
+const LOGIN: usize = 256 * 1024;
 /// The largest message of a server that is taken: the driver keeps a message whole.
-const MESSAGE: usize = 4 * 1024 * 1024;
+const MESSAGE: usize = 1024 * 1024;
 /// The largest message about authentication.
 const AUTHENTICATION: usize = 4096;
 /// The most rounds of a SCRAM exchange: each costs us time, and the server names their number.
@@ -54,19 +56,27 @@ pub struct Guard<S> {
     header: Vec<u8>,
     body: usize,
     authentication: Option<Vec<u8>>,
+    /// The server said that it waits for a query.
+    ready: bool,
+    /// Bytes of parameters that the server reported.
+    parameters: usize,
 }
 
 impl<S> Guard<S> {
     /// Guards a stream whose next byte begins a message.
     pub fn new(stream: S) -> Guard<S> {
-        Guard { stream, received: 0, header: Vec::with_capacity(5), body: 0, authentication: None }
+        let header = Vec::with_capacity(5);
+        Guard { stream, received: 0, header, body: 0, authentication: None, ready: false, parameters: 0 }
     }
 
     /// Follows the messages in these bytes.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Excess> {
         self.received = self.received.saturating_add(bytes.len());
         if self.received > SESSION {
-            return Err(Excess("the server sent more than 64 MiB"));
+            return Err(Excess("the server sent more than 12 MiB"));
+        }
+        if !self.ready && self.received > LOGIN {
+            return Err(Excess("the server sent more than 256 KiB before it took a query"));
         }
         while !bytes.is_empty() {
             if self.body == 0 {
@@ -102,10 +112,16 @@ impl<S> Guard<S> {
         if self.body > most {
             return Err(Excess("a message of the server is too large"));
         }
-        if kind == b'R' {
-            self.authentication = Some(Vec::new());
+        match kind {
+            b'R' => self.authentication = Some(Vec::new()),
+            b'S' => self.parameters = self.parameters.saturating_add(self.body),
+            b'Z' => self.ready = true,
+            _ => {}
         }
-        Ok(())
+        match self.parameters > LOGIN {
+            true => Err(Excess("the server reported more than 256 KiB of parameters")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -197,6 +213,17 @@ mod tests {
                 assert!(follow(&challenge(rounds), step).is_err(), "{rounds}");
             }
         }
+    }
+
+    #[test]
+    fn parameters_and_a_login_without_end_are_cut_off() {
+        let parameter = message(b'S', &[b'a'; 1000]);
+        assert!(follow(&parameter.repeat(300), 4096).is_err());
+        assert!(follow(&message(b'N', &[b'a'; 1000]).repeat(300), 4096).is_err());
+        // What is many after the login is much less than what a session may receive.
+        let ready = message(b'Z', b"I");
+        assert_eq!(follow(&[ready.clone(), message(b'D', &[b'a'; 1000]).repeat(3000)].concat(), 4096), Ok(()));
+        assert!(follow(&[ready, parameter.repeat(300)].concat(), 4096).is_err());
     }
 
     #[test]

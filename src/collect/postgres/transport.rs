@@ -153,7 +153,7 @@ pub fn facts(greeting: &Greeting, answers: &Answers) -> Transport {
     };
     Transport {
         applicable: true,
-        tls_offered: Fact::Known(greeting.offered),
+        tls_offered: offered(greeting),
         certificate_verified: match &greeting.session {
             Ok(_) => Fact::Known(greeting.distrust.is_none()),
             Err(trouble) => Fact::unknown(trouble.to_string()),
@@ -174,6 +174,16 @@ pub fn facts(greeting: &Greeting, answers: &Answers) -> Transport {
     }
 }
 
+/// Whether the server offers TLS. One byte says so; that it was TLS which followed must have shown, be it in a refusal.
+fn offered(greeting: &Greeting) -> Fact<bool> {
+    match &greeting.session {
+        Err(trouble) if greeting.offered && trouble.reason != Reason::HandshakeRejected => {
+            Fact::unknown(trouble.to_string())
+        }
+        _ => Fact::Known(greeting.offered),
+    }
+}
+
 /// Where encryption was looked for.
 fn encryption(greeting: &Greeting, answers: &Answers) -> Vec<Sign> {
     let offer = if greeting.offered { "the server agreed to TLS" } else { "the server refused TLS" };
@@ -182,7 +192,7 @@ fn encryption(greeting: &Greeting, answers: &Answers) -> Vec<Sign> {
         (Err(_), _) => Sign::new("own session", Fact::Known(false), "the server offers no TLS"),
         (Ok(session), own) => own_session(session, own.as_ref().ok()),
     };
-    let mut signs = vec![Sign::new("offer of TLS", Fact::Known(greeting.offered), offer), own];
+    let mut signs = vec![Sign::new("offer of TLS", offered(greeting), offer), own];
     let name = "sessions of other machines";
     match &answers.sessions {
         // No session says nothing about sessions.
@@ -269,13 +279,24 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_in_tls_shows_that_tls_is_offered() {
+        let trouble = Trouble::new(Reason::HandshakeRejected, "alert handshake_failure");
+        let greeting = |offered| {
+            let session = Err(trouble.clone());
+            Greeting { offered, session, distrust: None, plain: Err(trouble.clone()) }
+        };
+        assert_eq!(super::offered(&greeting(true)), Fact::Known(true));
+        assert_eq!(super::offered(&greeting(false)), Fact::Known(false));
+    }
+
+    #[test]
     fn what_is_not_known_is_neither_yes_nor_no() {
         let trouble = Trouble::new(Reason::TimedOut, "nothing came");
         let greeting =
             Greeting { offered: true, session: Err(trouble.clone()), distrust: None, plain: Err(trouble.clone()) };
         let facts = facts(&greeting, &Answers::none(&trouble));
-        assert_eq!(facts.tls_offered, Fact::Known(true));
-        assert!(facts.encryption.iter().skip(1).all(|sign| sign.yes.known().is_none()));
+        assert!(facts.tls_offered.known().is_none(), "one byte is no TLS");
+        assert!(facts.encryption.iter().all(|sign| sign.yes.known().is_none()));
         assert!(facts.plaintext.iter().all(|sign| sign.yes.known().is_none()));
         assert!(facts.certificate_verified.known().is_none() && facts.plaintext_login.known().is_none());
     }

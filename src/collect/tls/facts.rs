@@ -227,7 +227,14 @@ impl Facts {
         // A version whose suites are not all known may have groups of its own.
         let open = self.look.versions.values().filter(|suites| suites.version > Version::Ssl3);
         let open = open.filter_map(|suites| Some((suites.version, suites.trouble.clone()?)));
-        let cut: Vec<(Version, Trouble)> = cut.into_iter().chain(open).collect();
+        // A key exchange of which no parameters came had a group all the same.
+        let unseen = self.ledger.suites.iter().filter(|accepted| !accepted.curve).filter_map(|accepted| {
+            let row = registry::suite(accepted.suite, accepted.version == Version::Ssl2)?;
+            let detail = format!("no group came with suite 0x{:04X}", accepted.suite);
+            (accepted.version == Version::Tls13 || row.kx == "ECDHE")
+                .then(|| (accepted.version, Trouble::new(Reason::HandshakeRejected, detail)))
+        });
+        let cut: Vec<(Version, Trouble)> = cut.into_iter().chain(open).chain(unseen).collect();
         let trouble = cut.first().map(|(_, trouble)| trouble.clone());
         let incomplete = cut
             .into_iter()

@@ -45,13 +45,12 @@ pub enum Service {
 }
 
 impl Facts {
-    /// Gathers the facts of one part of one target.
-    pub fn gather(target: &Target, part: &str, observations: &[Observation]) -> Facts {
+    /// Gathers the facts of one part of one target from what was seen of it.
+    pub fn gather(target: &Target, observations: &[&Observation]) -> Facts {
         let opportunistic = target.connection.starttls.is_some() || target.kind == TargetKind::Database;
         let service = if opportunistic { Service::Opportunistic } else { Service::Https };
         let mut facts = Facts { service, ..Facts::default() };
-        let seen = observations.iter().filter(|o| o.target == target.id && o.part == part);
-        for observation in seen {
+        for observation in observations {
             facts.take(observation);
         }
         facts

@@ -13,7 +13,7 @@ use crate::model::grade::{Cap, Grade, Note, Score};
 use crate::model::{Observation, ObservationStatus, Reason, Target, Trouble};
 use facts::{Facts, Service};
 use rules::Rules;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// The derivation of `tls.grade`.
@@ -26,21 +26,25 @@ static RULES: LazyLock<Result<Rules, String>> = LazyLock::new(|| {
 });
 
 fn derive(inputs: &Inputs<'_>) -> Vec<Observation> {
+    // By target and part, so that many targets are not looked for in the observations of all.
+    let mut seen: BTreeMap<&str, BTreeMap<&str, Vec<&Observation>>> = BTreeMap::new();
+    for observation in inputs.observations {
+        let parts = seen.entry(&observation.target).or_default();
+        parts.entry(&observation.part).or_default().push(observation);
+    }
     let mut grades = Vec::new();
     for target in inputs.targets {
-        let parts: BTreeSet<&str> = inputs
-            .observations
-            .iter()
-            .filter(|o| o.target == target.id && o.kind == "tls.protocols")
-            .map(|o| o.part.as_str())
-            .collect();
-        grades.extend(parts.into_iter().map(|part| one(inputs, target, part)));
+        for (part, observations) in seen.get(target.id.as_str()).into_iter().flatten() {
+            if observations.iter().any(|observation| observation.kind == "tls.protocols") {
+                grades.push(one(inputs, target, part, observations));
+            }
+        }
     }
     grades
 }
 
-fn one(inputs: &Inputs<'_>, target: &Target, part: &str) -> Observation {
-    let facts = Facts::gather(target, part, inputs.observations);
+fn one(inputs: &Inputs<'_>, target: &Target, part: &str, observations: &[&Observation]) -> Observation {
+    let facts = Facts::gather(target, observations);
     let failed = |trouble: Trouble| {
         Observation::failed("tls.grade", &target.id, part, "tls.grade", inputs.as_of, trouble)
             .from_inputs(facts.inputs())
