@@ -62,7 +62,8 @@ pub(super) struct Gap {
 
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not known: {}", self.path, self.reason)
+        // Whoever wrote the fact down said why it is not known, in words; the path is a word of ours.
+        if self.reason.is_empty() { write!(f, "{} is not known", self.path) } else { f.write_str(&self.reason) }
     }
 }
 
@@ -118,7 +119,7 @@ impl Reads {
     pub(super) fn gap<'a>(&self, data: impl Fn(&Root) -> Option<&'a Value>) -> Option<Gap> {
         self.paths.iter().find_map(|(path, depth)| {
             let Some(value) = data(&path.root) else {
-                return Some(Gap { path: path.to_string(), reason: "there is no evidence of it".to_owned() });
+                return Some(Gap { path: path.to_string(), reason: format!("there is no evidence of {path}") });
             };
             let reason = why_unknown(value, &path.steps, *depth, self.nullable.contains(path))?;
             Some(Gap { path: path.to_string(), reason })
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn an_unknown_on_the_way_or_within_is_found() {
         let data = json!({"a": [{"b": 1}, {"b": {"unknown": "no answer"}}], "c": {"unknown": "x"}, "n": null});
-        let seen = Some("item.a[].b is not known: no answer".to_owned());
+        let seen = Some("no answer".to_owned());
         assert_eq!(gap(&["a", "[]", "b"], Depth::Whole, &data), seen);
         assert!(gap(&["a"], Depth::Whole, &data).is_some());
         assert_eq!(gap(&["a"], Depth::Form, &data), None);

@@ -36,6 +36,10 @@ enum Command {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  probity check list
+  probity check list --checks our-checks/")]
 struct List {
     /// A folder with checks of your own
     #[arg(long, value_name = "DIR")]
@@ -43,6 +47,10 @@ struct List {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  probity check show tls.protocols.legacy
+  probity check show tls.grade -c probity.yaml    with the parameters set there")]
 struct Show {
     /// The check's id
     id: String,
@@ -55,6 +63,10 @@ struct Show {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  probity check test
+  probity check test our-checks/")]
 struct Test {
     /// A folder with checks of your own; the built-in ones where none is given
     folder: Option<PathBuf>,

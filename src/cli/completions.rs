@@ -31,7 +31,7 @@ impl Completions {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  probity man man/ && man ./man/probity-scan.1")]
+  probity man pages/ && man pages/probity-scan.1")]
 pub struct Man {
     /// The folder
     folder: PathBuf,
@@ -40,9 +40,14 @@ pub struct Man {
 impl Man {
     /// Runs the command.
     pub fn run(self) -> Ending {
-        clap_mangen::generate_to(Cli::command(), &self.folder).map_err(|error| {
-            Failure::help(format!("the pages cannot be written: {error}"), "name a folder that exists")
-        })?;
+        std::fs::create_dir_all(&self.folder)
+            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.folder))
+            .map_err(|error| {
+                let message = format!("the pages cannot be written: {}", output::cause(&error));
+                Failure::help(message, "name a folder that you may write to")
+            })?;
+        let shown = self.folder.display();
+        anstream::eprintln!("wrote the manual pages; read one by  man {shown}/probity-scan.1");
         Ok(Exit::Passed.code())
     }
 }

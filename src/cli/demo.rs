@@ -32,6 +32,7 @@ impl Demo {
     /// Runs the command.
     pub fn run(self) -> Ending {
         let catalogue = Catalogue::built_in()?;
+        output::prepare(&self.output)?;
         let estate = Estate::start(&std::env::temp_dir(), SystemClock.now())
             .map_err(|error| Failure::new(format!("the demo's estate cannot be started: {error}")))?;
         let config = estate.config()?;

@@ -12,7 +12,7 @@ mod schema;
 mod system;
 
 use crate::gate::Exit;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Gathers audit evidence and checks security posture: endpoints, databases, registers.
@@ -25,14 +25,23 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  probity demo                                   look at an embedded estate; needs nothing
-  probity scan shop.example                      look at one endpoint and judge it
-  probity scan -c probity.yaml -o html=report.html -o junit=junit.xml
-  probity check show tls.protocols.legacy        why, how to repeat it, how to fix it
+  probity demo                              an estate of its own; needs nothing
+  probity scan shop.example                 look at one endpoint and judge it
+  probity init shop.example                 write a configuration to start from
+  probity scan -c probity.yaml -o html=report.html
+  probity check show tls.protocols.legacy   why it matters, how to fix it
 
 Exit codes:
-  0 passed   1 failed   2 usage or configuration   3 inconclusive   4 only waived failures (--waived fail)
-  130 interrupted";
+  0  passed                 1  failed
+  2  usage, configuration   3  inconclusive
+  4  only waived failures   130  interrupted";
+
+/// One sentence, then examples, then what may be given.
+const HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}{after-help}
+
+{all-args}";
 
 #[derive(Subcommand)]
 enum Command {
@@ -51,7 +60,8 @@ enum Command {
 pub fn main() -> ExitCode {
     // One provider for every TLS client in the process, whatever a dependency may bring.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let cli = match Cli::try_parse() {
+    let parsed = with_examples_first(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
@@ -74,6 +84,11 @@ pub fn main() -> ExitCode {
         failure.print();
         Exit::Usage.code()
     }))
+}
+
+/// The command and all below it, with the examples before the options.
+fn with_examples_first(command: clap::Command) -> clap::Command {
+    command.help_template(HELP).mut_subcommands(with_examples_first)
 }
 
 /// What ends a command before it has a verdict. Each is the user's to mend, or a fault of ours that says so.
@@ -121,7 +136,6 @@ type Ending = Result<u8, Failure>;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -130,7 +144,9 @@ mod tests {
 
     #[test]
     fn every_command_has_examples() {
-        for command in Cli::command().get_subcommands() {
+        let root = Cli::command();
+        let below = root.get_subcommands().flat_map(|command| command.get_subcommands());
+        for command in root.get_subcommands().chain(below) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Examples:"), "{} has no examples", command.get_name());
         }

@@ -83,24 +83,64 @@ pub fn print(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Makes the folders of all files, and finds out that one cannot be written before a long look, not after it.
+pub fn prepare<'a>(outputs: impl IntoIterator<Item = &'a Output>) -> Result<(), Failure> {
+    for path in outputs.into_iter().filter_map(|output| output.path.as_deref()) {
+        if path.is_dir() {
+            return Err(Failure::help(format!("{} is a folder", path.display()), "name a file in it"));
+        }
+        if is_special(path) {
+            continue;
+        }
+        let beside = beside(path);
+        make_folder(path)
+            .and_then(|()| std::fs::write(&beside, b""))
+            .and_then(|()| std::fs::remove_file(&beside))
+            .map_err(|error| unwritable(path, &error))?;
+    }
+    Ok(())
+}
+
 /// Writes a file whole or not at all: beside it first, then in its place.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        let help = "name a file in a folder that exists and that you may write to";
-        Failure::help(format!("{} cannot be written: {error}", path.display()), help)
-    };
-    if path.exists() && !path.is_file() {
-        // A pipe or a device is written as it is.
+    let failed = |error: std::io::Error| unwritable(path, &error);
+    if is_special(path) {
         return std::fs::write(path, bytes).map_err(failed);
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let beside = path.with_file_name(name);
-    std::fs::write(&beside, bytes).map_err(failed)?;
+    let beside = beside(path);
+    make_folder(path).and_then(|()| std::fs::write(&beside, bytes)).map_err(failed)?;
     std::fs::rename(&beside, path).map_err(|error| {
         let _ = std::fs::remove_file(&beside);
         failed(error)
     })
+}
+
+/// A pipe or a device, which is written as it is.
+fn is_special(path: &Path) -> bool {
+    path.exists() && !path.is_file()
+}
+
+/// The name under which a file is written until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    let help = "name a file in a folder that you may write to";
+    Failure::help(format!("{} cannot be written: {}", path.display(), cause(error)), help)
+}
+
+/// What the system says, without its number.
+pub fn cause(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" (os error").next().unwrap_or_default();
+    words.chars().take(1).flat_map(char::to_lowercase).chain(words.chars().skip(1)).collect()
 }
 
 #[cfg(test)]

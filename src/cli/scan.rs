@@ -26,7 +26,8 @@ const EVIDENCE_BYTES: u64 = 1024 * 1024 * 1024;
 Examples:
   probity scan shop.example
   probity scan shop.example:8443 '[2001:db8::7]:443' --fail-on medium
-  probity scan -c probity.yaml -o html=report.html -o json=report.json -o junit=junit.xml -o sarif=probity.sarif")]
+  probity scan -c probity.yaml -o html=report.html -o json=report.json
+  probity scan -c probity.yaml -o junit=junit.xml -o sarif=probity.sarif")]
 pub struct Scan {
     #[command(flatten)]
     what: What,
@@ -48,10 +49,10 @@ pub struct Collect {
     #[command(flatten)]
     how: How,
     /// Where to write: json=PATH, or json for standard output
-    #[arg(short, long, value_name = "json[=PATH]", default_value = "json")]
+    #[arg(short, long, value_name = "json[=PATH]", default_value = "json", help_heading = "Output")]
     output: Output,
     /// Show no progress
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
 
@@ -61,7 +62,7 @@ pub struct Collect {
 Examples:
   probity evaluate obs.json
   probity evaluate obs.json -o json=report.json --checks our-checks/
-  probity evaluate obs.json -c probity.yaml      with this policy instead of the one it was collected under")]
+  probity evaluate obs.json -c probity.yaml    under this policy, not its own")]
 pub struct Evaluate {
     /// The file that `collect` wrote
     evidence: PathBuf,
@@ -112,7 +113,7 @@ struct Judged {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     min_coverage: Option<u8>,
     /// What failures that a waiver covers do to the gate
-    #[arg(long, value_name = "pass|fail", default_value = "pass")]
+    #[arg(long, value_name = "pass|fail", default_value = "pass", hide_possible_values = true)]
     waived: Waived,
     /// A folder with checks of your own
     #[arg(long, value_name = "DIR")]
@@ -142,6 +143,7 @@ impl Scan {
         let config = self.what.config(&catalogue)?;
         // A mistake in an overlay is found before a long look, not after it.
         Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
+        output::prepare(&self.judged.output)?;
         let evidence = system::look(&config, self.how.limits(), !self.judged.quiet)?;
         self.judged.finish(evidence, &catalogue)
     }
@@ -154,6 +156,7 @@ impl Collect {
             return Err(Failure::help("what was seen is written as JSON", "write -o json=PATH"));
         }
         let config = self.what.config(&Catalogue::built_in()?)?;
+        output::prepare([&self.output])?;
         let evidence = system::look(&config, self.how.limits(), !self.quiet)?;
         let bytes = worker::write_evidence(&evidence)
             .map_err(|error| Failure::new(format!("the evidence cannot be written as JSON: {error}")))?;
@@ -183,7 +186,8 @@ impl Evaluate {
     fn read(&self) -> Result<Evidence, Failure> {
         let shown = self.evidence.display();
         let help = "give the file that `probity collect -o json=PATH` wrote";
-        let unreadable = |error: std::io::Error| Failure::help(format!("{shown} cannot be read: {error}"), help);
+        let unreadable =
+            |error: std::io::Error| Failure::help(format!("{shown} cannot be read: {}", output::cause(&error)), help);
         let size = std::fs::metadata(&self.evidence).map_err(unreadable)?.len();
         if size > EVIDENCE_BYTES {
             return Err(Failure::new(format!("{shown} is larger than {} MiB", EVIDENCE_BYTES >> 20)));

@@ -11,15 +11,13 @@ Examples:
   probity schema config > probity.schema.json
   probity schema assessment")]
 pub struct Schema {
-    /// Which one
+    /// Of `probity.yaml`, or of the JSON report
     which: Which,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Which {
-    /// probity.yaml
     Config,
-    /// The JSON report
     Assessment,
 }
 

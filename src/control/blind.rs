@@ -15,8 +15,9 @@ pub fn blind_spots(results: &[CheckResult], observations: &[Observation], target
     let mut groups: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
     for result in results.iter().filter(|result| result.status.is_open()) {
         let (reason, trouble) = match trouble_of(result, &by_id, observations) {
+            Some(trouble) if !trouble.detail.is_empty() => (trouble.detail, Some(trouble.reason)),
             Some(trouble) => (trouble.to_string(), Some(trouble.reason)),
-            None => (result.reason.clone(), None),
+            None => plain(&result.reason),
         };
         let review = result.status == Status::NeedsReview;
         let group = (result.target.clone(), result.part.clone(), reason, trouble, review);
@@ -28,7 +29,7 @@ pub fn blind_spots(results: &[CheckResult], observations: &[Observation], target
             let remedy = if review {
                 "a person reads the evidence and records a decision".to_owned()
             } else {
-                remedy(trouble, kinds.get(target.as_str()).copied()).to_owned()
+                remedy(trouble, kinds.get(target.as_str()).copied(), &checks, &reason)
             };
             BlindSpot { target, part, reason, checks: checks.into_iter().collect(), remedy, trouble }
         })
@@ -80,25 +81,54 @@ fn trouble_of(
         .cloned()
 }
 
-/// What would bring the evidence, in words.
-fn remedy(reason: Option<Reason>, kind: Option<TargetKind>) -> &'static str {
-    let Some(reason) = reason else {
-        return "see the reason, and the section on evidence in the check's own page (probity check show)";
-    };
-    match reason {
-        Reason::Unreachable if kind == Some(TargetKind::File) => "give the path of the file as this machine sees it",
-        Reason::Unreachable => "run from a network that reaches the target, or mend the name in probity.yaml",
-        Reason::Refused => "start the service, or open the port for the machine that looks",
-        Reason::TimedOut => "run again with a longer time limit, or from nearer to the target",
-        Reason::HandshakeRejected => "give the server name and the protocol before TLS that the target expects",
-        Reason::ProtocolViolation => "give the right port and protocol; what answers there speaks another one",
-        Reason::TooLarge => "raise the limit on what is read, or look at a smaller part",
-        Reason::AuthenticationFailed => "give credentials that the target accepts",
-        Reason::PermissionDenied => "grant the reading role what the reason names",
-        Reason::Unsupported => "bring the evidence by other means: neither the target nor this build can answer",
-        Reason::Interrupted => "let the run finish",
-        Reason::Internal => "report the fault: it lies with probity, not with the target",
+/// A reason without the words around it, and the class of trouble that it ends with.
+fn plain(reason: &str) -> (String, Option<Reason>) {
+    let words = ["not evaluated: ", "not evaluated because "].iter().find_map(|lead| reason.strip_prefix(lead));
+    let words = words.unwrap_or(reason);
+    let class = words.strip_suffix(')').and_then(|rest| rest.rsplit_once(" ("));
+    match class.and_then(|(words, word)| Some((words, Reason::parse(word)?))) {
+        Some((words, class)) => (words.to_owned(), Some(class)),
+        None => (words.to_owned(), None),
     }
+}
+
+/// What would bring the evidence, in words.
+fn remedy(trouble: Option<Reason>, kind: Option<TargetKind>, checks: &BTreeSet<String>, reason: &str) -> String {
+    let http = !checks.is_empty() && checks.iter().all(|check| check.starts_with("http."));
+    let words = match trouble {
+        Some(Reason::Unreachable) if kind == Some(TargetKind::File) => {
+            "give the path of the file as this machine sees it"
+        }
+        Some(Reason::Unreachable) => "run from a network that reaches the target, or mend the name in probity.yaml",
+        Some(Reason::Refused) => "start the service, or open the port for the machine that looks",
+        Some(Reason::TimedOut) => "run again with a longer time limit, or from nearer to the target",
+        Some(Reason::HandshakeRejected) if http => {
+            "mend TLS first: the page is read as a browser of today would read it, over TLS 1.2 or 1.3 with current keys"
+        }
+        Some(Reason::HandshakeRejected) => "give the server name and the protocol before TLS that the target expects",
+        Some(Reason::ProtocolViolation) => "give the right port and protocol; what answers there speaks another one",
+        Some(Reason::TooLarge) => "raise the limit on what is read, or look at a smaller part",
+        Some(Reason::AuthenticationFailed) if reason.contains("cannot be had") => {
+            "give the run the secret that probity.yaml refers to"
+        }
+        Some(Reason::AuthenticationFailed) => "give credentials that the target accepts",
+        Some(Reason::PermissionDenied) => "grant the reading role what the reason names",
+        Some(Reason::Unsupported) if checks.iter().any(|check| check == "tls.grade") => {
+            "these tests do not exist in this version yet; accept the provisional grade for a time, with a reason \
+             (policy.allow_inconclusive), or test by other means"
+        }
+        Some(Reason::Unsupported) => {
+            "mend what the reason names; where this version cannot look, gather the evidence by other means and accept \
+             that for a time, with a reason (policy.allow_inconclusive)"
+        }
+        Some(Reason::Interrupted) => "let the run finish",
+        Some(Reason::Internal) => "report the fault: it lies with probity, not with the target",
+        None => {
+            let check = checks.first().map_or("ID", String::as_str);
+            return format!("do what the reason names; `probity check show {check}` says what is judged");
+        }
+    };
+    words.to_owned()
 }
 
 #[cfg(test)]
@@ -142,7 +172,7 @@ mod tests {
         let spots = blind_spots(&results, &[failed], &targets);
         assert_eq!(spots.len(), 1);
         assert_eq!(spots[0].checks.len(), 10);
-        assert_eq!(spots[0].reason, "no answer within 10 s (timed-out)");
+        assert_eq!(spots[0].reason, "no answer within 10 s");
         assert!(spots[0].remedy.contains("longer time limit"));
     }
 
@@ -151,5 +181,24 @@ mod tests {
         let spots = blind_spots(&[], &[], &[Target::new("db1", TargetKind::Host, "db1")]);
         assert_eq!(spots.len(), 1);
         assert!(spots[0].reason.contains("nothing looked at it"));
+    }
+
+    #[test]
+    fn the_words_around_a_reason_are_left_out() {
+        assert_eq!(
+            plain("not evaluated: no such table (unsupported)"),
+            ("no such table".to_owned(), Some(Reason::Unsupported))
+        );
+        assert_eq!(plain("a person (the owner)"), ("a person (the owner)".to_owned(), None));
+    }
+
+    #[test]
+    fn a_remedy_says_what_a_reader_can_do() {
+        let ask = |check: &str, trouble, reason: &str| remedy(trouble, None, &[check.to_owned()].into(), reason);
+        assert!(ask("tls.grade", Some(Reason::Unsupported), "").contains("do not exist in this version"));
+        assert!(ask("tls.grade", Some(Reason::Unsupported), "").contains("policy.allow_inconclusive"));
+        assert!(ask("http.hsts", Some(Reason::HandshakeRejected), "").starts_with("mend TLS first"));
+        assert!(ask("tls.pfs", Some(Reason::HandshakeRejected), "").contains("server name"));
+        assert!(ask("db.auth.methods", None, "").contains("probity check show db.auth.methods"));
     }
 }

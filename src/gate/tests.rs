@@ -187,7 +187,7 @@ fn ten_open_checks_of_one_target_are_one_cause_with_the_lines_that_accept_it() {
     let results = (0..10).map(|n| result(&format!("tls.a{n}"), "shop", Status::NotEvaluated, Severity::High)).collect();
     let verdict = decide(&run(Judging::default(), results, vec![seen]), false);
     assert_eq!(verdict.causes.len(), 1);
-    assert_eq!(verdict.causes[0].text, "shop: no answer within 10 s (timed-out); 10 checks cannot be judged");
+    assert_eq!(verdict.causes[0].text, "shop: no answer within 10 s; 10 checks cannot be judged");
     let lines = "policy:\n  allow_inconclusive:\n    - target: shop\n      reason: say why this may stay open\n      \
                  expires: 2027-02-23\n";
     assert_eq!(verdict.causes[0].remedy, Remedy::Accept(lines.to_owned()));

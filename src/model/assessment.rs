@@ -126,6 +126,27 @@ pub enum Remedy {
     Command(String),
 }
 
+impl Remedy {
+    /// How many of the lines that accept something are the keys above the list.
+    pub const KEYS_ABOVE: usize = 2;
+
+    /// The lines of `probity.yaml`, where that is what settles it.
+    pub fn lines(&self) -> Option<&str> {
+        match self {
+            Remedy::Accept(lines) => Some(lines),
+            Remedy::Command(_) => None,
+        }
+    }
+
+    /// The command, where that is what settles it.
+    pub fn command(&self) -> Option<&str> {
+        match self {
+            Remedy::Accept(_) => None,
+            Remedy::Command(command) => Some(command),
+        }
+    }
+}
+
 /// The gate's decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {

@@ -30,6 +30,46 @@ pub struct Grade {
     pub rules_version: String,
 }
 
+/// What the grade needs beside what was looked at: clients that are simulated.
+const CLIENTS: &str = "client_simulation";
+/// Tests for known vulnerabilities that the grade needs.
+const VULNERABILITIES: &[&str] = &[
+    "insecure_renegotiation",
+    "heartbleed",
+    "ccs",
+    "robot",
+    "poodle_tls",
+    "zombie_poodle",
+    "goldendoodle",
+    "zero_length",
+    "sleeping_poodle",
+    "cve_2016_2107",
+    "ticketbleed",
+];
+
+impl Grade {
+    /// Why the letter is an upper bound, in words; empty where it is final.
+    pub fn missing(&self) -> String {
+        let tests = self.incomplete.iter().filter(|name| VULNERABILITIES.contains(&name.as_str())).count();
+        let clients = self.incomplete.iter().any(|name| name == CLIENTS);
+        let others: Vec<String> = self
+            .incomplete
+            .iter()
+            .filter(|name| *name != CLIENTS && !VULNERABILITIES.contains(&name.as_str()))
+            .map(|name| name.replace('_', " "))
+            .collect();
+        let tests = match tests {
+            0 => None,
+            1 => Some("1 test for a known vulnerability".to_owned()),
+            n => Some(format!("{n} tests for known vulnerabilities")),
+        };
+        let undone: Vec<String> = tests.into_iter().chain(clients.then(|| "simulated clients".to_owned())).collect();
+        let undone = (!undone.is_empty()).then(|| format!("without {}", undone.join(" and ")));
+        let others = (!others.is_empty()).then(|| format!("not known: {}", others.join(", ")));
+        undone.into_iter().chain(others).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// The category scores, each with at most two decimals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Score {
@@ -65,4 +105,28 @@ pub struct Note {
     pub reason: String,
     /// The observations it rests on.
     pub observations: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_in_words() {
+        let grade = |incomplete: &[&str]| {
+            let made = serde_json::json!({
+                "letter": "A", "letter_ignoring_trust": "A", "provisional": true, "incomplete": incomplete,
+                "score": { "protocol": 100.0, "key_exchange": 90.0, "cipher": 90.0, "total": 93.0 },
+                "caps": [], "warnings": [], "not_plus": [], "trust": [], "findings": [], "rules_version": "",
+            });
+            serde_json::from_value::<Grade>(made).unwrap().missing()
+        };
+        assert_eq!(grade(&[]), "");
+        assert_eq!(grade(&["client_simulation"]), "without simulated clients");
+        let all = ["heartbleed", "ccs", "client_simulation", "session_tickets"];
+        assert_eq!(
+            grade(&all),
+            "without 2 tests for known vulnerabilities and simulated clients; not known: session tickets"
+        );
+    }
 }

@@ -155,16 +155,63 @@ pub fn grade_words(grade: &Grade) -> (String, String) {
         Some(letter) => letter.clone(),
         None => "unknown".to_owned(),
     };
-    let why = if let Some(cap) = grade.caps.first() {
+    // A certificate that is not trusted decides the letter alone, whatever else would limit it.
+    let untrusted = matches!(grade.letter.as_deref(), Some("T" | "M"));
+    let why = if let Some(note) = grade.trust.first().filter(|_| untrusted) {
+        format!("{} ({})", note.reason, note.code)
+    } else if let Some(cap) = grade.caps.first() {
         format!("capped: {} ({})", cap.reason, cap.code)
     } else if let Some(note) = grade.trust.first().or(grade.warnings.first()) {
         format!("{} ({})", note.reason, note.code)
     } else if !grade.incomplete.is_empty() {
-        format!("not known: {}", grade.incomplete.join(", "))
+        grade.missing()
     } else {
         String::new()
     };
     (letter, why)
+}
+
+/// What a result says: what was seen and what was expected, each once.
+pub struct Told {
+    /// What was seen, in words; empty where the result says nothing of it.
+    pub seen: String,
+    /// What was expected; empty where the check does not say.
+    pub expected: String,
+}
+
+/// What was seen and what was expected.
+pub fn told(result: &CheckResult) -> Told {
+    let expected = super::text::value(&result.expected);
+    let actual = super::text::value(&result.actual);
+    // Words that are only the two values put together say nothing more than these.
+    let made = result.reason.is_empty() || result.reason.starts_with("seen ");
+    let seen = if made && !actual.is_empty() { actual } else { result.reason.clone() };
+    Told { seen, expected }
+}
+
+/// The item of a result as a reader would name it, without what the words beside it begin with.
+pub fn item_words(assessment: &Assessment, result: &CheckResult, beside: &str) -> String {
+    if let Some(subject) = certificate(assessment, result) {
+        return subject;
+    }
+    // The catalogue's own codes tell items apart, and nothing to a reader.
+    let family = result.check.split('.').next().map(|family| format!("{family}.")).unwrap_or_default();
+    let words = result.item.split(' ').filter(|word| !word.starts_with(&family) && !beside.starts_with(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// A certificate by its subject and the first digits of its digest, where the item is the digest of one.
+fn certificate(assessment: &Assessment, result: &CheckResult) -> Option<String> {
+    let digits = result.item.get(..12).filter(|_| result.item.len() == 64)?;
+    if !result.item.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let facts = Facts { assessment, target: &result.target, part: result.part.clone() };
+    let seen = facts.read::<Certificates>("tls.certificates");
+    let mut deployments = seen.into_iter().flat_map(|seen| seen.deployments);
+    let subject = deployments.find(|one| one.id == result.item).map(|one| one.leaf.subject).unwrap_or_default();
+    let subject = super::text::clip(&subject, 60);
+    Some(format!("certificate {digits}… {subject}").trim_end().to_owned())
 }
 
 /// The observations of one part.

@@ -185,7 +185,7 @@ fn noun(expected: &str) -> String {
 /// A message of the type's own, of which the help is guessed.
 fn custom(message: &str) -> Words {
     let words = Words::from(cut(message));
-    let date = message.contains("date") || message.contains("day") || message.contains("month");
+    let date = ["date", "day", "month"].iter().any(|noun| message.contains(noun)) && !message.contains("type of time");
     match date && !message.contains("help") {
         true => words.help("write a date that exists as year, month and day, for example  2026-11-23"),
         false => words,
@@ -248,4 +248,15 @@ fn cut(text: &str) -> String {
     const LONGEST: usize = 160;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
     if line.chars().count() < text.chars().count() { line + "…" } else { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_for_dates_is_given_for_dates_alone() {
+        assert!(custom("`2026-02-30` is no day of the calendar").help.is_some());
+        assert_eq!(custom("this is not a type of time; they are timestamptz, date").help, None);
+    }
 }

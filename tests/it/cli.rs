@@ -39,7 +39,8 @@ fn help_begins_with_a_sentence_and_shows_examples() {
         assert_eq!(code, 0, "{command}: {errors}");
         let first = help.lines().next().unwrap();
         assert!(first.chars().next().unwrap().is_uppercase() && first.len() > 20, "{command}: {first}");
-        assert!(help.contains("Examples:"), "{command} has no examples");
+        let (examples, options) = (help.find("Examples:"), help.find("-h, --help"));
+        assert!(examples.is_some() && examples < options, "{command} does not begin with examples");
         assert!(help.contains(&format!("probity {command}")), "{command} does not show itself");
         assert!(!help.contains('!'), "{command} shouts");
     }
@@ -137,6 +138,31 @@ fn the_starting_configuration_is_read_and_never_overwritten() {
     assert_eq!(run(&["init", "other.example", "-o", text(&file), "--force"]).0, 0);
     assert!(std::fs::read_to_string(&file).unwrap().contains("other.example"));
     assert!(run(&["init", "third.example", "-o", "-"]).1.contains("third.example"));
+}
+
+#[test]
+fn a_report_may_go_into_a_new_folder_and_a_bad_path_is_told_before_the_look() {
+    let scratch = Scratch::new("cli-folders");
+    let target = format!("127.0.0.1:{}", free_port());
+    let report = scratch.path().join("reports/today/report.json");
+    assert_eq!(run(&["scan", &target, "-q", "-o", &format!("json={}", report.display())]).0, 3);
+    assert!(report.is_file());
+    let pages = scratch.path().join("man/pages");
+    assert_eq!(run(&["man", text(&pages)]).0, 0);
+    assert!(pages.join("probity-scan.1").is_file());
+
+    // A listener that would see a look: none comes, since the mistake is found first.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let bad = format!("html={}/x.html", report.display());
+    for arguments in [["scan", &target, "-o", &bad], ["scan", &target, "-o", &format!("json={}", pages.display())]] {
+        let (code, out, errors) = run(&arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{errors}");
+        assert!(errors.contains("cannot be written") || errors.contains("is a folder"), "{errors}");
+        assert!(!errors.contains("os error"), "{errors}");
+    }
+    assert!(listener.accept().is_err(), "the target was looked at all the same");
 }
 
 #[test]

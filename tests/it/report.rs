@@ -83,6 +83,42 @@ fn an_inconclusive_run_ends_with_the_causes_and_what_settles_them() {
 }
 
 #[test]
+fn a_certificate_is_named_by_its_subject_and_the_record_keeps_its_digest() {
+    let mut made = Made::new();
+    let digest = "ab".repeat(32);
+    let failed = made
+        .assessment
+        .results
+        .iter_mut()
+        .find(|result| result.check == "tls.protocols.legacy" && result.status == probity::model::Status::Fail)
+        .unwrap();
+    (failed.item, failed.reason) = (digest.clone(), "seen RSA 1024; expected RSA 2048".to_owned());
+    (failed.actual, failed.expected) = ("RSA 1024".into(), "RSA 2048".into());
+    let table = made.table(200, Detail::Normal);
+    assert!(!table.contains(&digest), "{table}");
+    let line =
+        table.lines().find(|line| line.contains("certificate abababababab…")).unwrap_or_else(|| panic!("{table}"));
+    assert!(line.contains("CN=") && line.ends_with(": RSA 1024; expected RSA 2048"), "{line}");
+    assert!(made.text(Format::Json).contains(&digest));
+}
+
+#[test]
+fn what_happened_many_times_is_said_once() {
+    let mut made = Made::new();
+    let reason = "accepts a suite without forward secrecy";
+    for width in [60, 120] {
+        let table = made.table(width, Detail::Normal).replace("\n        ", " ");
+        assert_eq!(table.matches(reason).count(), 1, "{table}");
+        assert!(table.contains(&"0xC002 and 6 more"), "{table}");
+    }
+    // A silence that many checks wait on is one row, and so is that of several targets.
+    for spot in &mut made.assessment.blind_spots {
+        (spot.reason, spot.remedy) = ("no answer within 10 s".to_owned(), "ask again".to_owned());
+    }
+    assert_eq!(made.table(120, Detail::Normal).matches("no answer within 10 s").count(), 1);
+}
+
+#[test]
 fn colour_is_never_alone() {
     let made = Made::new();
     for width in [80, 140] {

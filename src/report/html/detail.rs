@@ -5,7 +5,7 @@ mod endpoint;
 mod register;
 
 use crate::model::{Assessment, CheckResult, Target};
-use crate::report::summary::{Counts, Facts, Mark, Marks};
+use crate::report::summary::{Counts, Facts, Mark, Marks, item_words};
 use serde::Serialize;
 
 /// Results of one target that are listed; the record has all.
@@ -46,7 +46,7 @@ pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks)
     let results: Vec<&CheckResult> = assessment.results.iter().filter(|result| result.target == target.id).collect();
     let counts = marks.count(results.iter().copied());
     let mut rows: Vec<Row> =
-        results.iter().map(|result| row(result, marks)).filter(|row| row.mark != Mark::Pass).collect();
+        results.iter().map(|result| row(assessment, result, marks)).filter(|row| row.mark != Mark::Pass).collect();
     let together = |row: &Row| match row.mark {
         Mark::Open => (row.place.clone(), row.reason.clone()),
         _ => (String::new(), String::new()),
@@ -87,9 +87,9 @@ pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks)
     }
 }
 
-fn row(result: &CheckResult, marks: &Marks) -> Row {
-    let place = [result.part.as_str(), result.item.as_str()];
-    let place: Vec<&str> = place.into_iter().filter(|word| !word.is_empty()).collect();
+fn row(assessment: &Assessment, result: &CheckResult, marks: &Marks) -> Row {
+    let item = item_words(assessment, result, "");
+    let place: Vec<&str> = [result.part.as_str(), &item].into_iter().filter(|word| !word.is_empty()).collect();
     Row {
         mark: marks.of(result),
         check: result.check.clone(),

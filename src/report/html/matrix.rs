@@ -8,7 +8,7 @@ use crate::report::summary::{Counts, Mark, Marks};
 use serde::Serialize;
 
 /// Targets across one matrix: what still fits on a page of paper.
-const MAX_COLUMNS: usize = 10;
+const MAX_COLUMNS: usize = 8;
 
 /// A framework's controls over some of the targets.
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ fn matrix(
         Column { id: (*id).to_owned(), anchor: format!("t-{n}"), passed: counts.passed, total: counts.total() }
     });
     Matrix {
-        framework: framework.to_owned(),
+        framework: name(framework).to_owned(),
         part,
         parts,
         columns: columns.collect(),
@@ -142,4 +142,20 @@ fn cell(assessment: &Assessment, marks: &Marks, control: &ControlResult, n: usiz
 
 fn short(id: &str) -> &str {
     id.split_once(':').map_or(id, |(_, short)| short)
+}
+
+/// A framework as people name it.
+fn name(framework: &str) -> &str {
+    match framework {
+        "soc2" => "SOC 2",
+        "gdpr" => "GDPR",
+        "iso27001" => "ISO/IEC 27001",
+        "pci" => "PCI DSS",
+        "hipaa" => "HIPAA",
+        "nis2" => "NIS 2",
+        "dora" => "DORA",
+        "ccm" => "CSA CCM",
+        "nist80053" => "NIST SP 800-53",
+        other => other,
+    }
 }

@@ -4,7 +4,7 @@ use super::detail::{Detail, detail};
 use super::matrix::{Matrix, matrices};
 use crate::finding::WAIVERS;
 use crate::model::{Assessment, Check, Finding, FindingState, Gate, Severity, Verdict, digest};
-use crate::report::summary::{Counts, Mark, Marks, Summary, by_target, grade_words};
+use crate::report::summary::{Counts, Mark, Marks, Summary, Told, by_target, grade_words, item_words, told};
 use crate::report::text::{clip, counted, value};
 use crate::report::{Context, acceptance, controls_of_checks};
 use serde::Serialize;
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 const MAX_ROWS: usize = 150;
 /// Blocks of a status bar that are drawn one by one; a longer bar is drawn by shares.
 const MAX_BLOCKS: usize = 44;
+
+/// Checks that wait on one reason and are named; the details of the target name all.
+const MAX_WAITING: usize = 5;
 
 /// The whole page.
 #[derive(Serialize)]
@@ -55,11 +58,12 @@ struct Cover {
 
 #[derive(Serialize)]
 struct Blind {
-    target: String,
-    part: String,
+    /// Targets with their parts.
+    places: Vec<(String, String)>,
     reason: String,
     remedy: String,
     checks: Vec<String>,
+    more: usize,
 }
 
 #[derive(Serialize)]
@@ -110,7 +114,7 @@ struct Card {
     title: String,
     severity: &'static str,
     waived: bool,
-    open: usize,
+    held: usize,
     total: usize,
     controls: Vec<String>,
     rows: Vec<Row>,
@@ -123,11 +127,11 @@ struct Card {
 
 #[derive(Serialize)]
 struct Row {
-    anchor: String,
+    anchors: Vec<String>,
     severity: &'static str,
     target: String,
     part: String,
-    item: String,
+    items: Vec<String>,
     reason: String,
     expected: String,
     actual: String,
@@ -173,7 +177,7 @@ pub fn page(assessment: &Assessment, verdict: &Verdict, context: &Context<'_>, r
     let marks = Marks::new(assessment);
     Page {
         cover: cover(assessment, verdict, &marks, record),
-        blind_spots: assessment.blind_spots.iter().map(blind).collect(),
+        blind_spots: blind(assessment),
         glance: glance(assessment, &marks),
         matrices: matrices(assessment, &marks),
         findings: cards(assessment, context),
@@ -258,10 +262,23 @@ fn scope(assessment: &Assessment) -> String {
     format!("{kinds}, judged by {checks} with {}.", counted(assessment.results.len(), "result", "results"))
 }
 
-fn blind(spot: &crate::model::BlindSpot) -> Blind {
-    let crate::model::BlindSpot { target, part, reason, checks, remedy, .. } = spot.clone();
-    let reason = clip(&reason, 500).into_owned();
-    Blind { target, part, reason, remedy, checks }
+/// What was not evaluated, each reason once with every place where it was met.
+fn blind(assessment: &Assessment) -> Vec<Blind> {
+    let mut all: Vec<Blind> = Vec::new();
+    for spot in &assessment.blind_spots {
+        let crate::model::BlindSpot { target, part, reason, mut checks, remedy, .. } = spot.clone();
+        let reason = clip(&reason, 500).into_owned();
+        let more = if checks.len() > MAX_WAITING + 1 { checks.len() - MAX_WAITING } else { 0 };
+        checks.truncate(checks.len() - more);
+        let same = all.iter_mut().find(|other| {
+            (&other.reason, &other.remedy, &other.checks, other.more) == (&reason, &remedy, &checks, more)
+        });
+        match same {
+            Some(other) => other.places.push((target, part)),
+            None => all.push(Blind { places: vec![(target, part)], reason, remedy, checks, more }),
+        }
+    }
+    all
 }
 
 fn glance(assessment: &Assessment, marks: &Marks) -> Vec<Glance> {
@@ -350,11 +367,11 @@ fn cards(assessment: &Assessment, context: &Context<'_>) -> Vec<Card> {
             title: check.map_or_else(|| own.to_owned(), titled),
             severity: worst.word(),
             waived,
-            open: if waived { 0 } else { findings.len() },
+            held: findings.len(),
             total: assessment.results.iter().filter(|result| result.check == id).count(),
             controls: controls.get(id).into_iter().flatten().map(|id| (*id).to_owned()).collect(),
             more: findings.len().saturating_sub(MAX_ROWS),
-            rows: findings.into_iter().take(MAX_ROWS).map(|finding| row(finding, assessment)).collect(),
+            rows: merged(findings.into_iter().take(MAX_ROWS).map(|finding| row(finding, assessment))),
             why: docs.map(|docs| docs.why.trim().to_owned()).unwrap_or_default(),
             audit: docs.map(|docs| docs.audit.trim().to_owned()).unwrap_or_default(),
             remediation: docs.map(|docs| docs.remediation.trim().to_owned()).unwrap_or_default(),
@@ -371,21 +388,49 @@ fn row(finding: &Finding, assessment: &Assessment) -> Row {
         (&result.check, &result.target, &result.part, &result.item)
             == (&finding.check, &finding.target, &finding.part, &finding.item)
     });
+    let Told { seen, expected } =
+        result.map_or_else(|| Told { seen: finding.reason.clone(), expected: String::new() }, told);
+    // Where an item was judged by a derivation, the value is only its verdict, and the words say why.
+    let actual = result.map(|result| value(&result.actual)).filter(|actual| actual != "fail").unwrap_or_default();
+    let item = result.map_or_else(|| finding.item.clone(), |result| item_words(assessment, result, &seen));
     Row {
-        anchor: anchor(&finding.fingerprint),
+        anchors: vec![anchor(&finding.fingerprint)],
         severity: finding.severity.word(),
         target: finding.target.clone(),
         part: finding.part.clone(),
-        item: finding.item.clone(),
-        reason: clip(&finding.reason, 500).into_owned(),
-        expected: result.map(|result| value(&result.expected)).unwrap_or_default(),
-        actual: result.map(|result| value(&result.actual)).unwrap_or_default(),
+        items: Some(item).filter(|item| !item.is_empty()).into_iter().collect(),
+        // What the values say already is not said again in words.
+        reason: if seen == actual { String::new() } else { clip(&seen, 500).into_owned() },
+        expected,
+        actual,
         since: finding.first_seen.strftime("%Y-%m-%d").to_string(),
         waiver: acceptance(finding, assessment).unwrap_or_default(),
         evidence: result
             .map(|result| result.observations.iter().take(4).map(|id| short(id)).collect())
             .unwrap_or_default(),
     }
+}
+
+/// Findings that differ in their item alone share a row.
+fn merged(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut merged: Vec<Row> = Vec::new();
+    for row in rows {
+        let same = merged.iter_mut().find(|other| {
+            !other.items.is_empty()
+                && !row.items.is_empty()
+                && (other.severity, &other.target, &other.part) == (row.severity, &row.target, &row.part)
+                && (&other.reason, &other.expected, &other.actual) == (&row.reason, &row.expected, &row.actual)
+                && (&other.since, &other.waiver, &other.evidence) == (&row.since, &row.waiver, &row.evidence)
+        });
+        match same {
+            Some(other) => {
+                other.items.extend(row.items);
+                other.anchors.extend(row.anchors);
+            }
+            None => merged.push(row),
+        }
+    }
+    merged
 }
 
 /// The first digits of a digest, which find its row in the evidence index.

@@ -60,7 +60,7 @@ fn one(inputs: &Inputs<'_>, target: &Target, part: &str, observations: &[&Observ
     }
     let grade = grade(&facts, rules);
     let (letter, provisional) = (grade.letter.is_some(), grade.provisional);
-    let detail = format!("not known: {}", grade.incomplete.join(", "));
+    let detail = format!("the letter is an upper bound, given {}", grade.missing());
     let made = Observation::complete("tls.grade", &target.id, part, "tls.grade", inputs.as_of, &grade);
     match made {
         Err(error) => failed(Trouble::new(Reason::Internal, error.to_string())),
