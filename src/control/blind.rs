@@ -85,11 +85,13 @@ fn trouble_of(
 fn plain(reason: &str) -> (String, Option<Reason>) {
     let words = ["not evaluated: ", "not evaluated because "].iter().find_map(|lead| reason.strip_prefix(lead));
     let words = words.unwrap_or(reason);
-    let class = words.strip_suffix(')').and_then(|rest| rest.rsplit_once(" ("));
-    match class.and_then(|(words, word)| Some((words, Reason::parse(word)?))) {
-        Some((words, class)) => (words.to_owned(), Some(class)),
-        None => (words.to_owned(), None),
+    // The class stands in brackets: at the end, or before what would show it.
+    for (at, _) in words.match_indices(" (") {
+        let Some((word, after)) = words.get(at + 2..).and_then(|rest| rest.split_once(')')) else { continue };
+        let (Some(class), Some(before)) = (Reason::parse(word), words.get(..at)) else { continue };
+        return (format!("{before}{after}"), Some(class));
     }
+    (words.to_owned(), None)
 }
 
 /// What would bring the evidence, in words.
@@ -189,6 +191,10 @@ mod tests {
             plain("not evaluated: no such table (unsupported)"),
             ("no such table".to_owned(), Some(Reason::Unsupported))
         );
+        let told = "it may not read this (SQLSTATE 42501) (permission-denied); GRANT SELECT ON t would show it";
+        let (words, class) = plain(told);
+        assert_eq!(words, "it may not read this (SQLSTATE 42501); GRANT SELECT ON t would show it");
+        assert_eq!(class, Some(Reason::PermissionDenied));
         assert_eq!(plain("a person (the owner)"), ("a person (the owner)".to_owned(), None));
     }
 

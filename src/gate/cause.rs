@@ -100,18 +100,23 @@ fn remedy(group: &Group, checks: &BTreeSet<String>, all: bool, target: Option<&T
 
 /// The statement or command that brings the evidence, where one is known.
 fn command(group: &Group, target: Option<&Target>) -> Option<String> {
-    // A collector that knows the missing right names the statement in its reason.
-    if let Some(start) = group.reason.find("GRANT ") {
-        let statement: String = group.reason.chars().skip(group.reason.get(..start)?.chars().count()).collect();
-        let end = statement.find(';').map_or(statement.len(), |end| end + 1);
-        return Some(statement.get(..end)?.trim_end_matches(" (permission-denied)").to_owned());
-    }
     let target = target?;
     let user = target.connection.user.as_deref().unwrap_or("auditor");
+    let user = format!("\"{}\"", user.replace('"', "\"\""));
+    // A collector that knows the missing right names it in its reason.
+    let postgres = target.engine == Some(Engine::Postgresql);
+    let rights = group.reason.find("GRANT ").filter(|_| postgres);
+    if let Some(rights) = rights.and_then(|start| group.reason.get(start..)) {
+        let end = [";", " would show", " ("].iter().filter_map(|mark| rights.find(mark)).min().unwrap_or(rights.len());
+        let rights = rights.get(..end)?.split(" and GRANT ").map(|right| {
+            let right = right.trim_start_matches("GRANT ");
+            let right = right.split(" TO ").next().unwrap_or(right);
+            format!("GRANT {right} TO {user};")
+        });
+        return Some(rights.collect::<Vec<_>>().join("\n"));
+    }
     match group.trouble? {
-        Reason::PermissionDenied if target.engine == Some(Engine::Postgresql) => {
-            Some(format!("GRANT pg_monitor TO \"{}\";", user.replace('"', "\"\"")))
-        }
+        Reason::PermissionDenied if postgres => Some(format!("GRANT pg_monitor TO {user};")),
         Reason::PermissionDenied if target.engine == Some(Engine::Sqlite) => {
             Some(format!("chmod u+r {}", shell(&target.address)))
         }

@@ -204,8 +204,16 @@ fn a_missing_right_is_answered_with_the_grant() {
     open.observations = vec![seen.id.clone()];
     let verdict = decide(&run(Judging::default(), vec![open.clone()], vec![seen]), false);
     assert_eq!(verdict.causes[0].remedy, Remedy::Command("GRANT pg_monitor TO \"auditor\";".to_owned()));
-    let seen = denied("may not read pg_authid: GRANT SELECT ON pg_authid TO auditor;");
-    open.observations = vec![seen.id.clone()];
-    let verdict = decide(&run(Judging::default(), vec![open], vec![seen]), false);
-    assert_eq!(verdict.causes[0].remedy, Remedy::Command("GRANT SELECT ON pg_authid TO auditor;".to_owned()));
+    for (detail, command) in [
+        ("may not read pg_authid: GRANT SELECT ON pg_authid TO auditor;", "GRANT SELECT ON pg_authid TO \"auditor\";"),
+        (
+            "may not; GRANT SELECT ON rules TO the audit role and GRANT EXECUTE ON FUNCTION rules() TO it would show it",
+            "GRANT SELECT ON rules TO \"auditor\";\nGRANT EXECUTE ON FUNCTION rules() TO \"auditor\";",
+        ),
+    ] {
+        let seen = denied(detail);
+        open.observations = vec![seen.id.clone()];
+        let verdict = decide(&run(Judging::default(), vec![open.clone()], vec![seen]), false);
+        assert_eq!(verdict.causes[0].remedy, Remedy::Command(command.to_owned()));
+    }
 }
