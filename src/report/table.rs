@@ -5,16 +5,20 @@
 
 mod group;
 
-use super::summary::{Marks, Summary, grade_words};
+use super::summary::{Counts, Marks, Summary, by_target, grade_words};
 use super::text::{escape, shown, wrap};
 use super::{Context, Detail};
 use crate::finding::WAIVERS;
 use crate::model::assessment::{Gate, Remedy};
 use crate::model::{Assessment, Verdict};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use group::Group;
+use std::cmp::Reverse;
 
 /// The fewest columns that are used.
 const MIN_WIDTH: u16 = 60;
+/// Targets in the overview before the rest is counted.
+const MAX_TARGETS: usize = 40;
 /// Causes shown before the rest is counted.
 const MAX_CAUSES: usize = 12;
 /// Where the words of a row begin.
@@ -36,6 +40,7 @@ pub(super) fn render(assessment: &Assessment, verdict: &Verdict, context: &Conte
         page.targets();
         let groups = group::groups(assessment, &page.marks, context.detail == Detail::Verbose);
         page.rows(&groups);
+        page.overview();
         page.counts(&groups);
         page.remedies();
         page.notes();
@@ -114,6 +119,39 @@ impl Page<'_> {
         if !groups.is_empty() {
             self.line("");
         }
+    }
+
+    /// How the results of each target read, worst first, where there are several targets.
+    fn overview(&mut self) {
+        let assessment = self.assessment;
+        if assessment.targets.len() < 2 {
+            return;
+        }
+        let results = by_target(assessment);
+        let mut rows: Vec<(Counts, &str)> = assessment
+            .targets
+            .iter()
+            .map(|target| {
+                let own = results.get(target.id.as_str()).into_iter().flatten();
+                (self.marks.count(own.copied()), target.id.as_str())
+            })
+            .collect();
+        rows.sort_by_key(|(counts, id)| (Reverse(counts.failed), Reverse(counts.open), *id));
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.force_no_tty().set_width(u16::try_from(self.width - 2).unwrap_or(u16::MAX));
+        table.set_header(["target", "failed", "not judged", "waived", "passed", "n/a"]);
+        for (counts, id) in rows.iter().take(MAX_TARGETS) {
+            let numbers = [counts.failed, counts.open, counts.waived, counts.passed, counts.not_applicable];
+            let cells = numbers.iter().map(|n| Cell::new(n).set_alignment(CellAlignment::Right));
+            table.add_row([Cell::new(shown(id))].into_iter().chain(cells).collect::<Vec<_>>());
+        }
+        let lines: Vec<String> = table.lines().collect();
+        lines.iter().for_each(|line| self.line(&format!("  {line}")));
+        if let Some(more) = rows.len().checked_sub(MAX_TARGETS).filter(|more| *more > 0) {
+            self.wrapped("", 2, &format!("… and {more} more targets; the other reports hold them all"));
+        }
+        self.line("");
     }
 
     fn counts(&mut self, groups: &[Group]) {
