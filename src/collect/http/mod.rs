@@ -47,7 +47,7 @@ pub fn fuzz(data: &[u8]) {
     let fields = head.lines().filter_map(|line| line.split_once(':'));
     let fields = fields.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned())).collect();
     let Some(url) = url("https", "shop.example", 443, "/") else { return };
-    let status = if data.len() % 2 == 0 { 200 } else { 301 };
+    let status = if data.len().is_multiple_of(2) { 200 } else { 301 };
     let answer = Response { url, status, fields, body: body.to_owned(), body_bytes: body.len() as u64 };
     let facts = hsts::read(&answer.all("strict-transport-security"), false, false);
     let _ = hsts::preload_obstacles("shop.example", &facts, &answer, std::slice::from_ref(&answer));
