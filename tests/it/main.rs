@@ -6,6 +6,7 @@
     reason = "what a test sets up must succeed, and a skipped test says so"
 )]
 
+mod adversary;
 mod architecture;
 mod catalogue;
 mod cli;
