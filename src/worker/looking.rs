@@ -76,7 +76,7 @@ pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
         config_digest: config.digest.clone(),
         interrupted: setup.cancel.is_cancelled(),
     };
-    run.id = run_id(&run, &observations);
+    run.id = run_id(&run, &config.targets, &observations);
     Evidence {
         schema: EVIDENCE_SCHEMA.to_owned(),
         run,
@@ -87,9 +87,12 @@ pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
 }
 
 /// The time at which looking began, and a digest over what was seen: `2026-11-23T13-40-05Z-7f3a90c1`.
-fn run_id(run: &Run, observations: &[Observation]) -> String {
+///
+/// The digest takes in every target and every record, so that one left out is noticed.
+pub(super) fn run_id(run: &Run, targets: &[Target], observations: &[Observation]) -> String {
     let ids: Vec<&str> = observations.iter().map(|o| o.id.as_str()).collect();
-    let digest = digest::of(&(run, ids)).unwrap_or_default();
+    let run = Run { id: String::new(), ..run.clone() };
+    let digest = digest::of(&(&run, targets, ids)).unwrap_or_default();
     let short: String = digest.chars().skip("sha256:".len()).take(8).collect();
     format!("{}-{short}", run.started.to_string().replace(':', "-"))
 }

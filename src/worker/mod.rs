@@ -45,6 +45,9 @@ pub enum EvidenceError {
     /// It was written by another version.
     #[error("the evidence has the schema `{0}`; this version reads `{EVIDENCE_SCHEMA}`")]
     Schema(String),
+    /// A record or a target was added or left out, or the run is described otherwise.
+    #[error("the records are not those that the run {0} was closed with: some were added or left out")]
+    Incomplete(String),
     /// A record is not what it was when it was sealed.
     #[error("observation {id} ({kind} of {target}) was changed after it was sealed")]
     Changed {
@@ -78,6 +81,9 @@ pub fn read_evidence(bytes: &[u8]) -> Result<Evidence, EvidenceError> {
                 target: observation.target.clone(),
             });
         }
+    }
+    if looking::run_id(&evidence.run, &evidence.targets, &evidence.observations) != evidence.run.id {
+        return Err(EvidenceError::Incomplete(evidence.run.id.chars().take(80).collect()));
     }
     Ok(evidence)
 }

@@ -135,6 +135,10 @@ fn evidence_is_read_back_and_a_changed_record_is_refused() {
     let changed = text.replace("\"applicable\": true", "\"applicable\": false");
     assert_ne!(changed, text);
     assert!(matches!(read_evidence(changed.as_bytes()), Err(EvidenceError::Changed { .. })));
+    let mut fewer = again;
+    fewer.observations.clear();
+    let fewer = write_evidence(&fewer).unwrap();
+    assert!(matches!(read_evidence(&fewer), Err(EvidenceError::Incomplete(id)) if id == evidence.run.id));
     let newer = text.replace(EVIDENCE_SCHEMA, "probity.observations/9");
     assert!(matches!(read_evidence(newer.as_bytes()), Err(EvidenceError::Schema(schema)) if schema.ends_with("/9")));
     assert!(matches!(read_evidence(b"{}"), Err(EvidenceError::Form(_))));
