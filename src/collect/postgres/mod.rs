@@ -7,6 +7,8 @@
 mod audit;
 mod auth;
 mod channel;
+mod cron;
+mod expiry;
 mod greeting;
 mod hba;
 mod limit;
