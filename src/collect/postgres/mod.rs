@@ -30,6 +30,7 @@ use serde::Serialize;
 use session::{Login, Session};
 use settings::Settings;
 use std::net::SocketAddr;
+use tokio_util::sync::CancellationToken;
 use transport::{Answers, Greeting};
 
 /// Looks at PostgreSQL servers.
@@ -222,10 +223,12 @@ impl Look<'_> {
     /// A further channel to the same server, of the same kind.
     fn reopen(&self, address: SocketAddr, tls: bool) -> crate::net::Dialing<'_, (Box<dyn Stream>, Made)> {
         Box::pin(async move {
-            match greeting::ask_for_tls(self.cx, address).await? {
+            // It carries the word that the server is to stop, also where the user has stopped the run.
+            let cx = &CollectContext { cancel: CancellationToken::new(), ..self.cx.clone() };
+            match greeting::ask_for_tls(cx, address).await? {
                 Offer::Tls(stream) if tls => {
-                    let settings = channel::Settings::of(self.target, self.cx)?;
-                    let channel = settings.handshake(self.cx, stream).await?;
+                    let settings = channel::Settings::of(self.target, cx)?;
+                    let channel = settings.handshake(cx, stream).await?;
                     match channel.distrust {
                         None => Ok((channel.stream, Made(channel.binding))),
                         Some(why) => Err(Trouble::new(Reason::HandshakeRejected, why)),
