@@ -171,12 +171,14 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        // What was asked while the user stopped the run was not answered; what was complete before stays.
+        if self.cx.cancel.is_cancelled() {
+            session.close().await;
+            return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
+        }
         self.step(4, "counting rows past their time");
         seen.extend(self.measure(&session).await);
         session.close().await;
-        if self.cx.cancel.is_cancelled() {
-            return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
-        }
         seen
     }
 
