@@ -3,7 +3,8 @@
 use super::census;
 use crate::model::Fact;
 use crate::model::retention::{
-    BackupFacts, Copy, CopyKind, DataSet, HoldFacts, Measured, Retention, Schedule, TableFacts,
+    BackupFacts, Copy, CopyKind, DataSet, HoldFacts, Measured, MechanismFacts, MechanismKind, Retention, Schedule,
+    TableFacts,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,19 +14,45 @@ pub fn retention(
     schedule: &Schedule,
     store: &str,
     as_of: Timestamp,
-    data_sets: Vec<Measured>,
+    (data_sets, mut mechanisms): (Vec<Measured>, Vec<MechanismFacts>),
     skew_s: Fact<i64>,
     server_version: Fact<String>,
 ) -> Retention {
     let sets = schedule.sets_of(store);
     let today = schedule.time_zone.rules().to_datetime(as_of).date();
+    for means in &mut mechanisms {
+        let set = data_sets.iter().find(|set| set.id == means.key);
+        means.contradicted = set.is_some_and(|set| set.violating.known().is_some_and(|rows| *rows > 0));
+        if means.contradicted {
+            means.seen.push_str("; yet rows past their time were counted, which weighs more");
+        }
+    }
     Retention {
         data_sets,
+        mechanisms,
         holds: sets.iter().flat_map(|set| holds(set, today)).collect(),
         backups: sets.iter().flat_map(|set| backups(set)).collect(),
         skew_s,
         server_version,
         tz_version: tz_version(),
+    }
+}
+
+/// The means of a set, as far as the schedule tells: it was not found for this reason, with what would show it.
+pub fn mechanism(set: &DataSet, unseen: impl Into<String>) -> MechanismFacts {
+    let manual = set.mechanism.kind == MechanismKind::Manual;
+    let unseen = if manual { "a person does it by hand, which no system shows".to_owned() } else { unseen.into() };
+    MechanismFacts {
+        key: set.id.to_string(),
+        declared: set.mechanism.kind.word().to_owned(),
+        reference: set.mechanism.reference.clone().unwrap_or_default(),
+        found: Fact::unknown(&unseen),
+        enabled: Fact::unknown(&unseen),
+        last_success: Fact::unknown(&unseen),
+        effective: Fact::unknown(&unseen),
+        contradicted: false,
+        result: if manual { "review" } else { "" }.to_owned(),
+        seen: unseen,
     }
 }
 

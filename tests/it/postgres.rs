@@ -296,6 +296,9 @@ fn a_strict_server() {
     assert_eq!((account.name.as_str(), &account.open, &account.remote), ("postgres", &known(&false), &known(&true)));
     let audit: Audit = read(&seen, "db.audit");
     assert!(audit.logging.iter().all(|sign| sign.yes == known(&true)), "{:?}", audit.logging);
+    if postgres.has_library("pgaudit") {
+        assert_eq!((audit.extension, audit.extension_classes), (known(&true), text("ddl, role")));
+    }
     let rest: AtRest = read(&seen, "db.at_rest");
     assert_eq!(rest.layers.len(), 1);
     assert!(rest.layers[0].encrypted.reason().unwrap().contains("no encryption of its own"));

@@ -153,7 +153,7 @@ mod server {
     use crate::support::postgres::{PASSWORD, Postgres, Posture};
     use probity::collect::postgres::retention::{Effort, inventory, measure_with};
     use probity::model::Fact;
-    use probity::model::retention::{Measured, Schedule, Strategy};
+    use probity::model::retention::{Measured, MechanismFacts, Schedule, Strategy};
     use tokio_postgres::{Client, NoTls};
 
     const AS_OF: &str = "2026-11-23T12:00:00Z";
@@ -217,6 +217,65 @@ mod server {
             types(&postgres).await;
             troubles(&postgres, &client).await;
             names(&client).await;
+        });
+    }
+
+    /// What was found of the means that this schedule declares.
+    async fn means(client: &Client, mechanism: &str, now: jiff::Timestamp) -> MechanismFacts {
+        let mut schedule = schedule("public.visitors", "expr: seen, type: timestamptz", "");
+        schedule.data_sets[0].mechanism = serde_yaml::from_str(mechanism).unwrap();
+        let mut retention = measure_with(client, &schedule, "pg", now, Effort::default()).await;
+        retention.mechanisms.remove(0)
+    }
+
+    #[test]
+    fn jobs_of_pg_cron_are_read() {
+        let Some(postgres) = Postgres::start_with_cron() else { return };
+        postgres.sql(
+            "postgres",
+            "CREATE TABLE visitors (seen timestamptz); CREATE ROLE auditor LOGIN; GRANT SELECT ON visitors TO auditor;
+             SELECT cron.schedule('expire', '* * * * *', $$DELETE FROM visitors WHERE seen < now() - interval '9 months'$$);
+             SELECT cron.schedule('broken', '* * * * *', 'DELETE FROM nowhere');
+             SELECT cron.schedule('off', '* * * * *', 'DELETE FROM visitors');
+             SELECT cron.alter_job(jobid, active := false) FROM cron.job WHERE jobname = 'off';
+             SELECT cron.schedule('yearly', '0 0 1 1 *', 'SELECT 1')",
+        );
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = connect(&postgres, "postgres").await;
+            let auditor = connect(&postgres, "auditor").await;
+            let found = means(&auditor, "{type: job, ref: expire}", jiff::Timestamp::now()).await;
+            assert!(found.found.reason().unwrap().contains("GRANT USAGE ON SCHEMA cron"), "{found:?}");
+            postgres.sql("postgres", "GRANT USAGE ON SCHEMA cron TO auditor");
+            let found = means(&auditor, "{type: job, ref: expire}", jiff::Timestamp::now()).await;
+            assert!(found.found.reason().unwrap().contains("row security"), "hidden is not absent: {found:?}");
+            // The jobs are due every minute.
+            let ended =
+                "SELECT count(DISTINCT jobid) FROM cron.job_run_details WHERE status IN ('succeeded', 'failed')";
+            let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
+            while postgres.sql("postgres", ended) != "2" {
+                assert!(std::time::Instant::now() < end, "the jobs did not run");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+            let now = jiff::Timestamp::now();
+            for (mechanism, enabled, effective) in [
+                ("{type: job, ref: expire}", true, Some(true)),
+                ("{type: job}", true, Some(true)),
+                ("{type: partition_drop, ref: elsewhere}", true, Some(true)),
+                ("{type: job, ref: broken}", true, Some(false)),
+                ("{type: job, ref: 'off'}", false, Some(false)),
+                ("{type: job, ref: yearly}", true, None),
+            ] {
+                let found = means(&client, mechanism, now).await;
+                assert_eq!((&found.found, &found.enabled), (&Fact::Known(true), &Fact::Known(enabled)), "{found:?}");
+                assert_eq!(found.effective.known().copied(), effective, "{mechanism} {found:?}");
+                assert!(!found.seen.to_lowercase().contains("delete"), "a command is never kept");
+            }
+            let later = now.checked_add(jiff::SignedDuration::from_mins(3)).unwrap();
+            assert_eq!(means(&client, "{type: job, ref: expire}", later).await.effective, Fact::Known(false));
+            postgres.sql("postgres", "INSERT INTO visitors VALUES ('2020-01-01')");
+            let found = means(&client, "{type: job, ref: broken}", now).await;
+            assert!(found.contradicted && found.seen.contains("rows past their time"), "{found:?}");
         });
     }
 

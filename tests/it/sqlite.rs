@@ -40,6 +40,10 @@ impl Secrets for Nothing {
 }
 
 fn collect(path: &Path, schedule: Option<Schedule>) -> Vec<Observation> {
+    collect_within(path, schedule, Limits::default())
+}
+
+fn collect_within(path: &Path, schedule: Option<Schedule>, limits: Limits) -> Vec<Observation> {
     let context = CollectContext {
         clock: Arc::new(FixedClock(AS_OF.parse().unwrap())),
         dial: Arc::new(Nothing),
@@ -47,7 +51,7 @@ fn collect(path: &Path, schedule: Option<Schedule>) -> Vec<Observation> {
         progress: Arc::new(Silent),
         secrets: Arc::new(Nothing),
         cancel: tokio_util::sync::CancellationToken::new(),
-        limits: Limits::default(),
+        limits,
         documents: Arc::new(Documents { retention: schedule, register: None }),
     };
     let mut target = Target::new("archive", TargetKind::File, path.display().to_string());
@@ -443,4 +447,29 @@ fn a_corrupt_table_is_not_evaluated() {
     let observations = collect(&path, Some(schedule("")));
     let retention: Retention = find(&observations, "data.retention").read().unwrap();
     assert!(retention.data_sets[0].violating.reason().unwrap().contains("corrupt"), "{:?}", retention.data_sets[0]);
+}
+
+#[test]
+fn what_was_complete_before_the_deadline_is_kept() {
+    let scratch = Scratch::new("sqlite-cut");
+    let sql = "CREATE TABLE t (seen, t); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) \
+               INSERT INTO t SELECT i, hex(zeroblob(50)) FROM n";
+    let path = file(&scratch, sql);
+    let patterns: Vec<String> = (0..24).map(|n| format!("t LIKE '%0%0%0%0%0%0%0%0%0%0%1{n}'")).collect();
+    let slow = format!("filter: \"{}\"\nmeasure: {{timeout: 60s, strategy: exact}}", patterns.join(" OR "));
+    let limits = Limits { target_time: Duration::from_millis(700), ..Limits::default() };
+    let seen = collect_within(&path, Some(schedule(&slow)), limits);
+    assert_eq!(find(&seen, "data.retention").trouble.as_ref().unwrap().reason, Reason::TimedOut);
+    for observation in seen.iter().filter(|observation| observation.kind != "data.retention") {
+        assert_eq!(observation.status, ObservationStatus::Complete, "{}", observation.kind);
+    }
+}
+
+#[test]
+fn no_means_is_found_in_a_file() {
+    let scratch = Scratch::new("sqlite-means");
+    let path = file(&scratch, "CREATE TABLE t (seen); INSERT INTO t VALUES (5)");
+    let retention: Retention = find(&collect(&path, Some(schedule(""))), "data.retention").read().unwrap();
+    let means = &retention.mechanisms[0];
+    assert!(means.found.reason().unwrap().contains("scheduler") && means.contradicted, "{means:?}");
 }

@@ -7,6 +7,8 @@
 mod audit;
 mod auth;
 mod channel;
+mod cron;
+mod expiry;
 mod greeting;
 mod hba;
 mod limit;
@@ -28,6 +30,7 @@ use serde::Serialize;
 use session::{Login, Session};
 use settings::Settings;
 use std::net::SocketAddr;
+use tokio_util::sync::CancellationToken;
 use transport::{Answers, Greeting};
 
 /// Looks at PostgreSQL servers.
@@ -168,12 +171,14 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        // What was asked while the user stopped the run was not answered; what was complete before stays.
+        if self.cx.cancel.is_cancelled() {
+            session.close().await;
+            return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
+        }
         self.step(4, "counting rows past their time");
         seen.extend(self.measure(&session).await);
         session.close().await;
-        if self.cx.cancel.is_cancelled() {
-            return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
-        }
         seen
     }
 
@@ -220,10 +225,12 @@ impl Look<'_> {
     /// A further channel to the same server, of the same kind.
     fn reopen(&self, address: SocketAddr, tls: bool) -> crate::net::Dialing<'_, (Box<dyn Stream>, Made)> {
         Box::pin(async move {
-            match greeting::ask_for_tls(self.cx, address).await? {
+            // It carries the word that the server is to stop, also where the user has stopped the run.
+            let cx = &CollectContext { cancel: CancellationToken::new(), ..self.cx.clone() };
+            match greeting::ask_for_tls(cx, address).await? {
                 Offer::Tls(stream) if tls => {
-                    let settings = channel::Settings::of(self.target, self.cx)?;
-                    let channel = settings.handshake(self.cx, stream).await?;
+                    let settings = channel::Settings::of(self.target, cx)?;
+                    let channel = settings.handshake(cx, stream).await?;
                     match channel.distrust {
                         None => Ok((channel.stream, Made(channel.binding))),
                         Some(why) => Err(Trouble::new(Reason::HandshakeRejected, why)),

@@ -3,6 +3,7 @@
 //! Every statement has a transaction of its own, for reading only, with a time after which the server stops it and a
 //! short patience for locks. What is asked is a count or an oldest date.
 
+use super::expiry::Means;
 use crate::collect::census::{Census, Counted, Outcome, Topic, rule_of_three, table_name, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::expression::literal;
@@ -25,7 +26,7 @@ const SAMPLE_PAGES: u64 = 1000;
 const MOST_COLUMNS: usize = 20_000;
 
 /// A row as texts.
-type Row = Vec<Option<String>>;
+pub(super) type Row = Vec<Option<String>>;
 
 /// How much a measuring may cost; tests make it smaller.
 #[derive(Clone, Copy, Debug)]
@@ -77,12 +78,15 @@ pub async fn measure_with(
         notes.push("measured on a standby: it proves the primary only up to what it has replayed".to_owned());
     }
     let mut measured = Vec::new();
+    let mut mechanisms = Vec::new();
+    let means = Means::read(&guard).await;
     for set in schedule.sets_of(store) {
+        mechanisms.push(means.of(&guard, set, as_of).await);
         let mut facts = one(&guard, schedule, set, as_of, effort).await;
         facts.notes.extend(notes.iter().cloned());
         measured.push(facts);
     }
-    declared::retention(schedule, store, as_of, measured, skew, version)
+    declared::retention(schedule, store, as_of, (measured, mechanisms), skew, version)
 }
 
 /// The tables by their names, without a look at any row. The catalogue shows them to every role.
@@ -130,18 +134,21 @@ async fn one(guard: &Guard<'_>, schedule: &Schedule, set: &DataSet, as_of: Times
 
 /// Whether the server may choose to read a table from end to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Scans {
+pub(super) enum Scans {
+    /// It may.
     Allowed,
+    /// Only where nothing else can be done.
     Off,
 }
 
 /// Runs one statement in a transaction that can do nothing but read, and not for long.
-struct Guard<'a> {
+pub(super) struct Guard<'a> {
     client: &'a Client,
 }
 
 impl Guard<'_> {
-    async fn rows(&self, sql: &str, timeout: Duration, scans: Scans) -> Result<Vec<Row>, Trouble> {
+    /// The rows of an answer.
+    pub(super) async fn rows(&self, sql: &str, timeout: Duration, scans: Scans) -> Result<Vec<Row>, Trouble> {
         // Row security would hide rows in silence, so that it is to be an error instead.
         let mut begin = format!(
             "BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = 200; \

@@ -49,31 +49,28 @@ impl Collector for Sqlite {
                 stop: Arc::clone(&stop),
             };
             cx.progress.step(&job.target.id, "", 0, 1, "reading the file");
-            let failed = |trouble: &Trouble| -> Vec<Observation> {
-                KINDS
-                    .iter()
-                    .map(|kind| {
-                        Observation::failed(kind, &job.target.id, "", "sqlite", cx.clock.now(), trouble.clone())
-                    })
-                    .collect()
-            };
-            // Reading a file blocks, so it runs on a thread for that, which is told when to stop.
-            let work = tokio::task::spawn_blocking(move || look.all());
+            // Reading a file blocks, so it runs on a thread for that, which is told when to stop. Each observation comes
+            // as soon as it is complete, so that what ends the rest does not take it along.
+            let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+            let work = tokio::task::spawn_blocking(move || look.all(&mut |observation| drop(tell.send(observation))));
             let deadline = tokio::time::sleep(cx.limits.target_time);
-            tokio::select! {
-                done = work => match done {
-                    Ok(observations) => observations,
-                    Err(_) => failed(&Trouble::new(Reason::Internal, "the thread that read the file broke")),
-                },
-                () = cx.cancel.cancelled() => {
-                    stop.store(true, Ordering::Relaxed);
-                    failed(&Trouble::new(Reason::Interrupted, "stopped by the user"))
-                }
-                () = deadline => {
-                    stop.store(true, Ordering::Relaxed);
-                    failed(&Trouble::new(Reason::TimedOut, "the file was not read in time"))
-                }
-            }
+            let trouble = tokio::select! {
+                _ = work => Trouble::new(Reason::Internal, "the thread that read the file broke"),
+                () = cx.cancel.cancelled() => Trouble::new(Reason::Interrupted, "stopped by the user"),
+                () = deadline => Trouble::new(Reason::TimedOut, "the file was not read in time"),
+            };
+            let mut seen: Vec<Observation> = std::iter::from_fn(|| told.try_recv().ok()).collect();
+            // Only now: what is told from here on may be cut short, and nobody hears it.
+            stop.store(true, Ordering::Relaxed);
+            let missing: Vec<&str> =
+                KINDS.iter().copied().filter(|kind| seen.iter().all(|observation| observation.kind != *kind)).collect();
+            seen.extend(
+                missing.iter().map(|kind| {
+                    Observation::failed(kind, &job.target.id, "", "sqlite", cx.clock.now(), trouble.clone())
+                }),
+            );
+            seen.sort_by(|one, other| one.kind.cmp(&other.kind));
+            seen
         })
     }
 }
@@ -88,13 +85,14 @@ struct Look {
 }
 
 impl Look {
-    fn all(&self) -> Vec<Observation> {
+    /// Tells every observation, each as soon as it is complete.
+    fn all(&self, tell: &mut dyn FnMut(Observation)) {
         let posture = posture::read(&self.path);
-        let mut seen = vec![match &posture {
+        tell(match &posture {
             Ok(posture) => self.complete("db.at_rest", &posture.facts),
             Err(trouble) => self.failed("db.at_rest", trouble),
-        }];
-        seen.extend(self.without_a_server(posture.as_ref().err()));
+        });
+        self.without_a_server(posture.as_ref().err()).into_iter().for_each(&mut *tell);
         let store = match posture {
             Ok(posture) if posture.readable => Store::open(&self.path, Arc::clone(&self.stop)),
             Ok(_) => Err(Trouble::new(Reason::Unsupported, "the file is encrypted, and no key to it is known here")),
@@ -102,15 +100,15 @@ impl Look {
         };
         match store {
             Ok(mut store) => {
-                seen.push(self.inventory(&mut store));
-                seen.push(self.retention(&mut store));
+                tell(self.inventory(&mut store));
+                tell(self.retention(&mut store));
             }
             Err(trouble) => {
-                seen.extend(["data.inventory", "data.retention"].map(|kind| self.failed(kind, &trouble)));
+                for kind in ["data.inventory", "data.retention"] {
+                    tell(self.failed(kind, &trouble));
+                }
             }
         }
-        seen.sort_by(|one, other| one.kind.cmp(&other.kind));
-        seen
     }
 
     fn inventory(&self, store: &mut Store) -> Observation {

@@ -13,6 +13,9 @@ use std::time::Duration;
 const SMALL: u64 = 64 << 20;
 /// Tables with no more row ids than this are, too.
 const SMALL_ROWS: u64 = 10_000;
+/// Why no means is found in a file, and what would show it.
+const NO_SCHEDULER: &str = "SQLite runs nothing by itself, so that the means is outside the file; the definition of the \
+                            job in its scheduler, and the log of its last runs, would show it";
 /// How many row ids a sample tries.
 const TRIES: usize = 20_000;
 
@@ -48,7 +51,8 @@ pub fn measure_with(
     let measured = sets.iter().map(|set| one(store, schedule, set, as_of, effort)).collect();
     // A file has no clock but its machine's.
     let version = Fact::Known(format!("SQLite {}", rusqlite::version()));
-    declared::retention(schedule, target, as_of, measured, Fact::Known(0), version)
+    let mechanisms = sets.iter().map(|set| declared::mechanism(set, NO_SCHEDULER)).collect();
+    declared::retention(schedule, target, as_of, (measured, mechanisms), Fact::Known(0), version)
 }
 
 fn one(store: &Store, schedule: &Schedule, set: &DataSet, as_of: Timestamp, effort: Effort) -> Measured {

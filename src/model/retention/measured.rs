@@ -11,6 +11,9 @@ pub struct Retention {
     pub data_sets: Vec<Measured>,
     /// The holds of all these sets.
     pub holds: Vec<HoldFacts>,
+    /// The automatic means of each of these sets. They stand apart, since one that is left to a person is no reason to
+    /// have a person review the counts.
+    pub mechanisms: Vec<MechanismFacts>,
     /// The backups of all these sets, and an entry for each set that declares none.
     pub backups: Vec<BackupFacts>,
     /// By how many seconds the server's clock is ahead.
@@ -149,6 +152,31 @@ pub struct HoldFacts {
     pub in_force: bool,
     /// It has effect and its review is past.
     pub review_overdue: bool,
+}
+
+/// What was read of the means that makes the rows of one data set expire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MechanismFacts {
+    /// The data set.
+    pub key: String,
+    /// The declared kind: `job`, `partition_drop`, `manual` and others.
+    pub declared: String,
+    /// Its declared name; empty where none is given.
+    pub reference: String,
+    /// It was found in the store. That it was not seen there is no proof that it is nowhere.
+    pub found: Fact<bool>,
+    /// It is switched on.
+    pub enabled: Fact<bool>,
+    /// When it last succeeded, in UTC.
+    pub last_success: Fact<String>,
+    /// It is on, succeeded within its last two intervals, and waits no longer than the allowed age.
+    pub effective: Fact<bool>,
+    /// Rows past their time were counted, whatever the means looks like.
+    pub contradicted: bool,
+    /// `review` where only a person can say whether it happens; else empty.
+    pub result: String,
+    /// What was seen, in words.
+    pub seen: String,
 }
 
 /// A backup of a data set.

@@ -12,9 +12,11 @@ pub mod timestamp;
 mod word;
 
 pub use cutoff::{Cutoff, OutOfRange};
-pub use expiry::{Action, Hold, Mechanism, Scope};
+pub use expiry::{Action, Hold, Mechanism, MechanismKind, Scope};
 pub use expression::{Dialect, Expression, ExpressionError};
-pub use measured::{BackupFacts, HoldFacts, Inventory, Measured, Retention, Sampled, Sentinel, Strategy, TableFacts};
+pub use measured::{
+    BackupFacts, HoldFacts, Inventory, Measured, MechanismFacts, Retention, Sampled, Sentinel, Strategy, TableFacts,
+};
 pub use period::{Grace, Period, PeriodError};
 pub use schedule::{Anchor, Copy, CopyKind, DataSet, Exemption, Object, Schedule, StrategyWish};
 pub use timestamp::{Bound, TimestampType};

@@ -31,16 +31,49 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server, or says that PostgreSQL is not installed.
     pub fn start(posture: Posture) -> Option<Postgres> {
+        let mut postgres = Postgres::prepare()?;
+        postgres.create(posture, "");
+        postgres.run();
+        Some(postgres)
+    }
+
+    /// Starts a plain server that runs jobs with pg_cron, or says that it is not installed.
+    pub fn start_with_cron() -> Option<Postgres> {
+        let mut postgres = Postgres::prepare()?;
+        if !postgres.has_library("pg_cron") {
+            return None;
+        }
+        let settings = "shared_preload_libraries = 'pg_cron'\ncron.database_name = 'postgres'\n\
+                        cron.use_background_workers = on\n";
+        postgres.create(Posture::Plain, settings);
+        postgres.run();
+        postgres.sql("postgres", "CREATE EXTENSION pg_cron");
+        Some(postgres)
+    }
+
+    /// Whether the server can load this library. Where it cannot, the test says so; in CI that is a failure.
+    pub fn has_library(&self, name: &str) -> bool {
+        let found = self.library(name);
+        if !found {
+            assert!(std::env::var_os("CI").is_none(), "{name} is not installed, and in CI no extension may be absent");
+            eprintln!("skipped: {name} is not installed");
+            super::note_skip(name);
+        }
+        found
+    }
+
+    fn library(&self, name: &str) -> bool {
+        self.programs.parent().unwrap().join(format!("lib/{name}.so")).is_file()
+    }
+
+    fn prepare() -> Option<Postgres> {
         let of_debian = super::postgresql_folders().into_iter().find(|folder| folder.join("initdb").is_file());
         let programs = match of_debian {
             Some(folder) => folder,
             None => program("initdb")?.canonicalize().unwrap().parent().unwrap().to_owned(),
         };
         let scratch = Scratch::new("postgres");
-        let mut postgres = Postgres { server: None, scratch, programs, port: free_port() };
-        postgres.create(posture);
-        postgres.run();
-        Some(postgres)
+        Some(Postgres { server: None, scratch, programs, port: free_port() })
     }
 
     /// The folder of the server's data.
@@ -90,7 +123,7 @@ impl Postgres {
         self.server = None;
     }
 
-    fn create(&self, posture: Posture) {
+    fn create(&self, posture: Posture, more: &str) {
         let folder = self.scratch.path();
         let password = self.scratch.write("password", PASSWORD);
         certificates(&self.scratch);
@@ -103,8 +136,8 @@ impl Postgres {
         }
         let output = initdb.output().unwrap();
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        let pgaudit = self.programs.parent().unwrap().join("lib/pgaudit.so").is_file();
-        std::fs::write(self.data().join("postgresql.auto.conf"), self.settings(posture, pgaudit)).unwrap();
+        let settings = self.settings(posture, self.library("pgaudit")) + more;
+        std::fs::write(self.data().join("postgresql.auto.conf"), settings).unwrap();
         std::fs::write(self.data().join("pg_hba.conf"), rules(posture)).unwrap();
     }
 
