@@ -54,7 +54,7 @@ fn scan(scratch: &Scratch, configuration: &str, interrupt: Option<Duration>) -> 
         }
         if interrupt.is_some_and(|after| begin.elapsed() > after) && !asked {
             asked = true;
-            assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+            assert!(crate::support::signal(child.id(), "INT"));
         }
         assert!(begin.elapsed() < Duration::from_secs(60), "the scan does not end");
         std::thread::sleep(Duration::from_millis(5));

@@ -314,7 +314,7 @@ fn an_interrupt_ends_a_scan_with_a_report() {
         .spawn()
         .unwrap();
     let connection = silent.accept().unwrap();
-    Command::new("kill").args(["-INT", &scan.id().to_string()]).status().unwrap();
+    assert!(crate::support::signal(scan.id(), "INT"));
     let asked = Instant::now();
     let status = scan.wait().unwrap();
     let mut errors = String::new();

@@ -86,6 +86,12 @@ impl Drop for Scratch {
     }
 }
 
+/// Sends a signal to a process that the test started. The shell's own `kill` is there on the barest system.
+pub fn signal(process: u32, name: &str) -> bool {
+    let command = format!("kill -s {name} {process}");
+    Command::new("sh").args(["-c", &command]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 /// A server process that ends with the test.
 pub struct Server(Child);
 
@@ -116,7 +122,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // A polite end first, so that masters take their workers with them.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        signal(self.0.id(), "TERM");
         let end = Instant::now() + Duration::from_secs(5);
         while Instant::now() < end {
             if matches!(self.0.try_wait(), Ok(Some(_))) {

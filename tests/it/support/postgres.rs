@@ -119,7 +119,7 @@ impl Postgres {
     /// Stops the server at once, as a crash would.
     pub fn crash(&mut self) {
         // SIGQUIT ends every process of the server without a farewell.
-        let _ = Command::new("kill").args(["-QUIT", &self.id().to_string()]).status();
+        super::signal(self.id(), "QUIT");
         self.server = None;
     }
 
