@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod register;
 pub mod sqlite;
 pub mod tls;
+mod witness;
 
 use crate::model::{Clock, Observation, Target};
 use std::future::Future;

@@ -1,15 +1,11 @@
 //! Fetching over a pinned address: every request goes to the address that is being looked at, redirects are followed
 //! by ourselves within the scope, and a certificate error is recorded, not hidden.
 
+use crate::collect::witness::{Authorities, Witness};
 use crate::model::{Reason, Trouble};
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
@@ -80,17 +76,22 @@ pub enum Bodies {
 pub struct Client {
     http: reqwest::Client,
     host: String,
-    certificate_error: Arc<Mutex<Option<String>>>,
+    witness: Arc<Witness>,
 }
 
 impl Client {
     /// A client for this host, pinned to this address.
     ///
     /// # Errors
-    /// When an authority's file cannot be read, or the TLS set-up fails.
-    pub fn new(host: &str, address: SocketAddr, authorities: &[PathBuf]) -> Result<Client, Trouble> {
-        let certificate_error = Arc::new(Mutex::new(None));
-        let tls = tls(authorities, Arc::clone(&certificate_error))?;
+    /// When the set-up fails.
+    pub fn new(
+        host: &str,
+        address: SocketAddr,
+        authorities: &Authorities,
+        now: jiff::Timestamp,
+    ) -> Result<Client, Trouble> {
+        let (mut tls, witness) = authorities.config(now)?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
@@ -104,12 +105,12 @@ impl Client {
             .resolve(host, SocketAddr::new(address.ip(), 0))
             .build()
             .map_err(|error| Trouble::new(Reason::Internal, error.to_string()))?;
-        Ok(Client { http, host: host.to_owned(), certificate_error })
+        Ok(Client { http, host: host.to_owned(), witness })
     }
 
     /// What was wrong with a certificate on the way, if anything.
     pub fn certificate_error(&self) -> Option<String> {
-        self.certificate_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.witness.distrust()
     }
 
     /// Follows redirects from this address, as long as they stay on the host.
@@ -220,77 +221,6 @@ fn is_excess(error: &(dyn std::error::Error + 'static)) -> bool {
     ["message head is too large", "chunk extensions over limit"].iter().any(|limit| words.ends_with(limit))
 }
 
-fn tls(authorities: &[PathBuf], error: Arc<Mutex<Option<String>>>) -> Result<ClientConfig, Trouble> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for file in authorities {
-        let unreadable =
-            |error: &dyn std::fmt::Display| Trouble::new(Reason::Unreachable, format!("{}: {error}", file.display()));
-        let certificates = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?;
-        for certificate in certificates {
-            roots.add(certificate.map_err(|error| unreadable(&error))?).map_err(|error| unreadable(&error))?;
-        }
-    }
-    let internal = |error: &dyn std::fmt::Display| Trouble::new(Reason::Internal, error.to_string());
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| internal(&error))?;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| internal(&error))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Recording { inner, error }))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// Judges a certificate as a browser would, writes an error down, and goes on, so that the headers can be read.
-#[derive(Debug)]
-struct Recording {
-    inner: Arc<WebPkiServerVerifier>,
-    error: Arc<Mutex<Option<String>>>,
-}
-
-impl ServerCertVerifier for Recording {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        if let Err(error) = verdict {
-            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-        }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
 /// The address of a path on a host and port.
 pub fn url(scheme: &str, host: &str, port: u16, path: &str) -> Option<Url> {
     let host = match host.parse::<IpAddr>() {
@@ -308,6 +238,11 @@ pub fn is_ip(url: &Url) -> bool {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+
+    fn client(address: SocketAddr) -> Client {
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        Client::new("a.example", address, &Authorities::new(&[]).unwrap(), now).unwrap()
+    }
 
     /// A response made by hand.
     pub fn response(url: &str, status: u16, fields: &[(&str, &str)]) -> Response {
@@ -339,7 +274,7 @@ pub mod tests {
         // An address of this machine on which nothing else listens.
         let listener = std::net::TcpListener::bind("127.91.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let client = Client::new("a.example", listener.local_addr().unwrap(), &[]).unwrap();
+        let client = client(listener.local_addr().unwrap());
         let trouble = client.get(url("http", "a.example", 80, "/").unwrap(), Bodies::Counted).await.unwrap_err();
         assert_eq!(trouble.reason, Reason::Refused, "{}", trouble.detail);
         assert!(listener.accept().is_err(), "a request for port 80 came to the port of the target");
@@ -347,7 +282,7 @@ pub mod tests {
 
     #[test]
     fn only_the_named_host_is_in_scope() {
-        let client = Client::new("a.example", "127.0.0.1:1".parse().unwrap(), &[]).unwrap();
+        let client = client("127.0.0.1:1".parse().unwrap());
         for (url, expected) in [
             ("https://A.example:8443/x", true),
             ("http://a.example/", true),

@@ -6,6 +6,7 @@ mod headers;
 mod hsts;
 mod security_txt;
 
+use super::witness::Authorities;
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::http::{Cookies, Headers, Hsts, Plain, SecurityTxt};
 use crate::model::{Exchange, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
@@ -101,12 +102,16 @@ async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observ
         return recorder.all_failed(&trouble);
     }
     let host = target.connection.server_name.as_deref().unwrap_or(&target.connection.host);
-    let client = match Client::new(host, address, &target.connection.ca_files) {
+    let authorities = match Authorities::new(&target.connection.ca_files) {
+        Ok(authorities) => authorities,
+        Err(trouble) => return recorder.all_failed(&trouble),
+    };
+    let client = match Client::new(host, address, &authorities, recorder.now) {
         Ok(client) => client,
         Err(trouble) => return recorder.all_failed(&trouble),
     };
     // Plain HTTP has a client of its own, so that a certificate error there does not spoil the facts of HTTPS.
-    let plain_client = match Client::new(host, address, &target.connection.ca_files) {
+    let plain_client = match Client::new(host, address, &authorities, recorder.now) {
         Ok(client) => client,
         Err(trouble) => return recorder.all_failed(&trouble),
     };

@@ -119,7 +119,7 @@ impl Look<'_> {
                 return (greeting, plain_entry(address, stream));
             }
         };
-        let channel = match channel::Settings::of(self.target, self.cx) {
+        let channel = match channel::Settings::of(self.target) {
             Ok(settings) => settings.handshake(self.cx, stream).await,
             Err(trouble) => Err(trouble),
         };
@@ -229,7 +229,7 @@ impl Look<'_> {
             let cx = &CollectContext { cancel: CancellationToken::new(), ..self.cx.clone() };
             match greeting::ask_for_tls(cx, address).await? {
                 Offer::Tls(stream) if tls => {
-                    let settings = channel::Settings::of(self.target, cx)?;
+                    let settings = channel::Settings::of(self.target)?;
                     let channel = settings.handshake(cx, stream).await?;
                     match channel.distrust {
                         None => Ok((channel.stream, Made(channel.binding))),
