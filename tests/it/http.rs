@@ -44,7 +44,7 @@ impl Site {
         let file = scratch.write("nginx.conf", text);
         let mut command = Command::new(nginx);
         command.arg("-c").arg(file).arg("-p").arg(scratch.path()).arg("-e").arg(scratch.path().join("error.log"));
-        let server = Server::start(&mut command, secure);
+        let server = Server::start(&mut command, secure).and_port(plain);
         Some(Site { _server: server, _scratch: scratch, authority, secure, plain })
     }
 

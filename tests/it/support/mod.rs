@@ -113,6 +113,16 @@ impl Server {
         }
     }
 
+    /// Waits until another port of the same server answers: a server opens its ports one after the other.
+    pub fn and_port(self, port: u16) -> Server {
+        let end = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(Instant::now() < end, "port {port} does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.0.id()
