@@ -12,9 +12,13 @@ type Group = (String, String, String, Option<Reason>, bool);
 pub fn blind_spots(results: &[CheckResult], observations: &[Observation], targets: &[Target]) -> Vec<BlindSpot> {
     let by_id: BTreeMap<&str, &Observation> = observations.iter().map(|seen| (seen.id.as_str(), seen)).collect();
     let kinds: BTreeMap<&str, TargetKind> = targets.iter().map(|target| (target.id.as_str(), target.kind)).collect();
+    let mut troubled: BTreeMap<&str, Vec<&Observation>> = BTreeMap::new();
+    for seen in observations.iter().filter(|seen| seen.trouble.is_some()) {
+        troubled.entry(&seen.target).or_default().push(seen);
+    }
     let mut groups: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
     for result in results.iter().filter(|result| result.status.is_open()) {
-        let (reason, trouble) = match trouble_of(result, &by_id, observations) {
+        let (reason, trouble) = match trouble_of(result, &by_id, troubled.get(result.target.as_str())) {
             Some(trouble) if !trouble.detail.is_empty() => (trouble.detail, Some(trouble.reason)),
             Some(trouble) => (trouble.to_string(), Some(trouble.reason)),
             None => plain(&result.reason),
@@ -34,16 +38,16 @@ pub fn blind_spots(results: &[CheckResult], observations: &[Observation], target
             BlindSpot { target, part, reason, checks: checks.into_iter().collect(), remedy, trouble }
         })
         .collect();
-    spots.extend(targets.iter().filter_map(|target| unseen(target, results, observations)));
+    let seen = observations.iter().map(|seen| seen.target.as_str());
+    let seen: BTreeSet<&str> = seen.chain(results.iter().map(|result| result.target.as_str())).collect();
+    spots.extend(targets.iter().filter(|target| !seen.contains(target.id.as_str())).map(unseen));
     spots.sort();
     spots
 }
 
 /// A declared target of which there is neither an observation nor a result.
-fn unseen(target: &Target, results: &[CheckResult], observations: &[Observation]) -> Option<BlindSpot> {
-    let seen = observations.iter().any(|seen| seen.target == target.id)
-        || results.iter().any(|result| result.target == target.id);
-    (!seen).then(|| BlindSpot {
+fn unseen(target: &Target) -> BlindSpot {
+    BlindSpot {
         target: target.id.clone(),
         part: String::new(),
         reason: format!(
@@ -53,14 +57,14 @@ fn unseen(target: &Target, results: &[CheckResult], observations: &[Observation]
         checks: Vec::new(),
         remedy: "take it out of the scope, or gather its evidence by other means and say so in an allowance".to_owned(),
         trouble: None,
-    })
+    }
 }
 
-/// The trouble behind an open result: of an observation that it cites, or of one whose words it repeats.
+/// The trouble behind an open result: of an observation that it cites, or of one of its target whose words it repeats.
 fn trouble_of(
     result: &CheckResult,
     by_id: &BTreeMap<&str, &Observation>,
-    observations: &[Observation],
+    troubled: Option<&Vec<&Observation>>,
 ) -> Option<Trouble> {
     if result.status != Status::NotEvaluated {
         return None;
@@ -74,7 +78,7 @@ fn trouble_of(
     if let Some(trouble) = cited.iter().find(|trouble| told(trouble)).or(single) {
         return Some((*trouble).clone());
     }
-    let near = observations.iter().filter(|seen| seen.target == result.target);
+    let near = troubled.into_iter().flatten();
     near.filter(|seen| seen.part == result.part || seen.part.is_empty())
         .filter_map(|seen| seen.trouble.as_ref())
         .find(told)

@@ -8,6 +8,7 @@ use crate::finding;
 use crate::model::assessment::{Assessment, Evidence};
 use crate::model::control::{Control, ControlResult, ControlStatus, Coverage, Framework, Relation, Support};
 use crate::model::{CheckResult, Finding, Observation, Status};
+use std::collections::BTreeSet;
 
 /// Puts one run together: judged as of the instant at which looking ended.
 ///
@@ -39,12 +40,13 @@ fn place(result: &CheckResult) -> (&str, &str, &str, &str) {
 /// A failure counts against a control whether it is waived or not; what does not apply is left out. A pass with a
 /// relaxed parameter supports nothing, while a failure in spite of one still counts.
 pub fn roll_up(results: &[CheckResult], findings: &[Finding], frameworks: &[&Framework]) -> Vec<ControlResult> {
+    let prints: BTreeSet<&str> = findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
     let mut controls = Vec::new();
     for framework in frameworks {
         for (id, title) in &framework.controls {
             let control =
                 Control { id: format!("{}:{id}", framework.id), framework: framework.id.clone(), title: title.clone() };
-            controls.push(of_control(control, id, framework, results, findings));
+            controls.push(of_control(control, id, framework, results, &prints));
         }
     }
     controls
@@ -55,7 +57,7 @@ fn of_control(
     id: &str,
     framework: &Framework,
     results: &[CheckResult],
-    findings: &[Finding],
+    prints: &BTreeSet<&str>,
 ) -> ControlResult {
     let support =
         |check: &str| -> Option<&Support> { framework.checks.get(check)?.iter().find(|support| support.control == id) };
@@ -86,7 +88,7 @@ fn of_control(
     checks.sort();
     checks.dedup();
     // A fingerprint is named only where its finding stands in the assessment.
-    fingerprints.retain(|print| findings.iter().any(|finding| finding.fingerprint == *print));
+    fingerprints.retain(|print| prints.contains(print.as_str()));
     let status = match coverage {
         Coverage { failed: 1.., .. } => ControlStatus::NotSatisfied,
         Coverage { open: 1.., .. } => ControlStatus::Indeterminate,

@@ -31,11 +31,18 @@ pub(super) fn causes(assessment: &Assessment, today: Date) -> Vec<Cause> {
         parts.insert(spot.part.clone());
         names.extend(checks);
     }
+    let targets: BTreeMap<&str, &Target> = assessment.targets.iter().rev().map(|it| (it.id.as_str(), it)).collect();
+    let mut open: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for result in assessment.results.iter().filter(|result| result.status.is_open()) {
+        open.entry(&result.target).or_default().insert(&result.check);
+    }
     let mut causes: Vec<Cause> = groups
         .into_iter()
         .map(|(group, (parts, checks))| {
-            let target = assessment.targets.iter().find(|target| target.id == group.target);
-            let all = covers_all(assessment, &group.target, &checks);
+            let target = targets.get(group.target.as_str()).copied();
+            // Where these are all that is open about the target, one line can accept them.
+            let mut here = open.get(group.target.as_str()).into_iter().flatten();
+            let all = here.all(|check| checks.contains(*check));
             Cause { text: words(&group, &parts, &checks), remedy: remedy(&group, &checks, all, target, today) }
         })
         .collect();
@@ -55,12 +62,6 @@ fn refused(assessment: &Assessment, spot: &BlindSpot, today: Date) -> Option<Vec
     let open = spot.checks.iter().filter(|check| !is_accepted(assessment, &spot.target, Some(check), today));
     let open: Vec<String> = open.cloned().collect();
     (!open.is_empty()).then_some(open)
-}
-
-/// Whether these are all the open checks of the target, so that one line can accept them.
-fn covers_all(assessment: &Assessment, target: &str, checks: &BTreeSet<String>) -> bool {
-    let mut open = assessment.results.iter().filter(|result| result.target == target && result.status.is_open());
-    open.all(|result| checks.contains(&result.check))
 }
 
 fn words(group: &Group, parts: &BTreeSet<String>, checks: &BTreeSet<String>) -> String {

@@ -9,6 +9,7 @@ use crate::model::policy::Allowance;
 use crate::model::{CheckResult, FindingState, Severity, Status};
 use cause::causes;
 use jiff::civil::Date;
+use std::collections::BTreeSet;
 
 /// The exit codes of the command, frozen by a test. Precedence among those of the gate: 1, 3, 4, 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,12 +94,10 @@ fn weigh(assessment: &Assessment, today: Date) -> Open<'_> {
     let accepted = |result: &&CheckResult| is_accepted(assessment, &result.target, Some(&result.check), today);
     let counted = || assessment.results.iter().filter(|result| result.status != Status::NotApplicable);
     let (accepted, refused): (Vec<_>, Vec<_>) = counted().filter(|result| result.status.is_open()).partition(accepted);
-    let judged = |id: &str| {
-        let mut all = assessment.results.iter().filter(|result| result.target == id);
-        all.any(|result| !result.status.is_open())
-    };
+    let judged = assessment.results.iter().filter(|result| !result.status.is_open());
+    let judged: BTreeSet<&str> = judged.map(|result| result.target.as_str()).collect();
     let unjudged = assessment.targets.iter().map(|target| target.id.as_str());
-    let unjudged = unjudged.filter(|id| !judged(id) && !wholly_accepted(assessment, id, today)).collect();
+    let unjudged = unjudged.filter(|id| !judged.contains(id) && !wholly_accepted(assessment, id, today)).collect();
     let total = counted().count();
     Open { judged: total - accepted.len() - refused.len(), refused, accepted: accepted.len(), total, unjudged }
 }

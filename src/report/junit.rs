@@ -4,9 +4,10 @@
 //! skipped case is green in most systems, and missing evidence is not. Waived failures and what does not apply are
 //! `<skipped>`, with the reason.
 
+use super::index::Index;
 use super::text::{clip, counted, escape, escape_lines, value};
 use super::{Context, RenderError, acceptance};
-use crate::finding::{WAIVERS, fingerprint};
+use crate::finding::WAIVERS;
 use crate::model::{Assessment, CheckResult, Finding, Status, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub(super) fn render(
     verdict: &Verdict,
     context: &Context<'_>,
 ) -> Result<Vec<u8>, RenderError> {
+    let index = Index::new(assessment);
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     let suite = |id: &str| TestSuite::new(&*escape(id));
     for target in &assessment.targets {
@@ -28,7 +30,7 @@ pub(super) fn render(
     }
     for result in &assessment.results {
         let entry = suites.entry(&result.target).or_insert_with(|| suite(&result.target));
-        entry.add_test_case(case(result, assessment, context));
+        entry.add_test_case(case(result, &index, context));
     }
     for finding in assessment.findings.iter().filter(|finding| finding.check == WAIVERS) {
         let entry = suites.entry(&finding.target).or_insert_with(|| suite(&finding.target));
@@ -51,12 +53,12 @@ pub(super) fn render(
     Ok(bytes)
 }
 
-fn case(result: &CheckResult, assessment: &Assessment, context: &Context<'_>) -> TestCase {
+fn case(result: &CheckResult, index: &Index<'_>, context: &Context<'_>) -> TestCase {
     let name = match result.item.as_str() {
         "" => result.check.clone(),
         item => format!("{} [{}]", result.check, line(item)),
     };
-    let mut case = TestCase::new(name, status(result, assessment, context));
+    let mut case = TestCase::new(name, status(result, index, context));
     let place = if result.part.is_empty() { &result.target } else { &result.part };
     case.set_classname(&*escape(place));
     case.add_property(("severity", result.severity.word()));
@@ -67,11 +69,11 @@ fn case(result: &CheckResult, assessment: &Assessment, context: &Context<'_>) ->
     case
 }
 
-fn status(result: &CheckResult, assessment: &Assessment, context: &Context<'_>) -> TestCaseStatus {
+fn status(result: &CheckResult, index: &Index<'_>, context: &Context<'_>) -> TestCaseStatus {
     let mut status = match result.status {
         Status::Pass => return TestCaseStatus::success(),
         Status::NotApplicable => TestCaseStatus::skipped(),
-        Status::Fail => match waived(result, assessment) {
+        Status::Fail => match waived(result, index) {
             Some(by) => {
                 let mut status = TestCaseStatus::skipped();
                 status.set_type("waived").set_message(line(&format!("waived by {by}")));
@@ -96,10 +98,8 @@ fn status(result: &CheckResult, assessment: &Assessment, context: &Context<'_>) 
 }
 
 /// What covers a failure.
-fn waived(result: &CheckResult, assessment: &Assessment) -> Option<String> {
-    let print = fingerprint(&result.check, &result.target, &result.part, &result.item);
-    let finding = assessment.findings.iter().find(|finding| finding.fingerprint == print)?;
-    acceptance(finding, assessment)
+fn waived(result: &CheckResult, index: &Index<'_>) -> Option<String> {
+    acceptance(index.finding(result)?, index.assessment)
 }
 
 fn waiver_case(finding: &Finding) -> TestCase {

@@ -4,6 +4,7 @@
 //! way, and [`text`] does so for terminals.
 
 mod html;
+mod index;
 pub mod json;
 mod junit;
 mod sarif;

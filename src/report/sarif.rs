@@ -3,6 +3,7 @@
 //! A waived failure is a result with an accepted suppression. Its place is the line of `probity.yaml` that declares the
 //! target, and a logical location where there is no such file.
 
+use super::index::Index;
 use super::text::{clip, escape, harmless_json, value};
 use super::{Context, RenderError, acceptance, controls_of_checks};
 use crate::finding::{WAIVERS, fingerprint};
@@ -154,13 +155,14 @@ pub(super) fn render(
     context: &Context<'_>,
 ) -> Result<Vec<u8>, RenderError> {
     let rules = rules(assessment, context);
-    let index = |id: &str| rules.iter().position(|rule| rule.id == id).unwrap_or_default();
+    let place = |id: &str| rules.iter().position(|rule| rule.id == id).unwrap_or_default();
+    let index = Index::new(assessment);
     let mut results: Vec<SarifResult> = Vec::new();
     for result in &assessment.results {
-        results.push(of_result(result, index(&result.check), assessment));
+        results.push(of_result(result, place(&result.check), &index));
     }
     for finding in assessment.findings.iter().filter(|finding| finding.check == WAIVERS) {
-        results.push(of_waiver(finding, index(WAIVERS), assessment));
+        results.push(of_waiver(finding, place(WAIVERS), &index));
     }
     let run = &assessment.run;
     let log = Log {
@@ -255,9 +257,9 @@ fn help(check: &Check) -> Help {
     Help { text, markdown }
 }
 
-fn of_result(result: &CheckResult, rule_index: usize, assessment: &Assessment) -> SarifResult {
+fn of_result(result: &CheckResult, rule_index: usize, index: &Index<'_>) -> SarifResult {
     let print = fingerprint(&result.check, &result.target, &result.part, &result.item);
-    let finding = assessment.findings.iter().find(|finding| finding.fingerprint == print);
+    let finding = index.finding(result);
     let (kind, level) = match result.status {
         Status::Pass => ("pass", "none"),
         Status::Fail => ("fail", level(result.severity)),
@@ -271,9 +273,9 @@ fn of_result(result: &CheckResult, rule_index: usize, assessment: &Assessment) -
         kind,
         level,
         message: Message { text: plain(&sentence(result)) },
-        locations: [location(assessment, &result.target, &result.part, &result.item)],
+        locations: [location(index, &result.target, &result.part, &result.item)],
         partial_fingerprints: BTreeMap::from([("probity/v1", print)]),
-        suppressions: finding.and_then(|finding| suppression(finding, assessment)).into_iter().collect(),
+        suppressions: finding.and_then(|finding| suppression(finding, index.assessment)).into_iter().collect(),
         properties: json!({
             "status": result.status.word(),
             "severity": result.severity.word(),
@@ -288,14 +290,14 @@ fn of_result(result: &CheckResult, rule_index: usize, assessment: &Assessment) -
     }
 }
 
-fn of_waiver(finding: &Finding, rule_index: usize, assessment: &Assessment) -> SarifResult {
+fn of_waiver(finding: &Finding, rule_index: usize, index: &Index<'_>) -> SarifResult {
     SarifResult {
         rule_id: finding.check.clone(),
         rule_index,
         kind: "fail",
         level: level(finding.severity),
         message: Message { text: plain(&finding.reason) },
-        locations: [location(assessment, &finding.target, &finding.part, &finding.item)],
+        locations: [location(index, &finding.target, &finding.part, &finding.item)],
         partial_fingerprints: BTreeMap::from([("probity/v1", finding.fingerprint.clone())]),
         suppressions: Vec::new(),
         properties: json!({ "severity": finding.severity.word(), "target": finding.target, "item": finding.item }),
@@ -319,8 +321,8 @@ fn suppression(finding: &Finding, assessment: &Assessment) -> Option<Suppression
     })
 }
 
-fn location(assessment: &Assessment, target: &str, part: &str, item: &str) -> Location {
-    let place = assessment.targets.iter().find(|known| known.id == target).and_then(declared);
+fn location(index: &Index<'_>, target: &str, part: &str, item: &str) -> Location {
+    let place = index.target(target).and_then(declared);
     let name = clip(target, MAX_TEXT).into_owned();
     let path: Vec<_> =
         [target, part, item].into_iter().filter(|word| !word.is_empty()).map(|word| clip(word, 300)).collect();

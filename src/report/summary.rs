@@ -1,5 +1,6 @@
 //! The facts about a target that a reader wants first, in words, for terminal and page alike.
 
+use super::index::Index;
 use crate::finding::fingerprint;
 use crate::model::grade::Grade;
 use crate::model::observation::ObservationStatus;
@@ -8,7 +9,7 @@ use crate::model::{Assessment, CheckResult, FindingState, Status, Target};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The letters of a grade, best first.
 const LETTERS: &[&str] = &["A+", "A", "A-", "B", "C", "D", "E", "F", "T", "M"];
@@ -119,22 +120,15 @@ pub struct Summary {
 
 impl Summary {
     /// Reads the observations of a target.
-    pub fn new(assessment: &Assessment, target: &Target, marks: &Marks) -> Summary {
-        let mut names: Vec<&str> = assessment
-            .observations
-            .iter()
-            .filter(|seen| seen.target == target.id)
-            .map(|seen| seen.part.as_str())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        let all = |part: &str| Facts { assessment, target: &target.id, part: part.to_owned() };
+    pub fn new(index: &Index<'_>, target: &Target, marks: &Marks) -> Summary {
+        let names = index.parts(&target.id);
+        let all = |part: &str| Facts { index, target: &target.id, part: part.to_owned() };
         let grades = names.iter().filter_map(|part| all(part).read::<Grade>("tls.grade"));
         let days = names.iter().filter_map(|part| all(part).read::<Certificates>("tls.certificates"));
         let days = days.flat_map(|seen| seen.deployments.into_iter().map(|deployment| deployment.days_left));
         let parts = names.iter().map(|part| ((*part).to_owned(), all(part).words()));
         Summary {
-            counts: marks.count(assessment.results.iter().filter(|result| result.target == target.id)),
+            counts: marks.count(index.results(&target.id).iter().copied()),
             grade: grades.max_by_key(rank),
             days_left: days.min(),
             parts: parts.filter(|(_, words)| !words.is_empty()).collect(),
@@ -190,8 +184,8 @@ pub fn told(result: &CheckResult) -> Told {
 }
 
 /// The item of a result as a reader would name it, without what the words beside it begin with.
-pub fn item_words(assessment: &Assessment, result: &CheckResult, beside: &str) -> String {
-    if let Some(subject) = certificate(assessment, result) {
+pub fn item_words(index: &Index<'_>, result: &CheckResult, beside: &str) -> String {
+    if let Some(subject) = certificate(index, result) {
         return subject;
     }
     // The catalogue's own codes tell items apart, and nothing to a reader.
@@ -201,12 +195,12 @@ pub fn item_words(assessment: &Assessment, result: &CheckResult, beside: &str) -
 }
 
 /// A certificate by its subject and the first digits of its digest, where the item is the digest of one.
-fn certificate(assessment: &Assessment, result: &CheckResult) -> Option<String> {
+fn certificate(index: &Index<'_>, result: &CheckResult) -> Option<String> {
     let digits = result.item.get(..12).filter(|_| result.item.len() == 64)?;
     if !result.item.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    let facts = Facts { assessment, target: &result.target, part: result.part.clone() };
+    let facts = Facts { index, target: &result.target, part: result.part.clone() };
     let seen = facts.read::<Certificates>("tls.certificates");
     let mut deployments = seen.into_iter().flat_map(|seen| seen.deployments);
     let subject = deployments.find(|one| one.id == result.item).map(|one| one.leaf.subject).unwrap_or_default();
@@ -216,8 +210,8 @@ fn certificate(assessment: &Assessment, result: &CheckResult) -> Option<String> 
 
 /// The observations of one part.
 pub struct Facts<'a> {
-    /// The run.
-    pub assessment: &'a Assessment,
+    /// The run, ready to be looked up in.
+    pub index: &'a Index<'a>,
     /// The target's id.
     pub target: &'a str,
     /// The part.
@@ -227,13 +221,9 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// The facts of a kind, where something was seen and has the form of this type.
     pub fn read<T: DeserializeOwned>(&self, kind: &str) -> Option<T> {
-        let mut all = self.assessment.observations.iter();
-        let seen = all.find(|seen| {
-            seen.kind == kind
-                && seen.target == self.target
-                && seen.part == self.part
-                && seen.status != ObservationStatus::Failed
-        })?;
+        let mut all = self.index.observations(self.target).iter();
+        let seen =
+            all.find(|seen| seen.kind == kind && seen.part == self.part && seen.status != ObservationStatus::Failed)?;
         seen.read().ok()
     }
 
@@ -319,13 +309,4 @@ fn protocol_words(protocols: &Protocols) -> String {
         words.push(format!("({} not known)", protocols.unknown.join(", ")));
     }
     words.join(" ")
-}
-
-/// Results by target, in the order of the assessment.
-pub fn by_target(assessment: &Assessment) -> BTreeMap<&str, Vec<&CheckResult>> {
-    let mut all: BTreeMap<&str, Vec<&CheckResult>> = BTreeMap::new();
-    for result in &assessment.results {
-        all.entry(&result.target).or_default().push(result);
-    }
-    all
 }

@@ -5,7 +5,8 @@
 
 mod group;
 
-use super::summary::{Counts, Marks, Summary, by_target, grade_words};
+use super::index::Index;
+use super::summary::{Counts, Marks, Summary, grade_words};
 use super::text::{escape, shown, wrap};
 use super::{Context, Detail};
 use crate::finding::WAIVERS;
@@ -28,6 +29,7 @@ struct Page<'a> {
     assessment: &'a Assessment,
     verdict: &'a Verdict,
     context: &'a Context<'a>,
+    index: Index<'a>,
     marks: Marks,
     width: usize,
     out: String,
@@ -35,10 +37,11 @@ struct Page<'a> {
 
 pub(super) fn render(assessment: &Assessment, verdict: &Verdict, context: &Context<'_>) -> String {
     let width = usize::from(context.width.max(MIN_WIDTH));
-    let mut page = Page { assessment, verdict, context, marks: Marks::new(assessment), width, out: String::new() };
+    let (index, marks) = (Index::new(assessment), Marks::new(assessment));
+    let mut page = Page { assessment, verdict, context, index, marks, width, out: String::new() };
     if context.detail > Detail::Quiet {
         page.targets();
-        let groups = group::groups(assessment, &page.marks, context.detail == Detail::Verbose);
+        let groups = group::groups(&page.index, &page.marks, context.detail == Detail::Verbose);
         page.rows(&groups);
         page.overview();
         page.counts(&groups);
@@ -71,7 +74,7 @@ impl Page<'_> {
     fn targets(&mut self) {
         let assessment = self.assessment;
         for target in &assessment.targets {
-            let summary = Summary::new(assessment, target, &self.marks);
+            let summary = Summary::new(&self.index, target, &self.marks);
             let name = self.paint(&shown(&target.id), "1");
             match &summary.grade {
                 Some(grade) => {
@@ -127,12 +130,11 @@ impl Page<'_> {
         if assessment.targets.len() < 2 {
             return;
         }
-        let results = by_target(assessment);
         let mut rows: Vec<(Counts, &str)> = assessment
             .targets
             .iter()
             .map(|target| {
-                let own = results.get(target.id.as_str()).into_iter().flatten();
+                let own = self.index.results(&target.id).iter();
                 (self.marks.count(own.copied()), target.id.as_str())
             })
             .collect();

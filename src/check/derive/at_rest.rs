@@ -6,7 +6,7 @@
 use super::{Derivation, Inputs};
 use crate::model::database::{AtRest, Encryption, Layer, StoredFile};
 use crate::model::{Fact, Observation, ObservationStatus, Target, TargetKind, Trouble};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives `db.encryption` for every target with a database engine.
 pub const AT_REST: Derivation = Derivation { id: "db.encryption", yields: &["db.encryption"], derive };
@@ -25,22 +25,28 @@ struct Statement {
     layer: Option<Layer>,
 }
 
+/// What speaks about files, by target, and in the order in which it was seen.
+type Told<'a> = BTreeMap<&'a str, BTreeMap<usize, &'a Observation>>;
+
 fn derive(inputs: &Inputs<'_>) -> Vec<Observation> {
-    inputs.targets.iter().filter(|target| target.engine.is_some()).map(|target| of_target(inputs, target)).collect()
+    let mut told = Told::new();
+    for (n, observation) in inputs.observations.iter().enumerate().filter(|(_, seen)| seen.kind == "db.at_rest") {
+        told.entry(&observation.target).or_default().insert(n, observation);
+    }
+    let stores = inputs.targets.iter().filter(|target| target.engine.is_some());
+    stores.map(|target| of_target(inputs, target, &told)).collect()
 }
 
 /// The state of one store, from its own evidence and that of the machine below it.
-fn of_target(inputs: &Inputs<'_>, target: &Target) -> Observation {
+fn of_target(inputs: &Inputs<'_>, target: &Target, told: &Told<'_>) -> Observation {
     let below = target.connection.host_target.as_deref();
-    let speaks = |observation: &&Observation| {
-        observation.kind == "db.at_rest"
-            && (observation.target == target.id || below.is_some_and(|host| observation.target == host))
-    };
-    let seen: Vec<&Observation> = inputs.observations.iter().filter(speaks).collect();
-    let ids: Vec<String> = seen.iter().map(|observation| observation.id.clone()).collect();
+    let places = [Some(target.id.as_str()), below].into_iter().flatten();
+    let seen: BTreeMap<usize, &Observation> =
+        places.filter_map(|place| told.get(place)).flatten().map(|(n, seen)| (*n, *seen)).collect();
+    let ids: Vec<String> = seen.values().map(|observation| observation.id.clone()).collect();
     let mut evidence = Vec::new();
     let mut troubles = Vec::new();
-    for observation in seen {
+    for observation in seen.into_values() {
         match (observation.status, observation.read::<AtRest>()) {
             (ObservationStatus::Failed, _) => troubles.extend(observation.trouble.clone()),
             (_, Ok(facts)) => {

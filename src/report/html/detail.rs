@@ -4,7 +4,8 @@ mod database;
 mod endpoint;
 mod register;
 
-use crate::model::{Assessment, CheckResult, Target};
+use crate::model::{CheckResult, Target};
+use crate::report::index::Index;
 use crate::report::summary::{Counts, Facts, Mark, Marks, item_words};
 use serde::Serialize;
 
@@ -42,11 +43,11 @@ struct Row {
 }
 
 /// What is shown of a target.
-pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks) -> Detail {
-    let results: Vec<&CheckResult> = assessment.results.iter().filter(|result| result.target == target.id).collect();
+pub fn detail(index: &Index<'_>, target: &Target, n: usize, marks: &Marks) -> Detail {
+    let results = index.results(&target.id);
     let counts = marks.count(results.iter().copied());
     let mut rows: Vec<Row> =
-        results.iter().map(|result| row(assessment, result, marks)).filter(|row| row.mark != Mark::Pass).collect();
+        results.iter().map(|result| row(index, result, marks)).filter(|row| row.mark != Mark::Pass).collect();
     let together = |row: &Row| match row.mark {
         Mark::Open => (row.place.clone(), row.reason.clone()),
         _ => (String::new(), String::new()),
@@ -61,11 +62,8 @@ pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks)
     passed.dedup();
     let more = rows.len().saturating_sub(MAX_ROWS);
     rows.truncate(MAX_ROWS);
-    let here = assessment.observations.iter().filter(|seen| seen.target == target.id);
-    let mut names: Vec<&str> = here.map(|seen| seen.part.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let facts = |part: &str| Facts { assessment, target: &target.id, part: part.to_owned() };
+    let names = index.parts(&target.id);
+    let facts = |part: &str| Facts { index, target: &target.id, part: part.to_owned() };
     let parts: Vec<_> = names.iter().filter_map(|part| endpoint::part(&facts(part))).collect();
     Detail {
         anchor: format!("t-{n}"),
@@ -81,14 +79,14 @@ pub fn detail(assessment: &Assessment, target: &Target, n: usize, marks: &Marks)
         more,
         passed,
         parts: endpoint::without_repeats(parts),
-        database: names.iter().find_map(|part| database::database(&facts(part), &target.id, assessment)),
+        database: names.iter().find_map(|part| database::database(&facts(part))),
         retention: names.iter().flat_map(|part| database::axes(&facts(part))).collect(),
         register: names.iter().find_map(|part| register::vendors(&facts(part))),
     }
 }
 
-fn row(assessment: &Assessment, result: &CheckResult, marks: &Marks) -> Row {
-    let item = item_words(assessment, result, "");
+fn row(index: &Index<'_>, result: &CheckResult, marks: &Marks) -> Row {
+    let item = item_words(index, result, "");
     let place: Vec<&str> = [result.part.as_str(), &item].into_iter().filter(|word| !word.is_empty()).collect();
     Row {
         mark: marks.of(result),

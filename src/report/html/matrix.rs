@@ -3,7 +3,8 @@
 use super::view::anchor;
 use crate::finding::fingerprint;
 use crate::model::control::Relation;
-use crate::model::{Assessment, CheckResult, ControlResult, ControlStatus, Status};
+use crate::model::{CheckResult, ControlResult, ControlStatus, Status};
+use crate::report::index::Index;
 use crate::report::summary::{Counts, Mark, Marks};
 use serde::Serialize;
 
@@ -51,7 +52,8 @@ struct Cell {
 }
 
 /// One matrix for each framework, or several where there are many targets.
-pub fn matrices(assessment: &Assessment, marks: &Marks) -> Vec<Matrix> {
+pub fn matrices(index: &Index<'_>, marks: &Marks) -> Vec<Matrix> {
+    let assessment = index.assessment;
     let mut frameworks: Vec<&str> = Vec::new();
     for result in &assessment.controls {
         if !frameworks.contains(&result.control.framework.as_str()) {
@@ -65,14 +67,14 @@ pub fn matrices(assessment: &Assessment, marks: &Marks) -> Vec<Matrix> {
         let controls: Vec<&ControlResult> =
             assessment.controls.iter().filter(|result| result.control.framework == framework).collect();
         for (part, targets) in targets.chunks(MAX_COLUMNS).enumerate() {
-            matrices.push(matrix(assessment, marks, framework, &controls, targets, (part + 1, parts)));
+            matrices.push(matrix(index, marks, framework, &controls, targets, (part + 1, parts)));
         }
     }
     matrices
 }
 
 fn matrix(
-    assessment: &Assessment,
+    index: &Index<'_>,
     marks: &Marks,
     framework: &str,
     controls: &[&ControlResult],
@@ -90,13 +92,13 @@ fn matrix(
             partly: result.relation == Relation::Partly,
             passed: result.coverage.passed,
             total: result.coverage.total,
-            cells: targets.iter().map(|(n, target)| cell(assessment, marks, result, *n, target)).collect(),
+            cells: targets.iter().map(|(n, target)| cell(index, marks, result, *n, target)).collect(),
         })
         .collect();
     let not_assessed = controls.iter().filter(|result| result.status == ControlStatus::NotAssessed);
     let mapped: Vec<&str> = controls.iter().flat_map(|result| result.checks.iter().map(String::as_str)).collect();
     let columns = targets.iter().map(|(n, id)| {
-        let results = assessment.results.iter().filter(|result| result.target == *id);
+        let results = index.results(id).iter().copied();
         let counts =
             marks.count(results.filter(|result| mapped.contains(&result.check.as_str()) && counts_here(result)));
         Column { id: (*id).to_owned(), anchor: format!("t-{n}"), passed: counts.passed, total: counts.total() }
@@ -124,12 +126,10 @@ fn counts_here(result: &CheckResult) -> bool {
     }
 }
 
-fn cell(assessment: &Assessment, marks: &Marks, control: &ControlResult, n: usize, target: &str) -> Option<Cell> {
-    let here: Vec<&CheckResult> = assessment
-        .results
-        .iter()
-        .filter(|result| result.target == target && control.checks.contains(&result.check) && counts_here(result))
-        .collect();
+fn cell(index: &Index<'_>, marks: &Marks, control: &ControlResult, n: usize, target: &str) -> Option<Cell> {
+    let all = index.results(target).iter().copied();
+    let here: Vec<&CheckResult> =
+        all.filter(|result| control.checks.contains(&result.check) && counts_here(result)).collect();
     let counts: Counts = marks.count(here.iter().copied());
     let mark = counts.worst()?;
     let worst = here.iter().find(|result| marks.of(result) == mark && result.status == Status::Fail);

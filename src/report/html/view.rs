@@ -4,7 +4,8 @@ use super::detail::{Detail, detail};
 use super::matrix::{Matrix, matrices};
 use crate::finding::WAIVERS;
 use crate::model::{Assessment, Check, Finding, FindingState, Gate, Severity, Verdict, digest};
-use crate::report::summary::{Counts, Mark, Marks, Summary, Told, by_target, grade_words, item_words, told};
+use crate::report::index::Index;
+use crate::report::summary::{Counts, Mark, Marks, Summary, Told, grade_words, item_words, told};
 use crate::report::text::{clip, counted, value};
 use crate::report::{Context, acceptance, controls_of_checks};
 use serde::Serialize;
@@ -174,19 +175,14 @@ struct Record {
 
 /// Everything that the page shows.
 pub fn page(assessment: &Assessment, verdict: &Verdict, context: &Context<'_>, record: String) -> Page {
-    let marks = Marks::new(assessment);
+    let (index, marks) = (Index::new(assessment), Marks::new(assessment));
     Page {
         cover: cover(assessment, verdict, &marks, record),
         blind_spots: blind(assessment),
-        glance: glance(assessment, &marks),
-        matrices: matrices(assessment, &marks),
-        findings: cards(assessment, context),
-        details: assessment
-            .targets
-            .iter()
-            .enumerate()
-            .map(|(n, target)| detail(assessment, target, n, &marks))
-            .collect(),
+        glance: glance(&index, &marks),
+        matrices: matrices(&index, &marks),
+        findings: cards(&index, context),
+        details: assessment.targets.iter().enumerate().map(|(n, target)| detail(&index, target, n, &marks)).collect(),
         method: method(assessment, context),
         evidence: assessment.observations.iter().map(evidence).collect(),
     }
@@ -265,28 +261,31 @@ fn scope(assessment: &Assessment) -> String {
 /// What was not evaluated, each reason once with every place where it was met.
 fn blind(assessment: &Assessment) -> Vec<Blind> {
     let mut all: Vec<Blind> = Vec::new();
+    let mut met: BTreeMap<_, usize> = BTreeMap::new();
     for spot in &assessment.blind_spots {
         let crate::model::BlindSpot { target, part, reason, mut checks, remedy, .. } = spot.clone();
         let reason = clip(&reason, 500).into_owned();
         let more = if checks.len() > MAX_WAITING + 1 { checks.len() - MAX_WAITING } else { 0 };
         checks.truncate(checks.len() - more);
-        let same = all.iter_mut().find(|other| {
-            (&other.reason, &other.remedy, &other.checks, other.more) == (&reason, &remedy, &checks, more)
-        });
-        match same {
-            Some(other) => other.places.push((target, part)),
+        let n = *met.entry((reason.clone(), remedy.clone(), checks.clone(), more)).or_insert(all.len());
+        match all.get_mut(n) {
+            Some(same) => same.places.push((target, part)),
             None => all.push(Blind { places: vec![(target, part)], reason, remedy, checks, more }),
         }
     }
     all
 }
 
-fn glance(assessment: &Assessment, marks: &Marks) -> Vec<Glance> {
-    let rows = assessment.targets.iter().enumerate().map(|(n, target)| {
-        let summary = Summary::new(assessment, target, marks);
-        let open = assessment.findings.iter().filter(|finding| {
-            finding.target == target.id && finding.state == FindingState::Open && finding.check != WAIVERS
-        });
+fn glance(index: &Index<'_>, marks: &Marks) -> Vec<Glance> {
+    let mut oldest: BTreeMap<&str, jiff::Timestamp> = BTreeMap::new();
+    let open = |finding: &&Finding| finding.state == FindingState::Open && finding.check != WAIVERS;
+    for finding in index.assessment.findings.iter().filter(open) {
+        let first = oldest.entry(&finding.target).or_insert(finding.first_seen);
+        *first = finding.first_seen.min(*first);
+    }
+    let rows = index.assessment.targets.iter().enumerate().map(|(n, target)| {
+        let summary = Summary::new(index, target, marks);
+        let oldest = oldest.get(target.id.as_str());
         Glance {
             anchor: format!("t-{n}"),
             id: target.id.clone(),
@@ -295,11 +294,7 @@ fn glance(assessment: &Assessment, marks: &Marks) -> Vec<Glance> {
             owner: target.owner.clone().unwrap_or_default(),
             ring: summary.grade.as_ref().map(ring),
             blocks: blocks(summary.counts),
-            oldest: open
-                .map(|finding| finding.first_seen)
-                .min()
-                .map(|at| at.strftime("%Y-%m-%d").to_string())
-                .unwrap_or_default(),
+            oldest: oldest.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
             days_left: summary.days_left,
         }
     });
@@ -346,7 +341,8 @@ pub fn round(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-fn cards(assessment: &Assessment, context: &Context<'_>) -> Vec<Card> {
+fn cards(index: &Index<'_>, context: &Context<'_>) -> Vec<Card> {
+    let assessment = index.assessment;
     let mut groups: BTreeMap<(&str, bool), Vec<&Finding>> = BTreeMap::new();
     for finding in &assessment.findings {
         groups.entry((&finding.check, finding.state == FindingState::Waived)).or_default().push(finding);
@@ -371,7 +367,7 @@ fn cards(assessment: &Assessment, context: &Context<'_>) -> Vec<Card> {
             total: assessment.results.iter().filter(|result| result.check == id).count(),
             controls: controls.get(id).into_iter().flatten().map(|id| (*id).to_owned()).collect(),
             more: findings.len().saturating_sub(MAX_ROWS),
-            rows: merged(findings.into_iter().take(MAX_ROWS).map(|finding| row(finding, assessment))),
+            rows: merged(findings.into_iter().take(MAX_ROWS).map(|finding| row(finding, index))),
             why: docs.map(|docs| docs.why.trim().to_owned()).unwrap_or_default(),
             audit: docs.map(|docs| docs.audit.trim().to_owned()).unwrap_or_default(),
             remediation: docs.map(|docs| docs.remediation.trim().to_owned()).unwrap_or_default(),
@@ -383,16 +379,13 @@ fn cards(assessment: &Assessment, context: &Context<'_>) -> Vec<Card> {
     cards.into_iter().map(|(_, card)| card).collect()
 }
 
-fn row(finding: &Finding, assessment: &Assessment) -> Row {
-    let result = assessment.results.iter().find(|result| {
-        (&result.check, &result.target, &result.part, &result.item)
-            == (&finding.check, &finding.target, &finding.part, &finding.item)
-    });
+fn row(finding: &Finding, index: &Index<'_>) -> Row {
+    let result = index.result(finding);
     let Told { seen, expected } =
         result.map_or_else(|| Told { seen: finding.reason.clone(), expected: String::new() }, told);
     // Where an item was judged by a derivation, the value is only its verdict, and the words say why.
     let actual = result.map(|result| value(&result.actual)).filter(|actual| actual != "fail").unwrap_or_default();
-    let item = result.map_or_else(|| finding.item.clone(), |result| item_words(assessment, result, &seen));
+    let item = result.map_or_else(|| finding.item.clone(), |result| item_words(index, result, &seen));
     Row {
         anchors: vec![anchor(&finding.fingerprint)],
         severity: finding.severity.word(),
@@ -404,7 +397,7 @@ fn row(finding: &Finding, assessment: &Assessment) -> Row {
         expected,
         actual,
         since: finding.first_seen.strftime("%Y-%m-%d").to_string(),
-        waiver: acceptance(finding, assessment).unwrap_or_default(),
+        waiver: acceptance(finding, index.assessment).unwrap_or_default(),
         evidence: result
             .map(|result| result.observations.iter().take(4).map(|id| short(id)).collect())
             .unwrap_or_default(),
@@ -443,7 +436,7 @@ fn method(assessment: &Assessment, context: &Context<'_>) -> Method {
     let policy = &assessment.judging.policy;
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut relaxed: BTreeMap<&str, &[String]> = BTreeMap::new();
-    for result in by_target(assessment).into_values().flatten() {
+    for result in &assessment.results {
         *counts.entry((&result.check, &result.version)).or_default() += 1;
         if !result.relaxed.is_empty() {
             relaxed.insert(&result.check, &result.relaxed);

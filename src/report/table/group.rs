@@ -3,6 +3,7 @@
 use crate::finding::WAIVERS;
 use crate::model::{Assessment, BlindSpot, CheckResult, Severity, Status};
 use crate::report::controls_of_checks;
+use crate::report::index::Index;
 use crate::report::summary::{Mark, Marks, Told, item_words, told};
 use crate::report::text::{counted, shown};
 use std::cmp::Reverse;
@@ -37,10 +38,11 @@ pub(super) struct Group {
 
 /// Open failures by severity, what could not be judged, waived failures and waivers that are wrong themselves; and
 /// where all is wanted, passes and what does not apply.
-pub(super) fn groups(assessment: &Assessment, marks: &Marks, verbose: bool) -> Vec<Group> {
-    let mut groups = judged(assessment, marks, Mark::Fail, verbose);
+pub(super) fn groups(index: &Index<'_>, marks: &Marks, verbose: bool) -> Vec<Group> {
+    let assessment = index.assessment;
+    let mut groups = judged(index, marks, Mark::Fail, verbose);
     groups.extend(open(assessment, verbose));
-    groups.extend(judged(assessment, marks, Mark::Waived, verbose));
+    groups.extend(judged(index, marks, Mark::Waived, verbose));
     groups.extend(assessment.findings.iter().filter(|finding| finding.check == WAIVERS).map(|finding| Group {
         mark: "FAIL",
         colour: "31",
@@ -51,8 +53,8 @@ pub(super) fn groups(assessment: &Assessment, marks: &Marks, verbose: bool) -> V
         lines: vec![format!("{}: {}", shown(&finding.target), shown(&finding.reason))],
     }));
     if verbose {
-        groups.extend(judged(assessment, marks, Mark::Pass, verbose));
-        groups.extend(judged(assessment, marks, Mark::NotApplicable, verbose));
+        groups.extend(judged(index, marks, Mark::Pass, verbose));
+        groups.extend(judged(index, marks, Mark::NotApplicable, verbose));
     }
     groups
 }
@@ -68,7 +70,8 @@ fn sign(mark: Mark) -> (&'static str, &'static str) {
 }
 
 /// The results that read like this, a group for each check and severity.
-fn judged(assessment: &Assessment, marks: &Marks, mark: Mark, verbose: bool) -> Vec<Group> {
+fn judged(index: &Index<'_>, marks: &Marks, mark: Mark, verbose: bool) -> Vec<Group> {
+    let assessment = index.assessment;
     let controls = controls_of_checks(assessment);
     let places = Places::new(assessment);
     let mut checks: BTreeMap<(Reverse<Severity>, &str), Vec<&CheckResult>> = BTreeMap::new();
@@ -83,7 +86,7 @@ fn judged(assessment: &Assessment, marks: &Marks, mark: Mark, verbose: bool) -> 
         checks: check.to_owned(),
         first: Some(check.to_owned()),
         controls: short(controls.get(check)),
-        lines: lines(assessment, &results, &places, verbose),
+        lines: lines(index, &results, &places, verbose),
     });
     groups.collect()
 }
@@ -97,17 +100,16 @@ struct Fault<'a> {
     items: Vec<String>,
 }
 
-fn lines(assessment: &Assessment, results: &[&CheckResult], places: &Places<'_>, verbose: bool) -> Vec<String> {
+fn lines(index: &Index<'_>, results: &[&CheckResult], places: &Places<'_>, verbose: bool) -> Vec<String> {
     let mut faults: Vec<Fault<'_>> = Vec::new();
+    let mut met: BTreeMap<(String, String, String), usize> = BTreeMap::new();
     for result in results {
         let place = places.of(&result.target, &result.part);
         let Told { seen, expected } = told(result);
         let seen = seen.strip_prefix(&format!("{}: ", result.target)).map(str::to_owned).unwrap_or(seen);
-        let item = item_words(assessment, result, &seen);
-        let same = faults
-            .iter_mut()
-            .find(|fault| (fault.place.as_str(), &fault.seen, &fault.expected) == (place.as_str(), &seen, &expected));
-        match same {
+        let item = item_words(index, result, &seen);
+        let n = *met.entry((place.clone(), seen.clone(), expected.clone())).or_insert(faults.len());
+        match faults.get_mut(n) {
             Some(fault) => fault.items.extend((!item.is_empty()).then_some(item)),
             None => faults.push(Fault {
                 target: &result.target,
@@ -169,6 +171,10 @@ fn names<'a>(all: impl Iterator<Item = &'a str>, most: usize) -> String {
 fn open(assessment: &Assessment, verbose: bool) -> Vec<Group> {
     let places = Places::new(assessment);
     let controls = controls_of_checks(assessment);
+    let mut open = Open::new();
+    for (n, result) in assessment.results.iter().enumerate().filter(|(_, result)| result.status.is_open()) {
+        open.entry((&result.target, &result.part)).or_default().push((n, result));
+    }
     let mut reasons: BTreeMap<(&str, &str), Vec<&BlindSpot>> = BTreeMap::new();
     for spot in &assessment.blind_spots {
         reasons.entry((&spot.reason, &spot.remedy)).or_default().push(spot);
@@ -177,9 +183,7 @@ fn open(assessment: &Assessment, verbose: bool) -> Vec<Group> {
         .into_iter()
         .map(|((reason, remedy), spots)| {
             let waiting: BTreeSet<&str> = spots.iter().flat_map(|spot| &spot.checks).map(String::as_str).collect();
-            let mut results: Vec<&CheckResult> =
-                assessment.results.iter().filter(|result| behind(result, &spots)).collect();
-            results.sort_by_key(|result| (Reverse(result.severity), &result.check));
+            let results = behind(&open, &spots);
             let worst = results.first();
             let mut checks: Vec<&str> = results.iter().map(|result| result.check.as_str()).collect();
             let mut seen = BTreeSet::new();
@@ -243,11 +247,19 @@ fn together(groups: Vec<(Reverse<Option<Severity>>, Group)>) -> Vec<Group> {
     merged
 }
 
-fn behind(result: &CheckResult, spots: &[&BlindSpot]) -> bool {
-    result.status.is_open()
-        && spots.iter().any(|spot| {
-            (&spot.target, &spot.part) == (&result.target, &result.part) && spot.checks.contains(&result.check)
-        })
+/// Open results by target and part, each with its place in the assessment.
+type Open<'a> = BTreeMap<(&'a str, &'a str), Vec<(usize, &'a CheckResult)>>;
+
+/// The open results that these blind spots name, each once, the gravest first.
+fn behind<'a>(open: &Open<'a>, spots: &[&BlindSpot]) -> Vec<&'a CheckResult> {
+    let named = spots.iter().flat_map(|spot| {
+        let here = open.get(&(spot.target.as_str(), spot.part.as_str())).into_iter().flatten();
+        here.filter(|(_, result)| spot.checks.contains(&result.check)).copied()
+    });
+    let mut named: Vec<(usize, &CheckResult)> = named.collect();
+    named.sort_by_key(|(n, result)| (Reverse(result.severity), &result.check, *n));
+    named.dedup_by_key(|(n, _)| *n);
+    named.into_iter().map(|(_, result)| result).collect()
 }
 
 /// The controls that a reader looks up first: those of SOC 2 by their number, or others with their framework.

@@ -1,7 +1,6 @@
 //! A database: layers of encryption with the strength of their evidence as steps, and the ages of its data as axes.
 
 use super::super::view::round;
-use crate::model::Assessment;
 use crate::report::summary::Facts;
 use crate::report::text::value;
 use jiff::civil::Date;
@@ -61,13 +60,11 @@ pub struct Axis {
 }
 
 /// What is shown of a database; `None` where no collector for databases looked at this part.
-pub fn database(facts: &Facts<'_>, target: &str, assessment: &Assessment) -> Option<Database> {
+pub fn database(facts: &Facts<'_>) -> Option<Database> {
     let transport = facts.data("db.transport").filter(|seen| seen["applicable"] == true);
     let encryption = facts.data("db.encryption");
-    let here = assessment
-        .observations
-        .iter()
-        .filter(|seen| seen.target == target && seen.part == facts.part && seen.kind == "db.at_rest");
+    let all = facts.index.observations(facts.target).iter();
+    let here = all.filter(|seen| seen.part == facts.part && seen.kind == "db.at_rest");
     let layers: Vec<Layer> =
         here.filter_map(|seen| seen.data.get("layers")?.as_array()).flatten().take(12).map(layer).collect();
     if transport.is_none() && encryption.is_none() && layers.is_empty() {

@@ -150,7 +150,7 @@ fn grid(facts: &Facts<'_>) -> Option<Grid> {
             *cell = true;
         }
     }
-    let most = if facts.assessment.targets.len() > MANY { MAX_SUITES_OF_MANY } else { MAX_SUITES };
+    let most = if facts.index.assessment.targets.len() > MANY { MAX_SUITES_OF_MANY } else { MAX_SUITES };
     let more = rows.len().saturating_sub(most);
     if more > 0 {
         // What is cut is the good part: a weak suite is never dropped for a strong one.
