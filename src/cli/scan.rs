@@ -249,7 +249,11 @@ fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
 
 impl How {
     fn limits(&self) -> Limits {
-        Limits { connections: usize::from(self.connections), target_time: Duration::from_secs(self.target_time) }
+        Limits {
+            connections: usize::from(self.connections),
+            target_time: Duration::from_secs(self.target_time),
+            ..Limits::default()
+        }
     }
 }
 

@@ -68,11 +68,23 @@ pub struct Limits {
     pub connections: usize,
     /// Wall time of one target.
     pub target_time: Duration,
+    /// How much is asked.
+    pub profile: Profile,
+}
+
+/// How much is asked of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// What the grade needs.
+    Quick,
+    /// Everything.
+    #[default]
+    Full,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { connections: 8, target_time: Duration::from_secs(300) }
+        Limits { connections: 8, target_time: Duration::from_secs(300), profile: Profile::Full }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, register, retention, tls};
+use super::{database, grade, http, register, retention, shape, tls};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -25,13 +25,17 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "http.hsts", schema: || schema_for!(http::Hsts) },
     Kind { id: "http.plain", schema: || schema_for!(http::Plain) },
     Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
+    Kind { id: "tls.alpn", schema: || schema_for!(shape::ApplicationProtocols) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
     Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },
     Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
+    Kind { id: "tls.intolerance", schema: || schema_for!(shape::Intolerance) },
+    Kind { id: "tls.names", schema: || schema_for!(shape::ServerNames) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
+    Kind { id: "tls.signatures", schema: || schema_for!(shape::Signatures) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
     Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
     Kind { id: "vendor.coverage", schema: || schema_for!(register::Coverage) },

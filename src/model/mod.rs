@@ -19,6 +19,7 @@ pub mod register;
 pub mod result;
 pub mod retention;
 pub mod secret;
+pub mod shape;
 pub mod status;
 pub mod target;
 pub mod tls;

@@ -40,8 +40,12 @@ pub const SESSION_TICKET: u16 = 35;
 pub const SUPPORTED_VERSIONS: u16 = 43;
 /// psk_key_exchange_modes.
 pub const PSK_MODES: u16 = 45;
+/// signature_algorithms_cert.
+pub const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
 /// key_share.
 pub const KEY_SHARE: u16 = 51;
+/// next_protocol_negotiation, which never became a standard.
+pub const NEXT_PROTOCOLS: u16 = 13172;
 /// renegotiation_info.
 pub const RENEGOTIATION_INFO: u16 = 0xFF01;
 
@@ -184,6 +188,19 @@ pub fn parse_list16(body: &[u8], what: &'static str) -> Result<Vec<u16>, WireErr
     let list = u16_list(reader.vec16()?, what)?;
     reader.end()?;
     Ok(list)
+}
+
+/// The protocols that a server lists in next_protocol_negotiation; text that is not UTF-8 is replaced.
+///
+/// # Errors
+/// When it breaks its length rules.
+pub fn parse_next_protocols(body: &[u8]) -> Result<Vec<String>, WireError> {
+    let mut list = Reader::new(body, "next_protocol_negotiation");
+    let mut protocols = Vec::new();
+    while !list.is_empty() {
+        protocols.push(String::from_utf8_lossy(list.vec8()?).into_owned());
+    }
+    Ok(protocols)
 }
 
 /// The protocols of an ALPN extension; text that is not UTF-8 is replaced.

@@ -43,6 +43,19 @@ impl ClientHello {
         self.message_with(Some(PADDED.saturating_sub(plain.len() + 4)))
     }
 
+    /// The handshake message, padded to this length, header included. `None` where it has no extensions or is longer
+    /// already. Lengths that are known to be unlucky can be had in this way alone.
+    pub fn to_message_of(&self, length: usize) -> Option<Vec<u8>> {
+        self.extensions.as_ref()?;
+        let plain = self.message_with(None).len();
+        // Type and length of the padding extension itself take four bytes.
+        match length.checked_sub(plain) {
+            Some(0) => Some(self.message_with(None)),
+            Some(missing) => Some(self.message_with(Some(missing.checked_sub(4)?))),
+            None => None,
+        }
+    }
+
     fn message_with(&self, padding: Option<usize>) -> Vec<u8> {
         let mut body = Vec::with_capacity(PADDED);
         body.extend(self.version.to_be_bytes());
@@ -165,6 +178,18 @@ mod tests {
             assert!(!UNLUCKY.contains(&message.len()), "{suites} suites");
             let parsed = ClientHello::parse(&message[4..]).unwrap();
             assert_eq!(parsed.suites.len(), suites);
+        }
+    }
+
+    #[test]
+    fn a_hello_has_the_length_that_is_asked_for() {
+        let hello = hello(10, Some(vec![Extension::point_formats()]));
+        let plain = hello.message_with(None).len();
+        for length in [plain, plain + 4, 255, 400, 16_000] {
+            assert_eq!(hello.to_message_of(length).unwrap().len(), length);
+        }
+        for length in [plain - 1, plain + 1, plain + 3] {
+            assert_eq!(hello.to_message_of(length), None);
         }
     }
 

@@ -19,6 +19,7 @@ mod http;
 mod postgres;
 mod report;
 mod retention;
+mod shape;
 mod sqlite;
 mod support;
 mod tls;

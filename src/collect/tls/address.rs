@@ -249,7 +249,10 @@ async fn handshake(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -> 
     };
     prober.record_words(format!("TLSv1.3 handshake, keys {schemes:?}"), received, "certificates of TLSv1.3");
     let seen = seen?;
-    prober.with_ledger(|ledger| ledger.note_certificates(Version::Tls13, &seen.chain, seen.staple.as_ref()));
+    prober.with_ledger(|ledger| {
+        ledger.note_certificates(Version::Tls13, &seen.chain, seen.staple.as_ref());
+        ledger.schemes.extend(seen.scheme.map(|scheme| (Version::Tls13, scheme)));
+    });
     Ok(seen.alpn.unwrap_or_default())
 }
 

@@ -57,6 +57,8 @@ pub enum Schemes {
     Rsa,
     /// Ed25519.
     Ed25519,
+    /// These alone, by their code.
+    Only(&'static [u16]),
 }
 
 /// What was seen.
@@ -74,6 +76,8 @@ pub struct Seen {
     pub suite: u16,
     /// The key exchange group chosen.
     pub group: Option<u16>,
+    /// The scheme of the server's signature.
+    pub scheme: Option<u16>,
 }
 
 /// Makes a handshake over this stream and closes it.
@@ -94,10 +98,10 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
             Err(Trouble::new(Reason::TimedOut, detail))
         }
     };
-    let Kept { chain, staple, proven } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Kept { chain, staple, scheme } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match ended {
         // In TLS 1.2 the refusal of our lack of a certificate comes before the end of the handshake.
-        Err(trouble) if !(proven && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) => {
+        Err(trouble) if !(scheme.is_some() && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) => {
             return Err(trouble);
         }
         _ => {}
@@ -115,6 +119,7 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
         alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
         suite: suite.ok_or_else(|| Trouble::new(Reason::Internal, "the handshake ended without a suite"))?,
         group: connection.negotiated_key_exchange_group().map(|group| u16::from(group.name())),
+        scheme,
     })
 }
 
@@ -231,8 +236,8 @@ struct Record {
 struct Kept {
     chain: Vec<Vec<u8>>,
     staple: Option<Vec<u8>>,
-    /// The signature of the handshake was good.
-    proven: bool,
+    /// The scheme of the handshake's signature, once that has been found good.
+    scheme: Option<u16>,
 }
 
 impl Record {
@@ -247,6 +252,7 @@ impl Record {
                 Schemes::Ecdsa => name.starts_with("ECDSA"),
                 Schemes::Rsa => name.starts_with("RSA"),
                 Schemes::Ed25519 => name == "ED25519",
+                Schemes::Only(list) => list.contains(&u16::from(*scheme)),
             }
         });
         Record { kept: Mutex::default(), algorithms, schemes: offered }
@@ -266,7 +272,7 @@ impl Record {
         if by_provider.is_err() && !own_verification(message, leaf, signed) {
             return Err(CertificateError::BadSignature.into());
         }
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).proven = true;
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).scheme = Some(u16::from(signed.scheme));
         Ok(HandshakeSignatureValid::assertion())
     }
 }
@@ -348,6 +354,7 @@ mod tests {
         assert!(!offered(Schemes::Ecdsa).contains(&SignatureScheme::RSA_PSS_SHA256));
         assert!(offered(Schemes::Rsa).contains(&SignatureScheme::RSA_PSS_SHA256));
         assert_eq!(offered(Schemes::Ed25519), [SignatureScheme::ED25519]);
+        assert_eq!(offered(Schemes::Only(&[0x0805])), [SignatureScheme::RSA_PSS_SHA384]);
         assert!(offered(Schemes::Any).len() > offered(Schemes::Rsa).len());
     }
 }

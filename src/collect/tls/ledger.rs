@@ -24,6 +24,10 @@ pub struct Ledger {
     pub doubted: BTreeSet<Version>,
     /// What rode along with answers of TLS 1.2 and older.
     pub ride: Ride,
+    /// The signature schemes of key exchanges (TLS 1.2) and of handshakes (TLS 1.3).
+    pub schemes: BTreeSet<(Version, u16)>,
+    /// Answers to what was not asked: the name of the fault, and what was seen first.
+    pub faults: BTreeMap<&'static str, String>,
 }
 
 /// An accepted pair of version and suite.
@@ -191,6 +195,9 @@ impl Ledger {
     }
 
     fn note_exchange(&mut self, version: Version, offer: &Offer, flight: &ServerFlight) -> (Option<u16>, Option<u32>) {
+        if let Some(scheme) = flight.key_exchange.as_ref().and_then(|exchange| exchange.scheme) {
+            self.schemes.insert((version, scheme));
+        }
         if let Some(group) = flight.hello.group() {
             self.note_group(version, offer, group);
             return (Some(group), None);

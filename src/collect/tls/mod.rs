@@ -15,12 +15,13 @@ mod plan;
 pub mod prime;
 mod probe;
 mod prober;
+mod shape;
 mod ssl2;
 mod strength;
 mod suites;
 mod upgrade;
 
-use super::{CollectContext, Collecting, Collector, Job};
+use super::{CollectContext, Collecting, Collector, Job, Profile};
 use crate::model::target::Engine;
 use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
 use crate::net::Budget;
@@ -29,12 +30,26 @@ use facts::{Data, Facts};
 use futures_util::future::join_all;
 use prober::Prober;
 use serde::Serialize;
+use shape::{Known, Shape};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use upgrade::Upgrade;
 
 const ID: &str = "tls";
-const YIELDS: &[&str] = &["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.features"];
+const YIELDS: &[&str] = &[
+    "tls.protocols",
+    "tls.suites",
+    "tls.groups",
+    "tls.dh",
+    "tls.certificates",
+    "tls.features",
+    "tls.signatures",
+    "tls.names",
+    "tls.alpn",
+    "tls.intolerance",
+];
+/// Those that a quick profile leaves out.
+const SHAPE: &[&str] = &["tls.signatures", "tls.names", "tls.alpn", "tls.intolerance"];
 
 /// Looks at what a TLS server offers, with hellos of our own and a few whole handshakes.
 pub struct Tls;
@@ -111,25 +126,37 @@ async fn one(
         }
     };
     let (ledger, now) = (prober.ledger(), cx.clock.now());
+    let (unseen, alpn) = (look.unseen.first().cloned(), look.alpn.clone());
+    let (asked, seen) = (name.clone(), ledger.clone());
     // Signatures and primes are arithmetic: other sockets must not wait for it.
     let computed = tokio::task::spawn_blocking(move || {
-        let facts = Facts::new(look, ledger);
-        let certificates = facts.certificates(&name, &anchors, now);
+        let facts = Facts::new(look, seen);
+        let certificates = facts.certificates(&asked, &anchors, now);
         (facts, certificates)
     });
-    let Ok((facts, certificates)) = computed.await else {
+    let known = Known { ledger: &ledger, unseen: unseen.as_ref(), server_name: &name, alpn: &alpn };
+    let shape = async {
+        match cx.limits.profile {
+            Profile::Full => Some(shape::look(&prober, &known).await),
+            Profile::Quick => None,
+        }
+    };
+    let (computed, shape) = tokio::join!(computed, shape);
+    let Ok((facts, certificates)) = computed else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
-    vec![
+    let mut observations = vec![
         seen(at.observation("tls.protocols", facts.protocols())),
         seen(at.observation("tls.suites", facts.suites())),
         at.observation("tls.groups", facts.groups()),
         at.observation("tls.dh", facts.dh()),
         at.observation("tls.certificates", certificates),
         at.observation("tls.features", facts.features()),
-    ]
+    ];
+    observations.extend(at.shape(shape));
+    observations
 }
 
 /// Where and when something was seen.
@@ -140,6 +167,21 @@ struct At<'a> {
 }
 
 impl At<'_> {
+    /// What the hellos of an unusual shape showed, or that none was sent.
+    fn shape(&self, shape: Option<Shape>) -> Vec<Observation> {
+        let Some(shape) = shape else {
+            let disabled = || Trouble::new(Reason::Unsupported, "disabled: the quick profile does not ask for it");
+            let failed = |kind: &&str| Observation::failed(kind, &self.target.id, self.part, ID, self.now, disabled());
+            return SHAPE.iter().map(failed).collect();
+        };
+        vec![
+            self.observation("tls.signatures", shape.signatures),
+            self.observation("tls.names", (shape.names, None)),
+            self.observation("tls.alpn", shape.alpn),
+            self.observation("tls.intolerance", (shape.intolerance, None)),
+        ]
+    }
+
     fn observation<T: Serialize>(&self, kind: &str, (data, trouble): Data<T>) -> Observation {
         let complete = Observation::complete(kind, &self.target.id, self.part, ID, self.now, &data);
         match (complete, trouble) {

@@ -40,6 +40,8 @@ pub struct Manner {
     pub minimal: bool,
     /// TLS 1.3 hellos carry a key share: the target did not bear an empty list.
     pub share: bool,
+    /// Extensions in place of the usual ones of their kind, or beside them.
+    pub extra: Vec<Extension>,
 }
 
 impl Offer {
@@ -168,6 +170,12 @@ impl Offer {
             // Last and with data: some stacks reject a hello that ends with an empty extension.
             list.push(Extension::renegotiation_info());
         }
+        for extra in &manner.extra {
+            match list.iter_mut().find(|known| known.kind == extra.kind) {
+                Some(known) => known.clone_from(extra),
+                None => list.insert(list.len().saturating_sub(1), extra.clone()),
+            }
+        }
         list
     }
 
@@ -243,6 +251,18 @@ mod tests {
         let hello = hello(&Offer::new(Version::Tls10, list).minimal(), &Manner::default());
         let kinds: Vec<u16> = hello.extensions.unwrap().iter().map(|extension| extension.kind).collect();
         assert_eq!(kinds, [extension::SUPPORTED_GROUPS, extension::POINT_FORMATS]);
+    }
+
+    #[test]
+    fn an_extra_extension_replaces_its_like_and_never_comes_last() {
+        let extra = vec![Extension::schemes(&[0x0401]), Extension::empty(extension::NEXT_PROTOCOLS)];
+        let manner = Manner { extra, ..Manner::default() };
+        let hello = hello(&Offer::new(Version::Tls12, vec![0xC02F]), &manner);
+        assert_eq!(hello.schemes(), [0x0401]);
+        assert_eq!(hello.extension(extension::NEXT_PROTOCOLS), Some(&[][..]));
+        let kinds: Vec<u16> = hello.extensions.unwrap().iter().map(|extension| extension.kind).collect();
+        assert_eq!(kinds.iter().filter(|kind| **kind == extension::SIGNATURE_ALGORITHMS).count(), 1);
+        assert_eq!(kinds.last(), Some(&extension::RENEGOTIATION_INFO));
     }
 
     #[test]

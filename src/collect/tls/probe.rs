@@ -31,8 +31,10 @@ pub enum Outcome {
     Silent(usize),
     /// Bytes of another protocol.
     NotTls(Vec<u8>),
-    /// TLS that breaks its own rules, or answers what was not asked.
+    /// TLS that breaks its own rules.
     Malformed(String),
+    /// A ServerHello that answers what was not asked: the name of the fault, and what was seen.
+    Unasked(&'static str, String),
     /// A limit was hit.
     TooLarge(String),
     /// There was no connection, the dialogue before TLS failed, or the user stopped the run.
@@ -54,7 +56,7 @@ impl Outcome {
             Outcome::Silent(bytes) => format!("no whole answer in time, {bytes} bytes"),
             Outcome::NotTls(bytes) if is_http(bytes) => "plain HTTP".to_owned(),
             Outcome::NotTls(_) => "not TLS".to_owned(),
-            Outcome::Malformed(what) => what.clone(),
+            Outcome::Malformed(what) | Outcome::Unasked(_, what) => what.clone(),
             Outcome::TooLarge(what) => format!("{what} above the limit"),
             Outcome::NoTransport(trouble) => trouble.detail.clone(),
         }
@@ -67,7 +69,7 @@ impl Outcome {
             Outcome::Silent(_) => (Reason::TimedOut, self.words()),
             Outcome::NotTls(bytes) if is_http(bytes) => (Reason::ProtocolViolation, "speaks plain HTTP".to_owned()),
             Outcome::NotTls(_) => (Reason::ProtocolViolation, "does not speak TLS".to_owned()),
-            Outcome::Malformed(_) => (Reason::ProtocolViolation, self.words()),
+            Outcome::Malformed(_) | Outcome::Unasked(..) => (Reason::ProtocolViolation, self.words()),
             Outcome::TooLarge(_) => (Reason::TooLarge, self.words()),
             _ => (Reason::HandshakeRejected, self.words()),
         };
@@ -100,11 +102,33 @@ fn is_http(bytes: &[u8]) -> bool {
         || bytes.starts_with(b"<!DOC")
 }
 
+/// A hello as it is sent, and what may answer it.
+pub struct Question<'a> {
+    /// What it offers.
+    pub offer: &'a Offer,
+    /// Its bytes, in pieces that are sent [`GAP`] apart.
+    pub pieces: Vec<Vec<u8>>,
+    /// Extensions that it carries beyond the usual ones, and that may therefore be answered.
+    pub asked: Vec<u16>,
+}
+
+/// The time between the pieces of a hello that is cut.
+const GAP: Duration = Duration::from_millis(200);
+
 /// Sends a hello and reads the flight that answers it.
-pub async fn tls(mut stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
+pub async fn tls(mut stream: Box<dyn Stream>, question: &Question<'_>, patience: Duration) -> Outcome {
+    let (last, before) = match question.pieces.split_last() {
+        Some((last, before)) => (last.as_slice(), before),
+        None => (&[][..], &[][..]),
+    };
+    for piece in before {
+        // A peer that closes early is seen when it is read from.
+        let _ = tokio::time::timeout(patience, stream.write_all(piece)).await;
+        tokio::time::sleep(GAP).await;
+    }
     let mut reader = FlightReader::new(form_of);
     let mut broken = None;
-    let end = receive(&mut *stream, hello, patience, |bytes| match reader.push(bytes) {
+    let end = receive(&mut *stream, last, patience, |bytes| match reader.push(bytes) {
         Ok(done) => done,
         Err(error) => {
             broken = Some(error);
@@ -117,7 +141,7 @@ pub async fn tls(mut stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patie
     }
     let fatal = reader.alert();
     match (reader.into_flight(), fatal, end) {
-        (Some(flight), ..) => judge(flight, offer),
+        (Some(flight), ..) => judge(flight, question.offer, &question.asked),
         // close_notify instead of an answer is a way to close.
         (None, Some(alert), _) if alert.description == alert::CLOSE_NOTIFY => Outcome::Closed(7),
         (None, Some(alert), _) => Outcome::Alert(alert),
@@ -199,22 +223,27 @@ fn outcome_of(error: WireError) -> Outcome {
 }
 
 /// A ServerHello counts only if it answers what was asked.
-fn judge(flight: ServerFlight, offer: &Offer) -> Outcome {
+fn judge(flight: ServerFlight, offer: &Offer, asked: &[u16]) -> Outcome {
     let hello = &flight.hello;
     let Some(version) = Version::from_code(hello.negotiated()) else {
         return Outcome::Malformed(format!("ServerHello with version 0x{:04X}", hello.negotiated()));
     };
     if version > offer.version || version == Version::Ssl2 {
-        return Outcome::Malformed(format!("ServerHello with {}, which was not offered", version.name()));
+        let seen = format!("ServerHello with {}, which was not offered", version.name());
+        return Outcome::Unasked("unoffered-version", seen);
     }
     if !offer.suites.contains(&hello.suite) {
-        return Outcome::Malformed(format!("ServerHello with suite 0x{:04X}, which was not offered", hello.suite));
+        let seen = format!("ServerHello with suite 0x{:04X}, which was not offered", hello.suite);
+        return Outcome::Unasked("unoffered-suite", seen);
     }
     if hello.compression != 0 && !(offer.compression && hello.compression == 1) {
-        return Outcome::Malformed("ServerHello with compression that was not offered".to_owned());
+        let seen = "ServerHello with compression that was not offered".to_owned();
+        return Outcome::Unasked("unoffered-compression", seen);
     }
-    if let Some(strange) = hello.extensions.iter().find(|extension| !is_answer(extension.kind, version)) {
-        return Outcome::Malformed(format!("ServerHello with extension {} that was not requested", strange.kind));
+    let strange = |kind: u16| !is_answer(kind, version) && !asked.contains(&kind);
+    if let Some(strange) = hello.extensions.iter().find(|extension| strange(extension.kind)) {
+        let seen = format!("ServerHello with extension {} that was not requested", strange.kind);
+        return Outcome::Unasked("unsolicited-extension", seen);
     }
     Outcome::Hello(Box::new(flight))
 }
@@ -275,14 +304,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_question_is_malformed() {
+    fn an_answer_to_another_question_is_none() {
         let offer = Offer::new(Version::Tls11, vec![0x002F]);
-        assert!(matches!(judge(flight(0x0302, 0x002F, Vec::new()), &offer), Outcome::Hello(_)));
-        assert!(matches!(judge(flight(0x0301, 0x002F, Vec::new()), &offer), Outcome::Hello(_)));
-        assert!(matches!(judge(flight(0x0303, 0x002F, Vec::new()), &offer), Outcome::Malformed(_)));
-        assert!(matches!(judge(flight(0x0302, 0x0035, Vec::new()), &offer), Outcome::Malformed(_)));
-        let strange = vec![Extension::empty(0x4469)];
-        assert!(matches!(judge(flight(0x0302, 0x002F, strange), &offer), Outcome::Malformed(_)));
+        let judged = |version, suite, extensions, asked: &[u16]| judge(flight(version, suite, extensions), &offer, asked);
+        assert!(matches!(judged(0x0302, 0x002F, Vec::new(), &[]), Outcome::Hello(_)));
+        assert!(matches!(judged(0x0301, 0x002F, Vec::new(), &[]), Outcome::Hello(_)));
+        assert!(matches!(judged(0x0303, 0x002F, Vec::new(), &[]), Outcome::Unasked("unoffered-version", _)));
+        assert!(matches!(judged(0x0302, 0x0035, Vec::new(), &[]), Outcome::Unasked("unoffered-suite", _)));
+        let strange = || vec![Extension::empty(0x4469)];
+        assert!(matches!(judged(0x0302, 0x002F, strange(), &[]), Outcome::Unasked("unsolicited-extension", _)));
+        assert!(matches!(judged(0x0302, 0x002F, strange(), &[0x4469]), Outcome::Hello(_)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::offer::{Manner, Offer};
-use super::probe::{self, Outcome};
+use super::probe::{self, Outcome, Question};
 use super::upgrade::Upgrade;
 use crate::collect::CollectContext;
 use crate::model::{Exchange, Reason, Trouble};
@@ -140,23 +140,7 @@ impl<'a> Prober<'a> {
     /// One connection with this offer. An answer is noted in the ledger.
     pub async fn ask(&self, offer: &Offer, step: &str) -> Outcome {
         let manner = self.manner();
-        let hello = offer.hello(&manner, &*self.cx.random).to_record();
-        let patience = self.upgrade.patience();
-        let look = async {
-            match self.open().await {
-                Ok(stream) => {
-                    let begin = Instant::now();
-                    let outcome = probe::tls(stream, &hello, offer, patience).await;
-                    if outcome.is_tls() {
-                        self.note_round_trip(begin.elapsed());
-                    }
-                    outcome
-                }
-                Err(trouble) => Outcome::NoTransport(trouble),
-            }
-        };
-        let outcome = self.unless_stopped(look).await;
-        self.record(offer.words(), &outcome, step);
+        let outcome = self.ask_with(offer, &manner, "", step).await;
         if let Outcome::Hello(flight) = &outcome {
             let mut state = self.state();
             state.ledger.note(offer, manner.minimal, flight);
@@ -166,6 +150,57 @@ impl<'a> Prober<'a> {
             }
         }
         outcome
+    }
+
+    /// One connection with this offer in a manner that need not be the usual one. An answer is not noted in the ledger:
+    /// what an unusual hello shows is no fact of the usual one. `more` adds to the words of the transcript.
+    pub async fn ask_with(&self, offer: &Offer, manner: &Manner, more: &str, step: &str) -> Outcome {
+        let hello = offer.hello(manner, &*self.cx.random).to_record();
+        let asked = manner.extra.iter().map(|extension| extension.kind).collect();
+        let question = Question { offer, pieces: vec![hello], asked };
+        self.put(&question, format!("{}{more}", offer.words()), step).await
+    }
+
+    /// One connection with this question.
+    pub async fn put(&self, question: &Question<'_>, words: String, step: &str) -> Outcome {
+        let look = async {
+            match self.open().await {
+                Ok(stream) => {
+                    let begin = Instant::now();
+                    let outcome = probe::tls(stream, question, self.upgrade.patience()).await;
+                    if outcome.is_tls() && question.pieces.len() == 1 {
+                        self.note_round_trip(begin.elapsed());
+                    }
+                    outcome
+                }
+                Err(trouble) => Outcome::NoTransport(trouble),
+            }
+        };
+        let outcome = self.unless_stopped(look).await;
+        self.record(words, &outcome, step);
+        if let Outcome::Unasked(fault, seen) = &outcome {
+            self.state().ledger.faults.entry(fault).or_insert_with(|| seen.clone());
+        }
+        outcome
+    }
+
+    /// Asks in a manner that need not be the usual one, until the answer is clear or it is clear that it will not be.
+    pub async fn settle_with(&self, offer: &Offer, manner: &Manner, more: &str, step: &str) -> Answer {
+        if let Some(trouble) = self.stopped() {
+            return Answer::Unknown(trouble);
+        }
+        let first = self.ask_with(offer, manner, more, step).await;
+        if let Some(answer) = clear(offer, &first) {
+            return answer;
+        }
+        if let Err(trouble) = self.pause(APART).await {
+            return Answer::Unknown(trouble);
+        }
+        let second = self.ask_with(offer, manner, more, step).await;
+        match clear(offer, &second) {
+            Some(answer) => answer,
+            None => self.infer(&first, &second).await,
+        }
     }
 
     /// One connection with an SSLv2 hello.
@@ -304,7 +339,7 @@ impl<'a> Prober<'a> {
     }
 
     /// Waits, unless the run is stopped or the target's time is over before.
-    async fn pause(&self, wait: Duration) -> Result<(), Trouble> {
+    pub async fn pause(&self, wait: Duration) -> Result<(), Trouble> {
         let until = (Instant::now() + wait).min(self.budget.deadline());
         tokio::select! {
             () = self.cx.cancel.cancelled() => {}

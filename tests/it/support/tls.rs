@@ -1,7 +1,7 @@
 //! Looks by the TLS collector, and the servers it looks at.
 
 use super::{Scratch, Server, free_port, program};
-use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Secret, Secrets, Silent, tls::Tls};
+use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Profile, Secret, Secrets, Silent, tls::Tls};
 use probity::model::tls::{Protocols, Suites};
 use probity::model::{Observation, ObservationStatus, Reason, SecretRef, SystemClock, Target, TargetKind};
 use probity::net::{SystemRandom, TcpDial};
@@ -20,6 +20,12 @@ impl Secrets for NoSecrets {
     }
 }
 
+/// Everything is asked.
+pub fn full() -> CollectContext {
+    CollectContext { limits: Limits::default(), ..context() }
+}
+
+/// What the grade needs is asked.
 pub fn context() -> CollectContext {
     CollectContext {
         clock: Arc::new(SystemClock),
@@ -28,7 +34,7 @@ pub fn context() -> CollectContext {
         progress: Arc::new(Silent),
         secrets: Arc::new(NoSecrets),
         cancel: Default::default(),
-        limits: Limits::default(),
+        limits: Limits { profile: Profile::Quick, ..Limits::default() },
         documents: Arc::new(Documents::default()),
     }
 }

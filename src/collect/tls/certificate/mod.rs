@@ -84,6 +84,16 @@ pub fn analyse(
     }
 }
 
+/// Subject and names of a leaf, and whether it is for this name; nothing where it cannot be read.
+pub fn outline(leaf: &[u8], server_name: &str) -> Option<(String, Vec<String>, bool)> {
+    let leaf = Parsed::read(leaf).ok()?;
+    let extensions = &leaf.extensions;
+    let matches = names::matches(server_name, &extensions.dns, &extensions.addresses);
+    let addresses = extensions.addresses.iter().map(|octets| address(octets));
+    let names = extensions.dns.iter().cloned().chain(addresses).take(SHOWN).collect();
+    Some((leaf.subject_text.clone(), names, matches))
+}
+
 /// Reads arbitrary bytes as a chain and as an OCSP response: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
     let anchors = Anchors::none();
