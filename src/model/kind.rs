@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, register, retention, shape, tls};
+use super::{database, grade, http, register, retention, shape, tls, transparency};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -28,6 +28,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.alpn", schema: || schema_for!(shape::ApplicationProtocols) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
     Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },
+    Kind { id: "tls.ct", schema: || schema_for!(transparency::Transparency) },
     Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },

@@ -23,6 +23,7 @@ pub mod shape;
 pub mod status;
 pub mod target;
 pub mod tls;
+pub mod transparency;
 pub mod trouble;
 
 pub use assessment::{Assessment, BlindSpot, Cause, Evidence, Gate, Remedy, Run, Tool, Verdict};

@@ -123,6 +123,12 @@ pub struct Connection {
     /// PEM files of the user's own certification authorities.
     #[serde(skip)]
     pub ca_files: Vec<PathBuf>,
+    /// A file with the digests of keys that others know.
+    #[serde(skip)]
+    pub weak_keys_file: Option<PathBuf>,
+    /// A list of certificate transparency logs.
+    #[serde(skip)]
+    pub ct_log_list: Option<PathBuf>,
     /// A file on this machine.
     #[serde(skip)]
     pub path: Option<PathBuf>,

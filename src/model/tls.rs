@@ -184,6 +184,9 @@ pub struct Certificates {
     pub server_name: String,
     /// The set of anchors that judged trust, for example `mozilla 2026-10 (webpki-roots 1.0.10)`.
     pub anchors: String,
+    /// A list of keys that others know was given.
+    #[serde(default)]
+    pub known_keys: bool,
 }
 
 /// A certificate with the chain as served.
@@ -264,6 +267,39 @@ pub struct Certificate {
     pub ocsp: Vec<String>,
     /// Addresses of revocation lists.
     pub crl: Vec<String>,
+    /// Length of the serial number; 8 bytes at least hold 64 bits of chance.
+    #[serde(default)]
+    pub serial_bytes: u32,
+    /// What key usage allows, by the names of RFC 5280; empty where it is not limited.
+    #[serde(default)]
+    pub key_usage: Vec<String>,
+    /// Basic constraints are there.
+    #[serde(default)]
+    pub basic_constraints: bool,
+    /// The object ids of its policies, at most 32.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// `EV`, `OV`, `IV` or `DV` by the policies of the CA/Browser Forum, or empty.
+    #[serde(default)]
+    pub validation: String,
+    /// Names with a wildcard.
+    #[serde(default)]
+    pub wildcards: Vec<String>,
+    /// Of these, the ones for everything below one label, and those whose wildcard is not the whole first label.
+    #[serde(default)]
+    pub broad_wildcards: Vec<String>,
+    /// The RSA exponent is odd and at least 3; true for other keys.
+    #[serde(default)]
+    pub exponent_sound: bool,
+    /// The modulus bears the mark of CVE-2017-15361.
+    #[serde(default)]
+    pub roca: Fact<bool>,
+    /// The key is in the user's list of keys that others know.
+    #[serde(default)]
+    pub known_key: Fact<bool>,
+    /// The longest life in days that a publicly trusted certificate of its date of issue may have.
+    #[serde(default)]
+    pub lifetime_limit: Fact<i64>,
 }
 
 /// A certificate of the chain as served.

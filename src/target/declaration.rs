@@ -192,7 +192,10 @@ impl Reading<'_, '_> {
         target.connection.server_name.clone_from(&it.server_name);
         target.connection.host_target.clone_from(&it.host);
         if let Some(tls) = &it.tls {
-            target.connection.ca_files = tls.ca.all().iter().map(|path| folder.join(path)).collect();
+            let authorities = tls.ca.iter().flat_map(super::file::Paths::all);
+            target.connection.ca_files = authorities.map(|path| folder.join(path)).collect();
+            target.connection.weak_keys_file = tls.weak_keys_file.as_ref().map(|path| folder.join(path));
+            target.connection.ct_log_list = tls.ct_log_list.as_ref().map(|path| folder.join(path));
         }
     }
 }

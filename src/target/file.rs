@@ -268,7 +268,14 @@ pub(super) struct Credentials {
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
     /// PEM files with the certificates of your own authorities.
-    pub(super) ca: Paths,
+    #[serde(default)]
+    pub(super) ca: Option<Paths>,
+    /// A file with the digests of keys that others know: SHA-256 of the public key, or Debian's lists of weak keys.
+    #[serde(default)]
+    pub(super) weak_keys_file: Option<String>,
+    /// A list of certificate transparency logs in the form that Google publishes (log_list.json, version 3).
+    #[serde(default)]
+    pub(super) ct_log_list: Option<String>,
 }
 
 /// A path, or a list of them.

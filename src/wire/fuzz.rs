@@ -1,7 +1,7 @@
 //! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
 
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
-use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, ssl2};
+use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, sct::Sct, ssl2};
 
 /// The first flight of a server, in pieces whose size the first byte sets.
 pub fn server_flight(data: &[u8]) {
@@ -61,6 +61,13 @@ pub fn alert(data: &[u8]) {
     let _ = Alert::parse(data).map(Alert::name);
 }
 
+/// Signed certificate timestamps. What parses and holds none of another version is written to the same.
+pub fn sct(data: &[u8]) {
+    if let Ok(list) = Sct::parse_list(data) {
+        let _ = Sct::write_list(&list.into_iter().flatten().collect::<Vec<_>>());
+    }
+}
+
 /// The SSLv2 hellos of both sides.
 pub fn ssl2(data: &[u8]) {
     let _ = ssl2::Answer::read(data);
@@ -90,7 +97,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, sct, ssl2, postgres] {
                 entry(&data);
             }
         }

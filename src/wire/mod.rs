@@ -15,6 +15,7 @@ pub mod key_exchange;
 pub mod limit;
 pub mod postgres;
 pub mod record;
+pub mod sct;
 pub mod server_hello;
 pub mod ssl2;
 pub mod version;

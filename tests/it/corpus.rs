@@ -16,6 +16,7 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("postgres_greeting", probity::wire::fuzz::postgres),
     ("records", probity::wire::fuzz::records),
     ("retention", probity::model::retention::fuzz),
+    ("sct", probity::wire::fuzz::sct),
     ("server_flight", probity::wire::fuzz::server_flight),
     ("server_hello", probity::wire::fuzz::server_hello),
     ("ssl2", probity::wire::fuzz::ssl2),

@@ -1,7 +1,7 @@
 //! From what was seen to the data of the observation kinds.
 
 use super::address::Look;
-use super::certificate::{self, Anchors, KeyFacts};
+use super::certificate::{self, Anchors, KeyFacts, KnownKeys, LogList, Sources};
 use super::ledger::{Accepted, Ledger, Tally};
 use super::prime::{self, PrimeFacts};
 use super::prober::Refusal;
@@ -11,6 +11,7 @@ use crate::catalogue::registry;
 use crate::model::tls::{
     Certificates, Dh, DhParameters, Group, Groups, Incomplete, Offered, Order, Proof, Protocols, Suite, Suites,
 };
+use crate::model::transparency::Transparency;
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
 use std::collections::{BTreeMap, BTreeSet};
@@ -280,11 +281,52 @@ impl Facts {
         (Dh { used: !users.is_empty(), parameters: parameters.collect() }, trouble)
     }
 
+    /// `tls.ct`, of deployments whose trust has been judged.
+    pub fn transparency(
+        &self,
+        certificates: &Certificates,
+        anchors: &Anchors,
+        logs: Result<&LogList, &str>,
+        now: jiff::Timestamp,
+    ) -> Data<Transparency> {
+        let deployments = certificates.deployments.iter().filter_map(|deployment| {
+            let chain = self.ledger.chains.get(&deployment.id)?;
+            let public = match &deployment.trust {
+                Fact::Known(word) => Fact::Known(word == "trusted" && !deployment.private_anchor),
+                Fact::Unknown(why) => Fact::Unknown(why.clone()),
+            };
+            let sources = Sources {
+                chain: &chain.certificates,
+                staple: chain.staple.as_deref(),
+                handshake: chain.timestamps.as_deref(),
+                handshake_read: chain.versions.iter().any(|version| *version < Version::Tls13),
+            };
+            Some(certificate::transparency(&sources, public, anchors, logs, now))
+        });
+        let log_list = match logs {
+            Ok(logs) => Fact::Known(logs.date.to_string()),
+            Err(why) => Fact::unknown(why),
+        };
+        let looked = !matches!(logs, Err(why) if why.starts_with("log_list_absent"));
+        (Transparency { deployments: deployments.collect(), looked, log_list }, None)
+    }
+
     /// `tls.certificates`.
-    pub fn certificates(&self, server_name: &str, anchors: &Anchors, now: jiff::Timestamp) -> Data<Certificates> {
+    pub fn certificates(
+        &self,
+        server_name: &str,
+        anchors: &Anchors,
+        keys: Option<&KnownKeys>,
+        now: jiff::Timestamp,
+    ) -> Data<Certificates> {
         let deployments = self.ledger.chains.values().map(|chain| {
             let protocols = chain.versions.iter().map(|version| version.name().to_owned()).collect();
-            certificate::analyse(&chain.certificates, protocols, chain.staple.as_deref(), server_name, anchors, now)
+            let staple = chain.staple.as_deref();
+            let mut seen = certificate::analyse(&chain.certificates, protocols, staple, server_name, anchors, now);
+            if let (Some(keys), Some(leaf)) = (keys, chain.certificates.first()) {
+                seen.leaf.known_key = certificate::known_key(leaf, keys);
+            }
+            seen
         });
         let bare = |accepted: &&Accepted| {
             let row = registry::suite(accepted.suite, accepted.version == Version::Ssl2);
@@ -299,6 +341,7 @@ impl Facts {
             deployments: deployments.collect(),
             server_name: server_name.to_owned(),
             anchors: anchors.label(),
+            known_keys: keys.is_some(),
         };
         let trouble = self.look.unseen.first().cloned().or(lacking).or_else(|| self.suites().1);
         (data, trouble)

@@ -56,6 +56,8 @@ pub struct Chain {
     pub staple: Option<Vec<u8>>,
     /// The versions it was served with.
     pub versions: BTreeSet<Version>,
+    /// The signed certificate timestamps that came with it in clear.
+    pub timestamps: Option<Vec<u8>>,
 }
 
 /// Finite-field parameters of one answer.
@@ -191,7 +193,11 @@ impl Ledger {
     }
 
     fn note_chain(&mut self, version: Version, flight: &ServerFlight) -> Option<String> {
-        self.note_certificates(version, &flight.chain, flight.staple.as_ref())
+        let leaf = self.note_certificates(version, &flight.chain, flight.staple.as_ref())?;
+        if let (Some(list), Some(chain)) = (flight.hello.extension(extension::SCT), self.chains.get_mut(&leaf)) {
+            chain.timestamps = chain.timestamps.take().or_else(|| Some(list.to_vec()));
+        }
+        Some(leaf)
     }
 
     fn note_exchange(&mut self, version: Version, offer: &Offer, flight: &ServerFlight) -> (Option<u16>, Option<u32>) {

@@ -25,7 +25,7 @@ use super::{CollectContext, Collecting, Collector, Job, Profile};
 use crate::model::target::Engine;
 use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
 use crate::net::Budget;
-use certificate::Anchors;
+use certificate::{Anchors, KnownKeys, LogList};
 use facts::{Data, Facts};
 use futures_util::future::join_all;
 use prober::Prober;
@@ -47,6 +47,7 @@ const YIELDS: &[&str] = &[
     "tls.names",
     "tls.alpn",
     "tls.intolerance",
+    "tls.ct",
 ];
 /// Those that a quick profile leaves out.
 const SHAPE: &[&str] = &["tls.signatures", "tls.names", "tls.alpn", "tls.intolerance"];
@@ -90,12 +91,12 @@ async fn collect(job: &Job, cx: &CollectContext) -> Vec<Observation> {
         let trouble = Trouble::new(Reason::Unreachable, format!("{} has no address", target.connection.host));
         return failed(target, &part, cx, &trouble);
     }
-    let anchors = match Anchors::new(&target.connection.ca_files) {
-        Ok(anchors) => Arc::new(anchors),
+    let lists = match Lists::read(target, cx.clock.now()) {
+        Ok(lists) => Arc::new(lists),
         Err(trouble) => return failed(target, &part, cx, &trouble),
     };
     let budget = Budget::new(Arc::clone(&cx.dial), cx.limits.connections, cx.limits.target_time);
-    let looks = job.addresses.iter().map(|address| one(target, *address, cx, &budget, upgrade, Arc::clone(&anchors)));
+    let looks = job.addresses.iter().map(|address| one(target, *address, cx, &budget, upgrade, Arc::clone(&lists)));
     join_all(looks).await.into_iter().flatten().collect()
 }
 
@@ -113,7 +114,7 @@ async fn one(
     cx: &CollectContext,
     budget: &Budget,
     upgrade: Upgrade,
-    anchors: Arc<Anchors>,
+    lists: Arc<Lists>,
 ) -> Vec<Observation> {
     let part = address.to_string();
     let name = target.connection.server_name.clone().unwrap_or_else(|| target.connection.host.clone());
@@ -131,8 +132,10 @@ async fn one(
     // Signatures and primes are arithmetic: other sockets must not wait for it.
     let computed = tokio::task::spawn_blocking(move || {
         let facts = Facts::new(look, seen);
-        let certificates = facts.certificates(&asked, &anchors, now);
-        (facts, certificates)
+        let certificates = facts.certificates(&asked, &lists.anchors, lists.keys.as_ref(), now);
+        let logs = lists.logs.as_ref().map_err(String::as_str);
+        let transparency = facts.transparency(&certificates.0, &lists.anchors, logs, now);
+        (facts, certificates, transparency)
     });
     let known = Known { ledger: &ledger, unseen: unseen.as_ref(), server_name: &name, alpn: &alpn };
     let shape = async {
@@ -142,7 +145,7 @@ async fn one(
         }
     };
     let (computed, shape) = tokio::join!(computed, shape);
-    let Ok((facts, certificates)) = computed else {
+    let Ok((facts, certificates, transparency)) = computed else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     let at = At { target, part: &part, now };
@@ -154,9 +157,35 @@ async fn one(
         at.observation("tls.dh", facts.dh()),
         at.observation("tls.certificates", certificates),
         at.observation("tls.features", facts.features()),
+        at.observation("tls.ct", transparency),
     ];
     observations.extend(at.shape(shape));
     observations
+}
+
+/// What certificates are judged with.
+struct Lists {
+    anchors: Anchors,
+    /// Keys that others know.
+    keys: Option<KnownKeys>,
+    /// Certificate transparency logs, or why there are none.
+    logs: Result<LogList, String>,
+}
+
+impl Lists {
+    fn read(target: &Target, now: jiff::Timestamp) -> Result<Lists, Trouble> {
+        let connection = &target.connection;
+        let logs = match connection.ct_log_list.as_deref().map(LogList::read).transpose()? {
+            None => Err("log_list_absent: no list of logs was given (ct_log_list)".to_owned()),
+            Some(list) if !list.is_fresh(now) => Err(format!("log_list_stale: the list of logs is of {}", list.date)),
+            Some(list) => Ok(list),
+        };
+        Ok(Lists {
+            anchors: Anchors::new(&connection.ca_files)?,
+            keys: connection.weak_keys_file.as_deref().map(KnownKeys::read).transpose()?,
+            logs,
+        })
+    }
 }
 
 /// Where and when something was seen.

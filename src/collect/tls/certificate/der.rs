@@ -46,8 +46,13 @@ pub(super) fn members(mut data: &[u8]) -> Vec<Value<'_>> {
 
 /// These bytes as the content of a SEQUENCE.
 pub(super) fn sequence(content: &[u8]) -> Vec<u8> {
+    wrap(0x30, content)
+}
+
+/// These bytes as the content of a value with this tag.
+pub(super) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
-    let mut out = vec![0x30];
+    let mut out = vec![tag];
     match u8::try_from(length) {
         Ok(short) if short < 0x80 => out.push(short),
         _ => {

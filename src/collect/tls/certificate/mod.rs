@@ -4,14 +4,21 @@
 mod anchors;
 mod der;
 mod key;
+mod lifetime;
+mod logs;
 mod names;
 mod parsed;
 mod path;
 mod signature;
 mod staple;
+mod transparency;
+mod weak;
 
 pub use anchors::Anchors;
 pub use key::{KeyFacts, key_of};
+pub use logs::LogList;
+pub use transparency::{Sources, transparency};
+pub use weak::KnownKeys;
 
 pub(super) use signature::{Hash, Outcome, Scheme, verify};
 
@@ -28,6 +35,10 @@ const CHAIN: usize = 32;
 const SHOWN: usize = 1000;
 /// Most characters of a detail.
 const DETAIL: usize = 1000;
+/// Most policies that are shown.
+const POLICIES: usize = 32;
+/// Why it is not known whether a key is known to others.
+const NO_KNOWN_KEYS: &str = "no list of known keys was given (weak_keys_file)";
 /// A day in seconds.
 const DAY: i64 = 86_400;
 
@@ -106,6 +117,7 @@ pub fn fuzz(data: &[u8]) {
         staple::judge(back, &leaf, &staple::Issuer { subject: &leaf.issuer, spki: &leaf.spki }, 0);
     }
     der::shallow(data);
+    transparency::fuzz(data);
 }
 
 /// The word of trust and its reason.
@@ -224,6 +236,7 @@ fn days_left(paths: &Paths<'_>, best: Option<&Path>, now: i64) -> i64 {
 
 fn describe(parsed: &Parsed) -> Certificate {
     let key = parsed.key();
+    let exponent_sound = weak::exponent_sound(&key.exponent);
     let extensions = &parsed.extensions;
     let addresses = extensions.addresses.iter().map(|octets| address(octets));
     Certificate {
@@ -248,6 +261,46 @@ fn describe(parsed: &Parsed) -> Certificate {
         server_auth: extensions.server_auth != Some(false) && extensions.refused.is_none(),
         ocsp: extensions.ocsp.clone(),
         crl: extensions.crl.clone(),
+        serial_bytes: u32::try_from(parsed.serial.iter().skip_while(|byte| **byte == 0).count()).unwrap_or(u32::MAX),
+        key_usage: extensions.key_usage.clone(),
+        basic_constraints: extensions.basic_constraints,
+        policies: extensions.policies.iter().take(POLICIES).cloned().collect(),
+        validation: validation(&extensions.policies).to_owned(),
+        wildcards: wildcards(&extensions.dns, false),
+        broad_wildcards: wildcards(&extensions.dns, true),
+        exponent_sound,
+        roca: weak::roca_of(&parsed.spki),
+        known_key: Fact::unknown(NO_KNOWN_KEYS),
+        lifetime_limit: lifetime::limit(parsed.not_before),
+    }
+}
+
+/// The kind of validation that the policies of the CA/Browser Forum stand for; the highest where there are several.
+fn validation(policies: &[String]) -> &'static str {
+    let words = [
+        ("2.23.140.1.1", "EV"),
+        ("2.23.140.1.2.2", "OV"),
+        ("2.23.140.1.2.3", "IV"),
+        ("2.23.140.1.2.1", "DV"),
+    ];
+    words.iter().find(|(oid, _)| policies.iter().any(|policy| policy == oid)).map_or("", |(_, word)| word)
+}
+
+/// The names with a wildcard; `broad` picks those for everything below one label, such as `*.example`, and those whose
+/// wildcard is not the whole first label.
+fn wildcards(names: &[String], broad: bool) -> Vec<String> {
+    let of = |name: &&String| match name.strip_prefix("*.") {
+        Some(rest) => !broad || !rest.contains('.') || rest.contains('*'),
+        None => name.contains('*'),
+    };
+    names.iter().filter(of).take(SHOWN).cloned().collect()
+}
+
+/// Whether the key of a leaf is known to others.
+pub fn known_key(leaf: &[u8], keys: &KnownKeys) -> Fact<bool> {
+    match Parsed::read(leaf) {
+        Ok(leaf) => Fact::Known(keys.holds(&leaf.spki)),
+        Err(why) => Fact::unknown(why),
     }
 }
 
@@ -298,6 +351,17 @@ fn unreadable(id: String, protocols: Vec<String>, chain: Vec<ChainLink>, why: &s
             server_auth: false,
             ocsp: Vec::new(),
             crl: Vec::new(),
+            serial_bytes: 0,
+            key_usage: Vec::new(),
+            basic_constraints: false,
+            policies: Vec::new(),
+            validation: String::new(),
+            wildcards: Vec::new(),
+            broad_wildcards: Vec::new(),
+            exponent_sound: false,
+            roca: Fact::unknown(reason.clone()),
+            known_key: Fact::unknown(reason.clone()),
+            lifetime_limit: Fact::unknown(reason.clone()),
         },
         chain,
         trust: Fact::unknown(reason.clone()),

@@ -6,7 +6,7 @@ use super::names::{Constraints, Names, Subtree};
 use super::signature::{Algorithm, Outcome};
 use crate::model::digest;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, NameConstraints, ParsedExtension};
+use x509_parser::extensions::{GeneralName, KeyUsage, NameConstraints, ParsedExtension};
 use x509_parser::prelude::{DistributionPointName, FromDer as _};
 
 /// Largest certificate that is read.
@@ -46,6 +46,12 @@ pub(super) struct Parsed {
 pub(super) struct Extensions {
     pub ca: bool,
     pub path_length: Option<u32>,
+    /// Basic constraints are there.
+    pub basic_constraints: bool,
+    /// What key usage allows, by the names of RFC 5280.
+    pub key_usage: Vec<String>,
+    /// The policies' object ids.
+    pub policies: Vec<String>,
     /// May sign certificates, if key usage is limited.
     pub cert_sign: Option<bool>,
     /// May authenticate servers, if purposes are limited.
@@ -169,10 +175,17 @@ impl Extensions {
     fn take(&mut self, extension: &ParsedExtension<'_>) -> bool {
         match extension {
             ParsedExtension::BasicConstraints(constraints) => {
+                self.basic_constraints = true;
                 self.ca = constraints.ca;
                 self.path_length = constraints.path_len_constraint;
             }
-            ParsedExtension::KeyUsage(usage) => self.cert_sign = Some(usage.key_cert_sign()),
+            ParsedExtension::KeyUsage(usage) => {
+                self.cert_sign = Some(usage.key_cert_sign());
+                self.key_usage = uses(usage);
+            }
+            ParsedExtension::CertificatePolicies(policies) => {
+                self.policies = policies.iter().map(|policy| policy.policy_id.to_id_string()).collect();
+            }
             ParsedExtension::ExtendedKeyUsage(usage) => {
                 self.server_auth = Some(usage.server_auth);
                 self.ocsp_signing = usage.ocsp_signing;
@@ -202,8 +215,7 @@ impl Extensions {
                     }));
                 }
             }
-            ParsedExtension::CertificatePolicies(_)
-            | ParsedExtension::PolicyMappings(_)
+            ParsedExtension::PolicyMappings(_)
             | ParsedExtension::PolicyConstraints(_)
             | ParsedExtension::InhibitAnyPolicy(_)
             | ParsedExtension::IssuerAlternativeName(_)
@@ -256,6 +268,22 @@ fn subtree_of(base: &GeneralName<'_>) -> Subtree {
         GeneralName::DirectoryName(_) => Subtree::Other("directory names"),
         _ => Subtree::Other("another form of names"),
     }
+}
+
+/// The names of what a key may be used for, in the order of RFC 5280.
+fn uses(usage: &KeyUsage) -> Vec<String> {
+    let words = [
+        (usage.digital_signature(), "digitalSignature"),
+        (usage.non_repudiation(), "nonRepudiation"),
+        (usage.key_encipherment(), "keyEncipherment"),
+        (usage.data_encipherment(), "dataEncipherment"),
+        (usage.key_agreement(), "keyAgreement"),
+        (usage.key_cert_sign(), "keyCertSign"),
+        (usage.crl_sign(), "cRLSign"),
+        (usage.encipher_only(), "encipherOnly"),
+        (usage.decipher_only(), "decipherOnly"),
+    ];
+    words.into_iter().filter(|(allowed, _)| *allowed).map(|(_, word)| word.to_owned()).collect()
 }
 
 /// RFC 7633: a list of TLS extensions, of which status_request (5) is one.
