@@ -127,6 +127,17 @@ pub(super) fn unreadable(spot: &Spot<'_>, path: &Path, reason: &str) -> Diagnost
         .help("a path is relative to the folder of the file that names it")
 }
 
+/// Nothing where a file can be read, or why it cannot.
+pub(super) fn readable(path: &Path) -> Result<(), String> {
+    match fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(about) if about.is_file() => Ok(()),
+        Ok(_) => Err("it is not a regular file".to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err("there is no such file".to_owned()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err("permission denied".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The text of a file, or why it cannot be had.
 pub(super) fn text(path: &Path) -> Result<String, String> {
     let words = |error: std::io::Error| match error.kind() {

@@ -223,6 +223,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn next_protocols_are_a_list_without_a_length_of_its_own() {
+        let list = parse_next_protocols(b"\x06spdy/2\x08http/1.1").unwrap();
+        assert_eq!(list, ["spdy/2", "http/1.1"]);
+        assert!(parse_next_protocols(b"").unwrap().is_empty());
+        assert!(parse_next_protocols(b"\x06spdy").is_err());
+    }
+
+    #[test]
     fn a_server_name_is_never_an_address() {
         assert_eq!(Extension::server_name("127.0.0.1"), None);
         assert_eq!(Extension::server_name("::1"), None);

@@ -1,7 +1,9 @@
 //! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
 
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
-use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, sct::Sct, ssl2};
+use super::{
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, sct::Sct, ssl2,
+};
 
 /// The first flight of a server, in pieces whose size the first byte sets.
 pub fn server_flight(data: &[u8]) {

@@ -4,6 +4,8 @@ use crate::support::proxy::Proxy;
 use crate::support::tls::{Seen, full, haproxy, look_with, loopback, nginx, openssl, s_server, scripted, target};
 use crate::support::{Scratch, Server, free_port, program};
 use probity::model::shape::{ApplicationProtocols, Intolerance, ServerNames, Signatures};
+use probity::model::tls::Certificates;
+use probity::model::transparency::Transparency;
 use probity::model::{Fact, ObservationStatus, Reason};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -68,6 +70,7 @@ fn a_modern_nginx_bears_every_shape() {
     let seen = look(far.address());
     eprintln!("nginx 3+3 at 100 ms: {} connections, {:?}", far.connections(), seen.time);
     assert_eq!(not_tolerated(&seen), Vec::<String>::new());
+    assert!(far.connections() <= 90, "{} connections", far.connections());
 }
 
 #[test]
@@ -78,8 +81,7 @@ fn two_certificates_are_asked_for_their_schemes_one_by_one() {
     let seen = look(proxy.address());
     eprintln!("haproxy 9+3: {} connections, {:?}", proxy.connections(), seen.time);
     let modern = schemes(&seen, "TLSv1.3");
-    let expected =
-        ["rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512", "ecdsa_secp256r1_sha256"];
+    let expected = ["rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512", "ecdsa_secp256r1_sha256"];
     assert_eq!(modern, set(&expected));
     assert!(schemes(&seen, "TLSv1.2").contains("ecdsa_secp384r1_sha384"));
     assert_eq!(not_tolerated(&seen), Vec::<String>::new());
@@ -114,7 +116,10 @@ fn a_server_of_tls_1_3_alone_is_asked_by_whole_handshakes() {
     let seen = look(loopback(port));
     assert_eq!(schemes(&seen, "TLSv1.3"), set(&["ecdsa_secp256r1_sha256"]));
     let alpn: ApplicationProtocols = seen.read("tls.alpn");
-    assert_eq!((alpn.protocols.as_slice(), alpn.order), (&["h2".into(), "http/1.1".into()][..], Fact::Known("server".into())));
+    assert_eq!(
+        (alpn.protocols.as_slice(), alpn.order),
+        (&["h2".into(), "http/1.1".into()][..], Fact::Known("server".into()))
+    );
     let names: ServerNames = seen.read("tls.names");
     assert_eq!(names.without_name, Fact::Known("same".into()));
     let intolerance: Intolerance = seen.read("tls.intolerance");
@@ -182,6 +187,49 @@ fn a_default_server_may_refuse_unknown_names() {
     assert!(names.default_certificate.is_empty());
 }
 
+/// What a shell prints for this line.
+fn shell(line: &str) -> String {
+    let output = Command::new("sh").arg("-c").arg(line).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_key_of_a_list_is_known_to_others() {
+    let scratch = Scratch::new("shape-known");
+    let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
+    let pem = scratch.path().join("rsa.pem").display().to_string();
+    let whole = shell(&format!("openssl x509 -in {pem} -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum"));
+    let modulus = shell(&format!("openssl x509 -in {pem} -noout -modulus | sha1sum | cut -c 21-40"));
+    let lists = [
+        (format!("# keys of examples\n{}\n", &whole[..64]), Some(true)),
+        (format!("{modulus}\n"), Some(true)),
+        ("00".repeat(32), Some(false)),
+        ("no digest".to_owned(), None),
+    ];
+    for (number, (text, known)) in lists.into_iter().enumerate() {
+        let mut target = target(loopback(port));
+        target.connection.weak_keys_file = Some(scratch.write(&format!("list{number}"), text));
+        let seen = look_with(target, loopback(port), &crate::support::tls::context());
+        let Some(known) = known else {
+            assert!(seen.trouble().1.contains("line 1"));
+            continue;
+        };
+        let certificates: Certificates = seen.read("tls.certificates");
+        assert!(certificates.known_keys);
+        let leaf = &certificates.deployments[0].leaf;
+        assert_eq!((&leaf.known_key, &leaf.roca), (&Fact::Known(known), &Fact::Known(false)));
+        assert!(leaf.exponent_sound && leaf.serial_bytes >= 8 && leaf.basic_constraints);
+    }
+    let seen = crate::support::tls::look(loopback(port));
+    let certificates: Certificates = seen.read("tls.certificates");
+    assert!(certificates.deployments[0].leaf.known_key.known().is_none());
+    let transparency: Transparency = seen.read("tls.ct");
+    assert!(!transparency.looked);
+    assert!(transparency.deployments[0].satisfied.reason().unwrap().starts_with("log_list_absent"));
+    assert_eq!(transparency.deployments[0].public, Fact::Known(false));
+}
+
 #[test]
 fn a_quick_look_leaves_the_shapes_out_and_says_so() {
     let scratch = Scratch::new("shape-quick");
@@ -239,8 +287,7 @@ fn what_is_not_borne_is_told_apart() {
     let scratch = Scratch::new("shape-picky");
     let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
     // The length of the record stands in bytes 3 and 4.
-    let unlucky =
-        |hello: &[u8]| hello[0] == 22 && (256..=511).contains(&u16::from_be_bytes([hello[3], hello[4]]));
+    let unlucky = |hello: &[u8]| hello[0] == 22 && (256..=511).contains(&u16::from_be_bytes([hello[3], hello[4]]));
     let seen = look(picky(port, unlucky));
     assert_eq!(test_of(&seen, "long-hello-400"), Fact::Known(false));
     for borne in ["long-hello-255", "long-hello-16000", "grease", "version-1.4", "empty-last-extension"] {

@@ -101,7 +101,9 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
     let Kept { chain, staple, scheme } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match ended {
         // In TLS 1.2 the refusal of our lack of a certificate comes before the end of the handshake.
-        Err(trouble) if !(scheme.is_some() && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) => {
+        Err(trouble)
+            if !(scheme.is_some() && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) =>
+        {
             return Err(trouble);
         }
         _ => {}

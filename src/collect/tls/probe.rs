@@ -306,7 +306,8 @@ mod tests {
     #[test]
     fn an_answer_to_another_question_is_none() {
         let offer = Offer::new(Version::Tls11, vec![0x002F]);
-        let judged = |version, suite, extensions, asked: &[u16]| judge(flight(version, suite, extensions), &offer, asked);
+        let judged =
+            |version, suite, extensions, asked: &[u16]| judge(flight(version, suite, extensions), &offer, asked);
         assert!(matches!(judged(0x0302, 0x002F, Vec::new(), &[]), Outcome::Hello(_)));
         assert!(matches!(judged(0x0301, 0x002F, Vec::new(), &[]), Outcome::Hello(_)));
         assert!(matches!(judged(0x0303, 0x002F, Vec::new(), &[]), Outcome::Unasked("unoffered-version", _)));

@@ -95,9 +95,11 @@ impl LogList {
                 let id = base64(&log.log_id).ok_or("a log's id is not base64")?;
                 let key = base64(&log.key).ok_or("a log's key is not base64")?;
                 // A log without a state has not been accepted yet.
-                let (state, since) = log.state.into_iter().next().map_or((State::Pending, 0), |(state, since)| {
-                    (state.0, since.timestamp.as_second())
-                });
+                let (state, since) = log
+                    .state
+                    .into_iter()
+                    .next()
+                    .map_or((State::Pending, 0), |(state, since)| (state.0, since.timestamp.as_second()));
                 let name = log.description;
                 let operator = operator.name.clone();
                 logs.insert(id, Log { name, operator, key, state, since, tiled });
@@ -165,7 +167,7 @@ struct Since {
 /// The bytes of base64 text with its padding; `None` for anything else.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
@@ -205,8 +207,10 @@ mod tests {
         for text in ["", "{}", r#"{"log_list_timestamp":"2026-11-01T00:00:00Z","operators":[]}"#] {
             assert!(LogList::parse(text.as_bytes()).is_err(), "{text}");
         }
-        let log = r#"{"description":"a","log_id":"*","key":"","state":{"usable":{"timestamp":"2024-01-01T00:00:00Z"}}}"#;
-        let text = format!(r#"{{"log_list_timestamp":"2026-11-01T00:00:00Z","operators":[{{"name":"o","logs":[{log}]}}]}}"#);
+        let log =
+            r#"{"description":"a","log_id":"*","key":"","state":{"usable":{"timestamp":"2024-01-01T00:00:00Z"}}}"#;
+        let text =
+            format!(r#"{{"log_list_timestamp":"2026-11-01T00:00:00Z","operators":[{{"name":"o","logs":[{log}]}}]}}"#);
         assert!(LogList::parse(text.as_bytes()).is_err());
         let good = text.replace('*', "AAAA");
         let list = LogList::parse(good.as_bytes()).unwrap();
@@ -218,7 +222,14 @@ mod tests {
 
     #[test]
     fn a_retired_log_counts_for_what_it_saw_before() {
-        let log = |state| Log { name: String::new(), operator: String::new(), key: Vec::new(), state, since: 100, tiled: false };
+        let log = |state| Log {
+            name: String::new(),
+            operator: String::new(),
+            key: Vec::new(),
+            state,
+            since: 100,
+            tiled: false,
+        };
         assert!(log(State::Usable).counts(500, false) && log(State::ReadOnly).counts(500, false));
         assert!(log(State::Retired).counts(99, true));
         assert!(!log(State::Retired).counts(101, true) && !log(State::Retired).counts(99, false));

@@ -277,12 +277,7 @@ fn describe(parsed: &Parsed) -> Certificate {
 
 /// The kind of validation that the policies of the CA/Browser Forum stand for; the highest where there are several.
 fn validation(policies: &[String]) -> &'static str {
-    let words = [
-        ("2.23.140.1.1", "EV"),
-        ("2.23.140.1.2.2", "OV"),
-        ("2.23.140.1.2.3", "IV"),
-        ("2.23.140.1.2.1", "DV"),
-    ];
+    let words = [("2.23.140.1.1", "EV"), ("2.23.140.1.2.2", "OV"), ("2.23.140.1.2.3", "IV"), ("2.23.140.1.2.1", "DV")];
     words.iter().find(|(oid, _)| policies.iter().any(|policy| policy == oid)).map_or("", |(_, word)| word)
 }
 

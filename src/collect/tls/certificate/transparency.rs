@@ -9,9 +9,9 @@ use super::signature::{Hash, Outcome, Scheme, verify};
 use crate::model::transparency::{LoggedTimestamp, TransparentDeployment};
 use crate::model::{Fact, digest};
 use crate::wire::sct::Sct;
+use ::der::Decode as _;
 use std::collections::BTreeSet;
 use x509_ocsp::{BasicOcspResponse, OcspResponse};
-use ::der::Decode as _;
 
 /// The extension that holds timestamps: 1.3.6.1.4.1.11129.2.4.2, in DER.
 const EMBEDDED: [u8; 12] = [0x06, 0x0A, 0x2B, 0x06, 0x01, 0x04, 0x01, 0xD6, 0x79, 0x02, 0x04, 0x02];
@@ -104,11 +104,7 @@ fn fact(judged: &Judged<'_>) -> LoggedTimestamp {
 fn read(sources: &Sources<'_>, leaf: &Parsed) -> (Vec<(&'static str, Sct)>, Option<String>) {
     let embedded = embedded(&leaf.tbs);
     let stapled = sources.staple.and_then(stapled);
-    let lists = [
-        ("certificate", embedded),
-        ("handshake", sources.handshake.map(<[u8]>::to_vec)),
-        ("ocsp", stapled),
-    ];
+    let lists = [("certificate", embedded), ("handshake", sources.handshake.map(<[u8]>::to_vec)), ("ocsp", stapled)];
     let (mut all, mut broken) = (Vec::new(), None);
     for (source, list) in lists {
         match list.map(|list| Sct::parse_list(&list)) {
@@ -159,7 +155,8 @@ fn stapled(response: &[u8]) -> Option<Vec<u8>> {
     }
     let bytes = OcspResponse::from_der(response).ok()?.response_bytes?;
     let basic = BasicOcspResponse::from_der(bytes.response.as_bytes()).ok()?;
-    let mut extensions = basic.tbs_response_data.responses.iter().flat_map(|one| one.single_extensions.iter().flatten());
+    let mut extensions =
+        basic.tbs_response_data.responses.iter().flat_map(|one| one.single_extensions.iter().flatten());
     let found = extensions.find(|extension| extension.extn_id.to_string() == STAPLED)?;
     let (list, _) = der::first(found.extn_value.as_bytes())?;
     (list.tag == 0x04).then(|| list.content.to_vec())
@@ -231,7 +228,9 @@ fn policy(judged: &[Judged<'_>], leaf: &Parsed, handshake_read: bool, now: jiff:
         judged.iter().filter(|one| one.source != "certificate" && counts(one, false)).collect();
     let days = leaf.not_after.saturating_sub(leaf.not_before).saturating_add(DAY).div_euclid(DAY);
     let needed = if days <= SHORT_DAYS { 2 } else { 3 };
-    let by = |list: &[&Judged<'_>]| list.iter().filter_map(|one| one.log).map(|log| log.operator.clone()).collect::<BTreeSet<_>>();
+    let by = |list: &[&Judged<'_>]| {
+        list.iter().filter_map(|one| one.log).map(|log| log.operator.clone()).collect::<BTreeSet<_>>()
+    };
     let logs = |list: &[&Judged<'_>]| list.iter().map(|one| one.sct.log).collect::<BTreeSet<_>>().len();
     let live = |list: &[&Judged<'_>]| list.iter().filter_map(|one| one.log).any(|log| log.state != State::Retired);
     let classic = |list: &[&Judged<'_>]| list.iter().filter_map(|one| one.log).any(|log| !log.tiled);

@@ -7,7 +7,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtensio
 use serde_json::json;
 
 /// The beginning of the SubjectPublicKeyInfo of a P-256 key.
-const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+const P256: &[u8] =
+    b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
 
 struct TestLog {
     key: EcdsaKeyPair,
@@ -123,7 +124,9 @@ fn embedded_timestamps_are_verified_over_the_precertificate() {
     assert_eq!(seen.timestamps[0].log, "log of A");
     assert_eq!(seen.satisfied, Fact::Known(true), "{}", seen.detail);
     // The same operator twice, or a log that was rejected, is not enough.
-    for logs in [list(&[(&one, "A", "usable"), (&two, "A", "usable")]), list(&[(&one, "A", "usable"), (&two, "B", "rejected")])] {
+    for logs in
+        [list(&[(&one, "A", "usable"), (&two, "A", "usable")]), list(&[(&one, "A", "usable"), (&two, "B", "rejected")])]
+    {
         assert_eq!(authority.look(&leaf, None, Ok(&logs)).satisfied, Fact::Known(false));
     }
     // A log that was retired after it signed counts as long as another one is not retired.

@@ -63,7 +63,8 @@ impl Known<'_> {
     /// The same with suites that show a certificate in clear.
     fn certified(&self) -> Option<(Version, Vec<u16>)> {
         let (version, mut ids) = self.older()?;
-        let certified = |id: &u16| plan::suite(*id).is_some_and(|row| !matches!(row.auth.as_str(), "anon" | "PSK" | "SRP"));
+        let certified =
+            |id: &u16| plan::suite(*id).is_some_and(|row| !matches!(row.auth.as_str(), "anon" | "PSK" | "SRP"));
         ids.retain(certified);
         (!ids.is_empty()).then_some((version, ids))
     }

@@ -42,7 +42,8 @@ type Listed = Option<Fact<Vec<String>>>;
 /// Which schemes the server signs with, and what rode along: the protocols of next_protocol_negotiation.
 pub(super) async fn look(prober: &Prober<'_>, known: &Known<'_>) -> ((Signatures, Listed), Option<Trouble>) {
     let (older, modern, others) = tokio::join!(older(prober, known), modern(prober, known), others(prober, known));
-    let of = |version: Version| known.ledger.schemes.iter().filter(move |known| known.0 == version).map(|known| known.1);
+    let of =
+        |version: Version| known.ledger.schemes.iter().filter(move |known| known.0 == version).map(|known| known.1);
     let mut schemes = Vec::new();
     for (version, found) in [(Version::Tls12, &older), (Version::Tls13, &modern)] {
         let all: BTreeSet<u16> = of(version).chain(found.schemes.iter().copied()).collect();
@@ -281,9 +282,9 @@ async fn others(prober: &Prober<'_>, known: &Known<'_>) -> Fact<bool> {
     let outcome = prober.ask_with(&offer, &manner, ", other signature schemes", "signature schemes of TLSv1.3").await;
     match clear(&offer, &outcome) {
         Some(Answer::No(_)) => Fact::Known(false),
-        Some(Answer::Yes(flight)) if !flight.hello.is_retry() => {
-            Fact::unknown("a hello without any scheme that this tool verifies is answered; with which scheme is encrypted")
-        }
+        Some(Answer::Yes(flight)) if !flight.hello.is_retry() => Fact::unknown(
+            "a hello without any scheme that this tool verifies is answered; with which scheme is encrypted",
+        ),
         _ => Fact::unknown(outcome.words()),
     }
 }
@@ -297,7 +298,11 @@ mod tests {
         let kinds: Vec<&str> = KINDS.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
         for id in plan::schemes(Version::Tls12) {
             let scheme = registry::scheme(id).unwrap();
-            assert!(kinds.contains(&scheme.key_type.as_str()) || scheme.key_type.starts_with("gost"), "{}", scheme.name);
+            assert!(
+                kinds.contains(&scheme.key_type.as_str()) || scheme.key_type.starts_with("gost"),
+                "{}",
+                scheme.name
+            );
         }
         assert!(VERIFIED.iter().all(|id| registry::scheme(*id).unwrap().tls13));
     }

@@ -22,8 +22,7 @@ const STEP: &str = "unusual hellos";
 const VERSIONS: [(&str, u16); 4] =
     [("version-1.3", 0x0304), ("version-1.4", 0x0305), ("version-1.152", 0x0399), ("version-2.152", 0x0499)];
 /// Schemes of a short list.
-const SCHEMES: [u16; 11] =
-    [0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0201];
+const SCHEMES: [u16; 11] = [0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0201];
 /// A hybrid group with a client share of 1216 bytes.
 const HYBRID: u16 = 0x11EC;
 const X25519: u16 = 0x001D;
@@ -246,8 +245,7 @@ impl Bench<'_> {
             let both = format!("{}, then {}", first.words(), second.words());
             return row(test.name, Fact::unknown("inconsistent answers"), both);
         }
-        let control =
-            Test { hello: test.control.clone(), length: None, sending: Sending::Whole, ..test.clone() };
+        let control = Test { hello: test.control.clone(), length: None, sending: Sending::Whole, ..test.clone() };
         let usual = self.ask(&control).await;
         let seen = format!("{}, twice; without it: {}", second.words(), usual.words());
         let tolerated = match (is_good(Good::Hello, &usual), test.good, &second) {
