@@ -84,6 +84,22 @@ impl ClientHello {
         Ok(hello)
     }
 
+    /// The same with this extension in the place of the one of its type, or at the end.
+    pub fn with(mut self, extension: Extension) -> ClientHello {
+        let list = self.extensions.get_or_insert_default();
+        match list.iter_mut().find(|known| known.kind == extension.kind) {
+            Some(known) => *known = extension,
+            None => list.push(extension),
+        }
+        self
+    }
+
+    /// The same without the extension of this type.
+    pub fn without(mut self, kind: u16) -> ClientHello {
+        self.extensions.iter_mut().for_each(|list| list.retain(|extension| extension.kind != kind));
+        self
+    }
+
     /// The body of the extension of this type.
     pub fn extension(&self, kind: u16) -> Option<&[u8]> {
         extension::find(self.extensions.as_deref().unwrap_or_default(), kind)
@@ -156,6 +172,16 @@ mod tests {
         expected.extend([7; 32]);
         expected.extend([0, 0, 2, 0, 0x35, 1, 0]);
         assert_eq!(hello.to_record(), expected);
+    }
+
+    #[test]
+    fn extensions_are_replaced_in_their_place() {
+        let plain = hello(1, Some(vec![Extension::empty(35), Extension::renegotiation_info()]));
+        let filled = plain.clone().with(Extension::new(35, vec![7])).with(Extension::empty(22));
+        let kinds: Vec<u16> = filled.extensions.iter().flatten().map(|extension| extension.kind).collect();
+        assert_eq!(kinds, [35, 0xFF01, 22]);
+        assert_eq!(filled.extension(35), Some(&[7][..]));
+        assert_eq!(plain.without(35).extensions, Some(vec![Extension::renegotiation_info()]));
     }
 
     #[test]

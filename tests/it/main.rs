@@ -19,6 +19,7 @@ mod http;
 mod postgres;
 mod report;
 mod retention;
+mod session;
 mod sqlite;
 mod support;
 mod tls;

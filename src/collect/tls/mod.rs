@@ -15,6 +15,7 @@ mod plan;
 pub mod prime;
 mod probe;
 mod prober;
+pub mod session;
 mod ssl2;
 mod strength;
 mod suites;
