@@ -36,6 +36,8 @@ pub const ENCRYPT_THEN_MAC: u16 = 22;
 pub const EXTENDED_MASTER_SECRET: u16 = 23;
 /// session_ticket.
 pub const SESSION_TICKET: u16 = 35;
+/// early_data.
+pub const EARLY_DATA: u16 = 42;
 /// supported_versions.
 pub const SUPPORTED_VERSIONS: u16 = 43;
 /// psk_key_exchange_modes.

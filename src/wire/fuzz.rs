@@ -1,6 +1,7 @@
 //! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
 
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
+use super::ticket::Ticket;
 use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, ssl2};
 
 /// The first flight of a server, in pieces whose size the first byte sets.
@@ -61,6 +62,14 @@ pub fn alert(data: &[u8]) {
     let _ = Alert::parse(data).map(Alert::name);
 }
 
+/// Session tickets, old and new.
+pub fn ticket(data: &[u8]) {
+    if let Ok(ticket) = Ticket::parse(data) {
+        let _ = (ticket.key_name(), Ticket::parse(&ticket.to_body()));
+    }
+    let _ = Ticket::parse_modern(data);
+}
+
 /// The SSLv2 hellos of both sides.
 pub fn ssl2(data: &[u8]) {
     let _ = ssl2::Answer::read(data);
@@ -90,7 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres, ticket] {
                 entry(&data);
             }
         }

@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod record;
 pub mod server_hello;
 pub mod ssl2;
+pub mod ticket;
 pub mod version;
 
 pub use alert::Alert;
@@ -24,6 +25,7 @@ pub use extension::Extension;
 pub use flight::{FlightReader, ServerFlight};
 pub use hello::ClientHello;
 pub use server_hello::ServerHello;
+pub use ticket::Ticket;
 pub use version::Version;
 
 /// Why bytes are not what they should be.

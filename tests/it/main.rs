@@ -20,6 +20,7 @@ mod postgres;
 mod report;
 mod retention;
 mod session;
+mod sessions;
 mod sqlite;
 mod support;
 mod tls;

@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
+/// What whole sessions add to the hellos of the enumeration, on a server with tickets and TLS 1.2 and 1.3, without CBC.
+const SESSIONS: u32 = 6;
+
 const MODERN: &str = "ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on;
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305;";
 
@@ -28,7 +31,7 @@ fn a_modern_nginx_is_seen_as_it_is_configured() {
     let expected = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
     assert_eq!(seen.suites("TLSv1.3"), expected.map(String::from).into());
     eprintln!("nginx 3+3: {} hellos, {} connections, {:?}", proxy.hellos(), proxy.connections(), seen.time);
-    assert!(proxy.hellos() <= 35, "{} hellos", proxy.hellos());
+    assert!(proxy.hellos() <= 35 + SESSIONS, "{} hellos", proxy.hellos());
     let suites: Suites = seen.read("tls.suites");
     for order in &suites.order {
         assert_eq!(order.preference, Fact::Known("server".into()), "{order:?}");
@@ -69,7 +72,7 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
             assert_eq!(order.preference, Fact::Known("server".into()));
             assert_eq!(order.chacha_priority, Fact::Known("yes".into()));
             // The order across two certificates takes two more.
-            assert!(proxy.hellos() <= 37, "{} hellos", proxy.hellos());
+            assert!(proxy.hellos() <= 37 + SESSIONS, "{} hellos", proxy.hellos());
             let place = |name: &str| {
                 let id = &suites.suites.iter().find(|suite| suite.openssl_name == name).unwrap().id;
                 order.ids.iter().position(|other| other == id).unwrap()
@@ -82,7 +85,7 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
             }
         } else {
             assert_eq!(order.preference, Fact::Known("client".into()));
-            assert!(proxy.hellos() <= 35, "{} hellos", proxy.hellos());
+            assert!(proxy.hellos() <= 35 + SESSIONS, "{} hellos", proxy.hellos());
         }
     }
 }
@@ -99,7 +102,7 @@ fn a_long_way_is_gone_few_times() {
         let proxy = Proxy::start(port, Duration::from_millis(100));
         let seen = look(proxy.address());
         eprintln!("{server} at 100 ms: {} hellos, {:?}, at most {} open", proxy.hellos(), seen.time, proxy.most_open());
-        assert!(proxy.hellos() <= 35, "{} hellos", proxy.hellos());
+        assert!(proxy.hellos() <= 35 + SESSIONS, "{} hellos", proxy.hellos());
     }
 }
 

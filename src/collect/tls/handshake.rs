@@ -119,7 +119,13 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
 }
 
 fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Trouble> {
-    let internal = |error: Error| Trouble::new(Reason::Internal, error.to_string());
+    let mut config = config(ask, record)?;
+    config.resumption = rustls::client::Resumption::disabled();
+    connect(Arc::new(config), ask)
+}
+
+/// What the library needs to ask so. Sessions are kept as it likes by itself.
+pub(super) fn config(ask: &Ask, record: Arc<Record>) -> Result<ClientConfig, Trouble> {
     let versions: &[&rustls::SupportedProtocolVersion] = match ask.versions {
         Versions::Tls12 => &[&rustls::version::TLS12],
         Versions::Tls13 => &[&rustls::version::TLS13],
@@ -127,17 +133,21 @@ fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Troubl
     };
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
-        .map_err(internal)?
+        .map_err(|error| Trouble::new(Reason::Internal, error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(record)
         .with_no_client_auth();
     config.alpn_protocols = ask.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+/// A connection that has not begun.
+pub(super) fn connect(config: Arc<ClientConfig>, ask: &Ask) -> Result<ClientConnection, Trouble> {
     let host = ask.server_name.strip_suffix('.').unwrap_or(&ask.server_name);
     let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Trouble::new(Reason::Unsupported, format!("{host} cannot be sent as a server name")))?;
-    ClientConnection::new(Arc::new(config), name).map_err(internal)
+    ClientConnection::new(config, name).map_err(|error| Trouble::new(Reason::Internal, error.to_string()))
 }
 
 /// Exchanges messages until the handshake has ended.
@@ -175,7 +185,7 @@ async fn drive(mut stream: Box<dyn Stream>, connection: &mut ClientConnection) -
     }
 }
 
-async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
+pub(super) async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
     let mut out = Vec::new();
     while connection.wants_write() {
         connection.write_tls(&mut out).map_err(lost)?;
@@ -188,12 +198,12 @@ fn closed(total: usize) -> Trouble {
     Trouble::new(Reason::Refused, format!("the peer closed the connection during the handshake, after {total} bytes"))
 }
 
-fn lost(error: std::io::Error) -> Trouble {
+pub(super) fn lost(error: std::io::Error) -> Trouble {
     Trouble::new(Reason::Refused, format!("the connection broke during the handshake: {error}"))
 }
 
 /// What an error of the handshake means.
-fn refusal(error: &Error) -> Trouble {
+pub(super) fn refusal(error: &Error) -> Trouble {
     match error {
         Error::AlertReceived(alert) => {
             Trouble::new(Reason::HandshakeRejected, format!("alert {}", snake(&format!("{alert:?}"))))
@@ -221,7 +231,7 @@ fn snake(camel: &str) -> String {
 
 /// A verifier that accepts every certificate and keeps it.
 #[derive(Debug)]
-struct Record {
+pub(super) struct Record {
     kept: Mutex<Kept>,
     algorithms: WebPkiSupportedAlgorithms,
     schemes: Vec<SignatureScheme>,
@@ -236,7 +246,8 @@ struct Kept {
 }
 
 impl Record {
-    fn new(schemes: Schemes) -> Record {
+    /// For these kinds of keys.
+    pub(super) fn new(schemes: Schemes) -> Record {
         let provider: CryptoProvider = aws_lc_rs::default_provider();
         let algorithms = provider.signature_verification_algorithms;
         let mut offered = algorithms.supported_schemes();

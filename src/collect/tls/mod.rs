@@ -5,6 +5,7 @@ pub mod certificate;
 mod facts;
 mod features;
 mod first;
+mod flaws;
 pub mod handshake;
 mod ledger;
 mod legacy_groups;
@@ -15,14 +16,19 @@ mod plan;
 pub mod prime;
 mod probe;
 mod prober;
+mod psk;
+mod renegotiation;
 pub mod session;
+mod sessions;
 mod ssl2;
 mod strength;
 mod suites;
 mod upgrade;
+mod visit;
 
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
+use crate::model::tls::Vulnerabilities;
 use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
 use crate::net::Budget;
 use certificate::Anchors;
@@ -35,7 +41,17 @@ use std::sync::Arc;
 use upgrade::Upgrade;
 
 const ID: &str = "tls";
-const YIELDS: &[&str] = &["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.features"];
+const YIELDS: &[&str] = &[
+    "tls.protocols",
+    "tls.suites",
+    "tls.groups",
+    "tls.dh",
+    "tls.certificates",
+    "tls.features",
+    "tls.resumption",
+    "tls.renegotiation",
+    "tls.vulnerabilities",
+];
 
 /// Looks at what a TLS server offers, with hellos of our own and a few whole handshakes.
 pub struct Tls;
@@ -111,16 +127,19 @@ async fn one(
             return failed.drain(..).map(|failed| failed.with_transcript(prober.transcript())).collect();
         }
     };
-    let (ledger, now) = (prober.ledger(), cx.clock.now());
+    let (ledger, now, asked_for) = (prober.ledger(), cx.clock.now(), name.clone());
     // Signatures and primes are arithmetic: other sockets must not wait for it.
     let computed = tokio::task::spawn_blocking(move || {
         let facts = Facts::new(look, ledger);
-        let certificates = facts.certificates(&name, &anchors, now);
+        let certificates = facts.certificates(&asked_for, &anchors, now);
         (facts, certificates)
     });
     let Ok((facts, certificates)) = computed.await else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
+    let sessions = Box::pin(sessions::look(&prober, &facts, &name));
+    let (sessions, mut tests) = tokio::join!(sessions, Box::pin(flaws::oracles(&prober, &facts)));
+    tests.extend(sessions.rows);
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     vec![
@@ -130,6 +149,9 @@ async fn one(
         at.observation("tls.dh", facts.dh()),
         at.observation("tls.certificates", certificates),
         at.observation("tls.features", facts.features()),
+        at.observation("tls.resumption", (sessions.resumption, None)),
+        at.observation("tls.renegotiation", (sessions.renegotiation, None)),
+        at.observation("tls.vulnerabilities", (Vulnerabilities { tests }, None)),
     ]
 }
 

@@ -304,7 +304,7 @@ impl<'a> Prober<'a> {
     }
 
     /// Waits, unless the run is stopped or the target's time is over before.
-    async fn pause(&self, wait: Duration) -> Result<(), Trouble> {
+    pub async fn pause(&self, wait: Duration) -> Result<(), Trouble> {
         let until = (Instant::now() + wait).min(self.budget.deadline());
         tokio::select! {
             () = self.cx.cancel.cancelled() => {}
@@ -314,13 +314,19 @@ impl<'a> Prober<'a> {
     }
 
     async fn unless_stopped(&self, look: impl Future<Output = Outcome>) -> Outcome {
+        self.within(look).await.unwrap_or_else(Outcome::NoTransport)
+    }
+
+    /// The outcome of a look, unless the run is stopped or the target's time is over before.
+    ///
+    /// # Errors
+    /// When it is.
+    pub async fn within<T>(&self, look: impl Future<Output = T>) -> Result<T, Trouble> {
         tokio::select! {
-            outcome = look => outcome,
-            () = self.cx.cancel.cancelled() => {
-                Outcome::NoTransport(Trouble::new(Reason::Interrupted, "the run was stopped"))
-            }
+            outcome = look => Ok(outcome),
+            () = self.cx.cancel.cancelled() => Err(Trouble::new(Reason::Interrupted, "the run was stopped")),
             () = tokio::time::sleep_until(self.budget.deadline()) => {
-                Outcome::NoTransport(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))
+                Err(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))
             }
         }
     }

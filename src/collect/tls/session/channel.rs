@@ -35,14 +35,23 @@ pub struct Channel {
     write: Option<Protection>,
     read: Option<Protection>,
     seen: Vec<(u8, usize)>,
+    buffer: Vec<u8>,
 }
 
 impl Channel {
     /// A connection in clear.
     pub fn new(stream: Box<dyn Stream>, random: Arc<dyn Random>) -> Channel {
-        let records = RecordReader::new();
-        let version = Version::Tls10.code();
-        Channel { stream, random, records, out: Vec::new(), version, write: None, read: None, seen: Vec::new() }
+        Channel {
+            stream,
+            random,
+            records: RecordReader::new(),
+            out: Vec::new(),
+            version: Version::Tls10.code(),
+            write: None,
+            read: None,
+            seen: Vec::new(),
+            buffer: vec![0; 8 * 1024],
+        }
     }
 
     /// The random bytes of this connection.
@@ -122,14 +131,13 @@ impl Channel {
             if let Some(item) = self.buffered()? {
                 return Ok(item);
             }
-            let mut buffer = [0; 8 * 1024];
-            match tokio::time::timeout_at(end, self.stream.read(&mut buffer)).await {
+            match tokio::time::timeout_at(end, self.stream.read(&mut self.buffer)).await {
                 Err(_) => return Err(Failure::Silent),
                 Ok(Err(error)) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
                     return Err(Failure::Reset);
                 }
                 Ok(Err(_) | Ok(0)) => return Err(Failure::Closed),
-                Ok(Ok(count)) => self.records.push(buffer.get(..count).unwrap_or_default())?,
+                Ok(Ok(count)) => self.records.push(self.buffer.get(..count).unwrap_or_default())?,
             }
         }
     }

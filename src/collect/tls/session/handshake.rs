@@ -3,14 +3,11 @@
 use super::channel::{Channel, Item};
 use super::keys::Terms;
 use super::suite::Suite;
-use super::{Agreed, Failure, Ticket, Time, exchange};
-use crate::wire::cursor::{Reader, put_vec16, put_vec24};
+use super::{Agreed, Failure, Time, exchange};
+use crate::wire::cursor::put_vec24;
 use crate::wire::key_exchange::ServerKeyExchange;
 use crate::wire::record::{CHANGE_CIPHER_SPEC, HANDSHAKE};
-use crate::wire::{ClientHello, ServerHello, Version, WireError, alert, certificate, extension, flight};
-
-/// The longest ticket that is kept.
-const TICKET: usize = 16 * 1024;
+use crate::wire::{ClientHello, ServerHello, Ticket, Version, alert, certificate, extension, flight};
 
 /// HelloRequest: it is no part of the transcript.
 const HELLO_REQUEST: u8 = 0;
@@ -120,7 +117,7 @@ impl<'a> Handshake<'a> {
         let mut ticket = None;
         let mut step = self.step().await?;
         if let Step::Message(flight::NEW_SESSION_TICKET, body) = &step {
-            ticket = Some(read_ticket(body)?);
+            ticket = Some(Ticket::parse(body)?);
             step = self.step().await?;
         }
         self.change_cipher_spec(step)?;
@@ -138,7 +135,7 @@ impl<'a> Handshake<'a> {
     ) -> Result<Agreed, Failure> {
         let (mut step, mut ticket) = (step, None);
         if let Step::Message(flight::NEW_SESSION_TICKET, body) = &step {
-            ticket = Some(read_ticket(body)?);
+            ticket = Some(Ticket::parse(body)?);
             step = self.step().await?;
         }
         self.change_cipher_spec(step)?;
@@ -231,38 +228,4 @@ pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = vec![kind];
     put_vec24(&mut message, body);
     message
-}
-
-/// The body of a NewSessionTicket (RFC 5077 section 3.3).
-pub fn read_ticket(body: &[u8]) -> Result<Ticket, WireError> {
-    let mut reader = Reader::new(body, "NewSessionTicket");
-    let lifetime = u32::from_be_bytes(reader.array()?);
-    let bytes = reader.vec16()?.to_vec();
-    reader.end()?;
-    if bytes.len() > TICKET {
-        return Err(WireError::TooLarge("session ticket"));
-    }
-    Ok(Ticket { lifetime, bytes })
-}
-
-/// The body of a NewSessionTicket.
-pub fn write_ticket(ticket: &Ticket) -> Vec<u8> {
-    let mut body = ticket.lifetime.to_be_bytes().to_vec();
-    put_vec16(&mut body, &ticket.bytes);
-    body
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tickets_go_round_and_broken_ones_are_malformed() {
-        let ticket = Ticket { lifetime: 300, bytes: vec![7; 20] };
-        let body = write_ticket(&ticket);
-        assert_eq!(read_ticket(&body), Ok(ticket));
-        for length in 0..body.len() {
-            assert!(read_ticket(&body[..length]).is_err());
-        }
-    }
 }

@@ -8,20 +8,22 @@ mod channel;
 mod exchange;
 mod handshake;
 mod keys;
+mod modern;
 mod protection;
 mod suite;
 
 pub use channel::{Channel, Item};
 pub use exchange::{GROUPS, RsaKey};
-pub use handshake::{message, write_ticket};
+pub use handshake::message;
 pub use keys::{Hash, Terms, prf};
+pub use modern::TicketReader;
 pub use protection::{Broken, Protection, pad};
 pub use suite::{Cipher, Exchange, Suite};
 
 use crate::model::{Reason, Trouble};
 use crate::net::{Random, Stream};
 use crate::wire::record::APPLICATION_DATA;
-use crate::wire::{Alert, ClientHello, ServerHello, Version, WireError};
+use crate::wire::{Alert, ClientHello, ServerHello, Ticket, Version, WireError};
 use handshake::Handshake;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,15 +110,6 @@ impl Time {
         let now = Instant::now();
         Time { first: now + patience.min(HANDSHAKE), end: now + HANDSHAKE }
     }
-}
-
-/// A ticket of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    /// The lifetime in seconds that the server hints at.
-    pub lifetime: u32,
-    /// The ticket.
-    pub bytes: Vec<u8>,
 }
 
 /// What a handshake agreed on. Without `Debug`, since it holds keys.

@@ -1,0 +1,8 @@
+//! Tests for known flaws: the rows of `tls.vulnerabilities`.
+
+mod oracles;
+mod padding;
+mod record_overflow;
+pub(super) mod ticketbleed;
+
+pub use oracles::oracles;

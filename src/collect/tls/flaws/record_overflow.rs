@@ -1,0 +1,91 @@
+//! The padding oracle of OpenSSL's AES-NI code (CVE-2016-2107): a record of nothing but the same byte is answered with
+//! record_overflow where the MAC was not checked in constant time.
+
+use super::padding::Pair;
+use crate::collect::tls::prober::Prober;
+use crate::collect::tls::session::{Cipher, Failure};
+use crate::collect::tls::visit;
+use crate::model::Fact;
+use crate::model::tls::VulnerabilityTest;
+use crate::wire::record::APPLICATION_DATA;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const ANSWER: Duration = Duration::from_secs(5);
+/// Four blocks of the byte that Cloudflare's test uses.
+const PLAINTEXT: [u8; 64] = [0x41; 64];
+
+const BAD_RECORD_MAC: u8 = 20;
+const RECORD_OVERFLOW: u8 = 22;
+
+/// The row. `pairs` are the accepted pairs with CBC that a session can be made with, `others` counts those with AES
+/// that none can be made with, `open` says why there may be more.
+pub async fn look(prober: &Prober<'_>, pairs: &[Pair], open: Option<String>) -> VulnerabilityTest {
+    let Some(pair) = pairs.iter().find(|(_, suite)| matches!(suite.cipher, Cipher::AesCbc(_))) else {
+        return match open {
+            Some(why) => row(true, Fact::unknown(why)),
+            None => row(false, Fact::Known(false)),
+        };
+    };
+    let first = ask(prober, *pair).await;
+    if first != Fact::Known(true) {
+        return row(true, first);
+    }
+    match ask(prober, *pair).await {
+        Fact::Known(true) => row(true, first),
+        Fact::Known(false) => row(true, Fact::unknown("inconsistent: record_overflow once, and not again")),
+        unknown => row(true, unknown),
+    }
+}
+
+async fn ask(prober: &Prober<'_>, pair: Pair) -> Fact<bool> {
+    const STEP: &str = "CVE-2016-2107";
+    let (version, suite) = pair;
+    let hello = visit::hello(prober, version, &[suite]);
+    let look = async {
+        let mut session = visit::open(prober, &hello, None, STEP).await?;
+        session.channel().put_forged(APPLICATION_DATA, PLAINTEXT.to_vec())?;
+        let end = Instant::now() + ANSWER;
+        session.channel().flush(end).await;
+        loop {
+            prober.within(session.channel().next(end)).await.map_err(Failure::Transport)??;
+        }
+    };
+    let failure: Result<std::convert::Infallible, Failure> = look.await;
+    let Err(failure) = failure;
+    prober.record_words("record of 64 equal bytes".to_owned(), failure.words(), STEP);
+    judge(&failure)
+}
+
+fn judge(failure: &Failure) -> Fact<bool> {
+    match failure {
+        Failure::Alert(alert) if alert.description == RECORD_OVERFLOW => Fact::Known(true),
+        Failure::Alert(alert) if alert.description == BAD_RECORD_MAC => Fact::Known(false),
+        other => Fact::unknown(format!("a record of 64 equal bytes was answered with: {}", other.words())),
+    }
+}
+
+fn row(applies: bool, vulnerable: Fact<bool>) -> VulnerabilityTest {
+    VulnerabilityTest {
+        name: "cve_2016_2107".to_owned(),
+        applies,
+        vulnerable,
+        observable: true,
+        severity: "high".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Alert;
+
+    #[test]
+    fn two_alerts_are_answers_and_nothing_else() {
+        assert_eq!(judge(&Failure::Alert(Alert::fatal(22))), Fact::Known(true));
+        assert_eq!(judge(&Failure::Alert(Alert::fatal(20))), Fact::Known(false));
+        for other in [Failure::Alert(Alert::fatal(21)), Failure::Closed, Failure::Silent] {
+            assert!(judge(&other).reason().is_some());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The stage of whole sessions: resumption, renegotiation, and the flaws that show in records.
+
+use crate::support::Scratch;
+use crate::support::proxy::Proxy;
+use crate::support::tls::{Seen, look, nginx, s_server};
+use probity::model::Fact;
+use probity::model::tls::{Vulnerabilities, VulnerabilityTest};
+use probity::model::tls_session::{Renegotiation, Resumption};
+use std::time::Duration;
+
+fn word(word: &str) -> Fact<String> {
+    Fact::Known(word.to_owned())
+}
+
+fn test(seen: &Seen, name: &str) -> VulnerabilityTest {
+    let all: Vulnerabilities = seen.read("tls.vulnerabilities");
+    all.tests.into_iter().find(|test| test.name == name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+const ORACLES: [&str; 7] = [
+    "poodle_tls",
+    "goldendoodle",
+    "zombie_poodle",
+    "zero_length",
+    "sleeping_poodle",
+    "cbc_oracle_other",
+    "cve_2016_2107",
+];
+
+const MODERN: &str = "ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305;";
+
+#[test]
+fn an_nginx_with_a_cache_resumes_in_each_way_and_refuses_renegotiation() {
+    let scratch = Scratch::new("sessions-nginx");
+    let lines = format!("{MODERN} ssl_session_cache shared:a:1m; ssl_session_timeout 5m; ssl_early_data on;");
+    let Some((_server, port)) = nginx(&scratch, &lines) else { return };
+    let proxy = Proxy::start(port, Duration::ZERO);
+    let seen = look(proxy.address());
+    let resumption: Resumption = seen.read("tls.resumption");
+    assert_eq!(resumption.session_id, word("yes"));
+    assert_eq!(resumption.ticket, word("yes"));
+    assert_eq!(resumption.ticket_lifetime, Fact::Known(300));
+    assert_eq!(resumption.psk, word("yes"));
+    assert_eq!(resumption.psk_lifetime, Fact::Known(300));
+    assert_eq!(resumption.early_data, word("advertised"));
+    assert!(resumption.early_data_size.known().is_some_and(|size| *size > 0));
+    assert_eq!(resumption.ticket_key, word("same"));
+    assert_eq!(resumption.ticket_key_sha256.len(), 64);
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert_eq!(renegotiation.client_initiated, word("refused"));
+    assert_eq!((renegotiation.accepted, &renegotiation.insecure), (0, &word("no")));
+    let bleed = test(&seen, "ticketbleed");
+    assert!(bleed.applies && bleed.vulnerable == Fact::Known(false));
+    let insecure = test(&seen, "insecure_renegotiation");
+    assert!(insecure.applies && insecure.vulnerable == Fact::Known(false));
+    // Without CBC there is no connection for it.
+    for name in ORACLES {
+        assert!(!test(&seen, name).applies, "{name}");
+    }
+    eprintln!("nginx with sessions: {} hellos, {:?}", proxy.hellos(), seen.time);
+}
+
+#[test]
+fn a_server_without_sessions_is_seen_as_one() {
+    let scratch = Scratch::new("sessions-none");
+    let lines = format!("{MODERN} ssl_session_cache off; ssl_session_tickets off;");
+    let Some((_server, port)) = nginx(&scratch, &lines) else { return };
+    let seen = look(Proxy::start(port, Duration::ZERO).address());
+    let resumption: Resumption = seen.read("tls.resumption");
+    assert_eq!(resumption.ticket, word("no"));
+    assert_eq!(resumption.ticket_lifetime, Fact::Known(0));
+    assert_eq!(resumption.session_id, word("no"));
+    assert_eq!(resumption.early_data, word("no"));
+    assert!(!test(&seen, "ticketbleed").applies);
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert_eq!((renegotiation.client_initiated, renegotiation.insecure), (word("refused"), word("no")));
+}
+
+#[test]
+fn a_server_of_tls_1_3_alone_has_nothing_to_renegotiate() {
+    let scratch = Scratch::new("sessions-modern");
+    let Some((_server, port)) = nginx(&scratch, "ssl_protocols TLSv1.3;") else { return };
+    let seen = look(Proxy::start(port, Duration::ZERO).address());
+    let resumption: Resumption = seen.read("tls.resumption");
+    let none = word("not-applicable");
+    assert_eq!((&resumption.session_id, &resumption.ticket), (&none, &none));
+    assert_eq!(resumption.psk, word("yes"));
+    assert_eq!(resumption.early_data, word("no"));
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert!(!renegotiation.legacy_handshake);
+    assert_eq!((&renegotiation.client_initiated, &renegotiation.insecure), (&none, &none));
+    for name in ORACLES.into_iter().chain(["ticketbleed", "insecure_renegotiation"]) {
+        assert!(!test(&seen, name).applies, "{name}");
+    }
+}
+
+#[test]
+fn a_server_that_lets_clients_renegotiate_is_seen() {
+    let scratch = Scratch::new("sessions-again");
+    let Some((_server, port)) = s_server(&scratch, "rsa", &["-www", "-client_renegotiation"]) else { return };
+    let seen = look(Proxy::start(port, Duration::ZERO).address());
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert_eq!((renegotiation.client_initiated, renegotiation.accepted), (word("accepted"), 3));
+    assert_eq!(renegotiation.insecure, word("no"));
+    let resumption: Resumption = seen.read("tls.resumption");
+    assert_eq!((resumption.session_id, resumption.ticket), (word("yes"), word("yes")));
+}
+
+#[test]
+fn an_insecure_renegotiation_is_seen() {
+    let scratch = Scratch::new("sessions-insecure");
+    let arguments = ["-www", "-tls1_2", "-client_renegotiation", "-legacy_renegotiation"];
+    let Some((_server, port)) = s_server(&scratch, "rsa", &arguments) else { return };
+    let seen = look(Proxy::start(port, Duration::ZERO).address());
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert_eq!(renegotiation.insecure, word("yes"));
+    assert_eq!(test(&seen, "insecure_renegotiation").vulnerable, Fact::Known(true));
+}
+
+#[test]
+fn a_real_server_with_cbc_has_no_oracle() {
+    for flag in ["-tls1", "-tls1_2"] {
+        let scratch = Scratch::new("sessions-cbc");
+        let suites = "AES128-SHA:AES256-SHA256:ECDHE-RSA-AES128-SHA:@SECLEVEL=0";
+        let Some((_server, port)) = s_server(&scratch, "rsa", &["-www", flag, "-cipher", suites]) else { return };
+        let proxy = Proxy::start(port, Duration::ZERO);
+        let seen = look(proxy.address());
+        for name in ORACLES {
+            let test = test(&seen, name);
+            assert!(test.applies, "{name}");
+            assert_eq!(test.vulnerable, Fact::Known(false), "{flag} {name}");
+        }
+        eprintln!("s_server {flag} with CBC: {} hellos, {:?}", proxy.hellos(), seen.time);
+    }
+}
