@@ -16,6 +16,7 @@ mod demo;
 mod handshake;
 mod hostile;
 mod http;
+mod kinds;
 mod postgres;
 mod report;
 mod retention;
