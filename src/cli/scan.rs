@@ -14,6 +14,7 @@ use crate::target::{self, Config};
 use crate::worker;
 use crate::yaml::Diagnostic;
 use clap::{Args, ValueEnum};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,10 +91,13 @@ struct What {
 /// Within which limits.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
-struct How {
+pub(super) struct How {
     /// Parallel connections to one target
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
+    /// New connections to one target in a second, at most; as many as there are where it is not given
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<NonZeroU16>,
     /// Seconds for one target
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     target_time: u64,
@@ -130,6 +134,10 @@ struct Judged {
 enum Waived {
     Pass,
     Fail,
+}
+
+fn rate(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| "a rate is a whole number from 1 to 65535".to_owned())
 }
 
 fn severity(word: &str) -> Result<Severity, String> {
@@ -248,8 +256,12 @@ fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
 }
 
 impl How {
-    fn limits(&self) -> Limits {
-        Limits { connections: usize::from(self.connections), target_time: Duration::from_secs(self.target_time) }
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            connections: usize::from(self.connections),
+            rate: self.rate,
+            target_time: Duration::from_secs(self.target_time),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::progress::Bars;
-use crate::collect::{self, Limits};
+use crate::collect::{self, Collector, Limits, Progress};
 use crate::model::SystemClock;
 use crate::model::assessment::Evidence;
 use crate::net::{SystemRandom, TcpDial};
@@ -13,33 +13,45 @@ use tokio_util::sync::CancellationToken;
 
 /// Looks at every target of a configuration from this machine.
 pub fn look(config: &Config, limits: Limits, show_progress: bool) -> Result<Evidence, Failure> {
+    let bars = Bars::new(show_progress);
+    let progress = bars.clone();
+    let evidence = run(limits, progress, collect::all(), async |setup| worker::collect(config, setup).await)?;
+    bars.clear();
+    Ok(evidence)
+}
+
+/// Does something with the seams of this machine, until it ends or the user stops it.
+pub fn run<T>(
+    limits: Limits,
+    progress: Arc<dyn Progress>,
+    collectors: Vec<Box<dyn Collector>>,
+    act: impl AsyncFnOnce(&Setup) -> T,
+) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the runtime cannot be started: {error}")))?;
-    let bars = Bars::new(show_progress);
     let cancel = CancellationToken::new();
     let setup = Setup {
         clock: Arc::new(SystemClock),
         dial: Arc::new(TcpDial),
         random: Arc::new(SystemRandom),
-        progress: bars.clone(),
+        progress,
         secrets: Arc::new(SystemSecrets),
         cancel: cancel.clone(),
         limits,
         trigger: if variable("CI").is_some() { "ci" } else { "manual" }.to_owned(),
         principal: principal(),
         host: host(),
-        collectors: Arc::new(collect::all()),
+        collectors: Arc::new(collectors),
     };
-    let evidence = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         tokio::spawn(stop_on_interrupt(cancel));
-        worker::collect(config, &setup).await
+        act(&setup).await
     });
-    bars.clear();
     // A look that was given up may still wait for a peer; the run does not.
     runtime.shutdown_background();
-    Ok(evidence)
+    Ok(ended)
 }
 
 /// The first Ctrl-C or end signal ends the run cleanly, the second at once.

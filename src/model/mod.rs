@@ -22,6 +22,7 @@ pub mod secret;
 pub mod status;
 pub mod target;
 pub mod tls;
+pub mod tls_reverification;
 pub mod trouble;
 
 pub use assessment::{Assessment, BlindSpot, Cause, Evidence, Gate, Remedy, Run, Tool, Verdict};

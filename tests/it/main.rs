@@ -22,6 +22,7 @@ mod report;
 mod retention;
 mod sqlite;
 mod support;
+mod sweep;
 mod tls;
 mod vendors;
 mod x509;

@@ -16,11 +16,14 @@ mod plan;
 pub mod prime;
 mod probe;
 mod prober;
+mod reverify;
 mod shown;
 mod ssl2;
 mod strength;
 mod suites;
 mod upgrade;
+
+pub use reverify::Reverify;
 
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
