@@ -156,7 +156,7 @@ fn what_cannot_be_read_is_told() {
     assert!(
         told(&scratch.write("latin1.yaml", b"targets:\n  - caf\xe9.example\n")).contains("not UTF-8 text (line 2)")
     );
-    assert!(told(&scratch.write("large.yaml", vec![b'#'; (4 << 20) + 1])).contains("larger than 4 MiB"));
+    assert!(told(&scratch.write("large.yaml", vec![b'#'; (16 << 20) + 1])).contains("larger than 16 MiB"));
 }
 
 #[test]
