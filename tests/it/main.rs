@@ -21,6 +21,7 @@ mod postgres;
 mod report;
 mod retention;
 mod sqlite;
+mod stopped;
 mod support;
 mod tls;
 mod vendors;
