@@ -80,6 +80,10 @@ impl Default for Limits {
 pub trait Progress: Send + Sync {
     /// `done` of `total` probes of this part of this target are made; now doing `step`.
     fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str);
+    /// Nothing more of this target comes.
+    fn done(&self, target: &str) {
+        let _ = target;
+    }
 }
 
 /// A progress that nobody watches.
