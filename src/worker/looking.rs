@@ -109,7 +109,7 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<O
     if setup.cancel.is_cancelled() {
         return failures(&target, setup, &collectors, "", &stopped());
     }
-    setup.progress.step(&target.id, "", 0, 1, "waiting for its first answer");
+    setup.progress.step(&target.id, "", 0, 0, "waiting for its first answer");
     let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time);
     let mut addresses = match resolve(&target, &budget, &setup.cancel).await {
         Ok(addresses) => addresses,

@@ -6,6 +6,7 @@
     reason = "what a test sets up must succeed, and a skipped test says so"
 )]
 
+mod addresses;
 mod adversary;
 mod architecture;
 mod catalogue;
@@ -17,6 +18,7 @@ mod handshake;
 mod hostile;
 mod http;
 mod postgres;
+mod redirects;
 mod report;
 mod retention;
 mod sqlite;
