@@ -17,7 +17,7 @@ pub fn look(config: &Config, limits: Limits, show_progress: bool) -> Result<Evid
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("the runtime cannot be started: {error}")))?;
-    let bars = Bars::new(show_progress);
+    let bars = Bars::new(show_progress, config.targets.len());
     let cancel = CancellationToken::new();
     let setup = Setup {
         clock: Arc::new(SystemClock),
@@ -32,10 +32,8 @@ pub fn look(config: &Config, limits: Limits, show_progress: bool) -> Result<Evid
         host: host(),
         collectors: Arc::new(collect::all()),
     };
-    let evidence = runtime.block_on(async {
-        tokio::spawn(stop_on_interrupt(cancel));
-        worker::collect(config, &setup).await
-    });
+    stop_on_interrupt(cancel, bars.clone())?;
+    let evidence = runtime.block_on(worker::collect(config, &setup));
     bars.clear();
     // A look that was given up may still wait for a peer; the run does not.
     runtime.shutdown_background();
@@ -43,27 +41,59 @@ pub fn look(config: &Config, limits: Limits, show_progress: bool) -> Result<Evid
 }
 
 /// The first Ctrl-C or end signal ends the run cleanly, the second at once.
-async fn stop_on_interrupt(cancel: CancellationToken) {
-    interrupted().await;
-    cancel.cancel();
-    anstream::eprintln!("stopping: what was seen is reported; once more ends at once");
-    interrupted().await;
-    std::process::exit(i32::from(crate::gate::Exit::Interrupted.code()));
+///
+/// The signals are waited for on a thread of their own, until the program ends: whoever waits for a report that cannot be
+/// written, or for a look that hangs, must get out, too.
+fn stop_on_interrupt(cancel: CancellationToken, bars: Arc<Bars>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(format!("signals cannot be waited for: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    // Before the run begins, so that no signal is missed.
+    let mut signals = runtime.block_on(async { Signals::new() }).map_err(failed)?;
+    let wait = move || {
+        runtime.block_on(signals.next());
+        cancel.cancel();
+        bars.say("stopping: what was seen is reported; once more ends at once");
+        runtime.block_on(signals.next());
+        bars.clear();
+        std::process::exit(i32::from(crate::gate::Exit::Interrupted.code()));
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop).map_err(failed)
 }
 
-async fn interrupted() {
-    #[cfg(unix)]
-    {
+/// What a person or a system sends to stop a program. One listener for all, so that none is missed between two waits.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    end: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut end) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = end.recv() => {}
-            }
-            return;
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, end: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.end.recv() => {}
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals)
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

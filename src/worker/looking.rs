@@ -57,7 +57,10 @@ pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
         let target = target.clone();
         async move {
             let _place = places.acquire_owned().await;
-            look(target, &setup, documents).await
+            let id = target.id.clone();
+            let seen = look(target, &setup, documents).await;
+            setup.progress.done(&id);
+            seen
         }
     });
     let mut observations: Vec<Observation> =
@@ -106,6 +109,7 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<O
     if setup.cancel.is_cancelled() {
         return failures(&target, setup, &collectors, "", &stopped());
     }
+    setup.progress.step(&target.id, "", 0, 0, "waiting for its first answer");
     let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time);
     let mut addresses = match resolve(&target, &budget, &setup.cancel).await {
         Ok(addresses) => addresses,
