@@ -2,8 +2,9 @@
 
 use crate::collect::Progress;
 use crate::report::text;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal as _;
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,19 +34,81 @@ struct Line {
     step: String,
 }
 
+/// Where progress is drawn, if it is.
+pub fn draw_target(shown: bool) -> ProgressDrawTarget {
+    match shown {
+        true => ProgressDrawTarget::term_like(Box::new(Margin(Term::stderr()))),
+        false => ProgressDrawTarget::hidden(),
+    }
+}
+
+/// Whether somebody watches, on a terminal that can move its cursor.
+pub fn able() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").map_or(cfg!(windows), |term| term != "dumb")
+}
+
+/// A terminal with a margin. The library lets the cursor rest behind the last line, which it fills up: without a margin
+/// the echo of a Ctrl-C begins a line that nobody takes away.
+#[derive(Debug)]
+struct Margin(Term);
+
+impl Margin {
+    const COLUMNS: u16 = 4;
+}
+
+impl TermLike for Margin {
+    fn width(&self) -> u16 {
+        TermLike::width(&self.0).saturating_sub(Self::COLUMNS).max(1)
+    }
+
+    fn height(&self) -> u16 {
+        TermLike::height(&self.0)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_up(n)
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_down(n)
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_right(n)
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_left(n)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 impl Bars {
     /// Lines for so many targets, drawn only on a terminal and only where they are wanted.
     pub fn new(wanted: bool, targets: usize) -> Arc<Bars> {
-        // A terminal that cannot move its cursor is found out by the library.
-        let shown = wanted && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let shown = wanted && able();
         let style = ProgressStyle::with_template("{msg}  {spinner} {pos} of {len} targets done, {elapsed} gone");
-        let drawn = ProgressBar::with_draw_target(Some(targets as u64), target)
+        let drawn = ProgressBar::with_draw_target(Some(targets as u64), draw_target(shown))
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         if shown {
             drawn.enable_steady_tick(TICK);
         }
-        let width = comfy_table::Table::new().use_stderr().width().map_or(80, usize::from);
+        let width = usize::from(Margin(Term::stderr()).width());
         Arc::new(Bars { drawn, width, lines: Mutex::default() })
     }
 
