@@ -128,7 +128,7 @@ async fn rules(session: &Session<'_>) -> Fact<Vec<Rule>> {
     // The view shows the file as it is now. Only a file that is older than its loading is what the server goes by.
     match changed(session, includes).await {
         Ok(false) => Fact::Known(rules),
-        Ok(true) => Fact::unknown("the file of rules was changed after the server loaded it"),
+        Ok(true) => Fact::unknown("the file of rules was changed after the server loaded it, or in the same second"),
         Err(why) => Fact::unknown(format!("whether the server goes by the rules in its file is not known: {why}")),
     }
 }
@@ -138,9 +138,11 @@ async fn changed(session: &Session<'_>, includes: bool) -> Result<bool, String> 
     let place = session.row("SELECT pg_catalog.current_setting('hba_file')").await;
     place.map_err(|trouble| granted(&trouble, PLACE))?;
     let files = if includes { " UNION SELECT file_name FROM pg_catalog.pg_hba_file_rules" } else { "" };
-    // A file that was moved here may have been written long ago: then the change of its entry is what is new.
+    // A file that was moved here may have been written long ago: then the change of its entry is what is new. Times of
+    // files are in whole seconds, so one of the very second of the loading may be that of a later change.
     let newer = format!(
-        "SELECT coalesce(bool_or(greatest(s.modification, s.change) > pg_catalog.pg_conf_load_time()), true) \
+        "SELECT coalesce(bool_or(greatest(s.modification, s.change) \
+         >= pg_catalog.date_trunc('second', pg_catalog.pg_conf_load_time())), true) \
          FROM (SELECT pg_catalog.current_setting('hba_file'){files}) f (name), pg_catalog.pg_stat_file(f.name) s"
     );
     let trouble = match session.row(&newer).await.and_then(|row| yes(&row, 0)) {

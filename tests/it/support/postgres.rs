@@ -130,6 +130,7 @@ impl Postgres {
     /// Replaces the rules by which clients are admitted, and has the server read them.
     pub fn set_hba(&self, rules: &str) {
         std::fs::write(self.data().join("pg_hba.conf"), rules).unwrap();
+        next_second();
         self.sql("postgres", "SELECT pg_reload_conf()");
         // The postmaster reads the file a moment after the signal.
         std::thread::sleep(Duration::from_millis(200));
@@ -186,6 +187,7 @@ impl Postgres {
     }
 
     fn run(&mut self) {
+        next_second();
         let mut command = as_postgres(&self.programs.join("postgres"));
         command.arg("-D").arg(self.data());
         self.server = Some(Server::start(&mut command, self.port));
@@ -251,4 +253,9 @@ fn certificates(scratch: &Scratch) {
     let key = scratch.write("server.key", key.serialize_pem());
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The server shows the time of a file in whole seconds, so what is loaded in the second of a change may be older.
+fn next_second() {
+    std::thread::sleep(Duration::from_millis(1050));
 }
