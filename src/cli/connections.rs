@@ -12,13 +12,16 @@ use std::time::Duration;
 /// What each stage of a look at one address takes.
 const PLAN: &[(&str, &str)] = &[
     ("first hellos", "4, side by side: whether there is TLS at all"),
-    ("versions and suites", "one for each accepted suite, one for each list that is refused, one or two for each version"),
+    (
+        "versions and suites",
+        "one for each accepted suite, one for each list that is refused, one or two for each version",
+    ),
     ("order of suites", "0 to 3 a version with two suites or more; mostly answered by the loops over groups"),
     ("groups", "one for each accepted group beyond the first, and one that is refused"),
     ("certificates of TLSv1.3", "one for each kind of key, and one that is refused"),
     ("fallback protection", "1 with two versions or more"),
     ("control", "1 after each refusal that is only inferred; more with waits of 2, 8 and 30 s where it fails"),
-    ("http", "2 to 4: http, https, security.txt, redirects"),
+    ("http", "2 to 4 by a client of its own, beside the limits above and not counted below"),
 ];
 
 /// Counts connections by address, and probes by what they were for.
@@ -77,7 +80,7 @@ impl Spending {
             }
         }
         let all: u32 = opened.values().sum();
-        format!("{table}\n{all} connections were opened\n")
+        format!("{table}\n{all} connections were opened, without those of HTTP requests\n")
     }
 }
 
@@ -97,6 +100,10 @@ impl Progress for Spending {
         }
         drop(steps);
         self.inner.step(target, part, done, total, step);
+    }
+
+    fn done(&self, target: &str) {
+        self.inner.done(target);
     }
 }
 

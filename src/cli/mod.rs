@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod connections;
 mod demo;
 mod diagnostic;
 mod init;

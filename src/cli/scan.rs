@@ -86,6 +86,9 @@ struct What {
     /// PEM file of a certification authority of your own (repeatable)
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
+    /// Say what connections are planned for a target, and afterwards what they were spent on
+    #[arg(long, help_heading = "Limits")]
+    show_connections: bool,
 }
 
 /// Within which limits.
@@ -152,7 +155,7 @@ impl Scan {
         // A mistake in an overlay is found before a long look, not after it.
         Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         output::prepare(&self.judged.output)?;
-        let evidence = system::look(&config, self.how.limits(), !self.judged.quiet)?;
+        let evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
         self.judged.finish(evidence, &catalogue)
     }
 }
@@ -165,7 +168,7 @@ impl Collect {
         }
         let config = self.what.config(&Catalogue::built_in()?)?;
         output::prepare([&self.output])?;
-        let evidence = system::look(&config, self.how.limits(), !self.quiet)?;
+        let evidence = system::look(&config, self.how.limits(), self.what.show(self.quiet))?;
         let bytes = worker::write_evidence(&evidence)
             .map_err(|error| Failure::new(format!("the evidence cannot be written as JSON: {error}")))?;
         match &self.output.path {
@@ -206,6 +209,10 @@ impl Evaluate {
 }
 
 impl What {
+    fn show(&self, quiet: bool) -> system::Show {
+        system::Show { progress: !quiet, connections: self.show_connections }
+    }
+
     fn config(&self, catalogue: &Catalogue) -> Result<Config, Failure> {
         let mut config = match (&self.config, self.targets.is_empty()) {
             (Some(_), false) => {

@@ -1,7 +1,9 @@
 //! `sweep`: thousands of endpoints, one line of JSON each, as they end.
 
 use super::output;
+use super::progress::{able, draw_target};
 use super::scan::How;
+use super::system::Setting;
 use super::{Ending, Failure, system};
 use crate::catalogue::Catalogue;
 use crate::collect::{self, Collector, Silent};
@@ -9,6 +11,7 @@ use crate::gate::{self, Exit};
 use crate::model::assessment::Evidence;
 use crate::model::digest;
 use crate::model::policy::Judging;
+use crate::net::TcpDial;
 use crate::report::sweep::{Comparison, Header, Judgement, Line, SCHEMA, line};
 use crate::target::list::{self, List};
 use crate::target::{self, Config};
@@ -19,7 +22,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,7 +114,14 @@ impl Sweep {
             plan
         });
         let mut tally = Tally::default();
-        let stopped = system::run(self.how.limits(), Arc::new(Silent), work.collectors, async |setup| {
+        let setting = Setting {
+            limits: self.how.limits(),
+            dial: Arc::new(TcpDial),
+            progress: Arc::new(Silent),
+            display: Arc::new(bar.clone()),
+            collectors: work.collectors,
+        };
+        let stopped = system::run(setting, async |setup| {
             let take = |(exit, bytes): (u8, Vec<u8>)| -> Result<(), Failure> {
                 out.write(&bytes)?;
                 tally.note(exit);
@@ -161,12 +171,12 @@ impl Sweep {
     }
 
     fn bar(&self, all: u64, done: u64) -> ProgressBar {
-        if self.quiet || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
         let style = "  {bar:32.cyan}  {pos}/{len} endpoints  {per_sec:.0}  {eta} left{msg}";
         let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(all).with_style(style.progress_chars("━━╌")).with_position(done);
+        let target = draw_target(!self.quiet && able());
+        let bar = ProgressBar::with_draw_target(Some(all), target)
+            .with_style(style.progress_chars("━━╌"))
+            .with_position(done);
         bar.reset_eta();
         bar
     }

@@ -80,8 +80,13 @@ impl Default for Limits {
 
 /// Told of each step, for people who wait.
 pub trait Progress: Send + Sync {
-    /// `done` of `total` probes of this part of this target are made; now doing `step`.
+    /// `done` of `total` probes of this part of this target are made; now doing `step`. A total of
+    /// nought is one that is not known yet.
     fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str);
+    /// Nothing more of this target comes.
+    fn done(&self, target: &str) {
+        let _ = target;
+    }
 }
 
 /// A progress that nobody watches.

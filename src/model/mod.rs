@@ -14,6 +14,7 @@ pub mod grade;
 pub mod http;
 pub mod kind;
 pub mod observation;
+pub mod personal;
 pub mod policy;
 pub mod register;
 pub mod result;
@@ -24,6 +25,7 @@ pub mod target;
 pub mod tls;
 pub mod tls_reverification;
 pub mod trouble;
+mod words;
 
 pub use assessment::{Assessment, BlindSpot, Cause, Evidence, Gate, Remedy, Run, Tool, Verdict};
 pub use check::Check;

@@ -57,7 +57,10 @@ pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
         let target = target.clone();
         async move {
             let _place = places.acquire_owned().await;
-            look(target, &setup, documents, Vec::new()).await
+            let id = target.id.clone();
+            let seen = look(target, &setup, documents, Vec::new()).await;
+            setup.progress.done(&id);
+            seen
         }
     });
     let observations: Vec<Observation> = futures_util::future::join_all(looks).await.into_iter().flatten().collect();
@@ -122,6 +125,7 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>, earlier:
     if setup.cancel.is_cancelled() {
         return failures(&target, setup, &collectors, "", &stopped());
     }
+    setup.progress.step(&target.id, "", 0, 0, "waiting for its first answer");
     let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time)
         .paced(setup.limits.rate);
     let mut addresses = match resolve(&target, &budget, &setup.cancel).await {

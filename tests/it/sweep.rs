@@ -179,3 +179,18 @@ fn mistakes_in_a_list_are_told_with_their_place() {
         assert!(words.contains(expected), "{words}");
     }
 }
+
+#[test]
+fn what_was_spent_on_connections_is_shown_to_the_last_one() {
+    let scratch = Scratch::new("sweep-spent");
+    let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
+    let address = format!("127.0.0.1:{port}");
+    let done = probity().args(["scan", &address, "--show-connections", "-q"]).output().unwrap();
+    let words = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(words.starts_with("connections to one target: 8 at once"), "{words}");
+    let rows = words.lines().filter(|line| line.trim_start().starts_with(&address));
+    let counts: Vec<u32> = rows.map(|row| row.split_whitespace().next_back().unwrap().parse().unwrap()).collect();
+    let last = words.lines().last().unwrap();
+    assert!(last.starts_with(&format!("{} connections were opened", counts.iter().sum::<u32>())), "{words}");
+    assert!(counts.len() > 5 && !words.contains("everything else"), "{words}");
+}
