@@ -14,6 +14,7 @@ use crate::target::{self, Config};
 use crate::worker;
 use crate::yaml::Diagnostic;
 use clap::{Args, ValueEnum};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,15 +86,21 @@ struct What {
     /// PEM file of a certification authority of your own (repeatable)
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
+    /// Say what connections are planned for a target, and afterwards what they were spent on
+    #[arg(long, help_heading = "Limits")]
+    show_connections: bool,
 }
 
 /// Within which limits.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
-struct How {
+pub(super) struct How {
     /// Parallel connections to one target
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
+    /// New connections to one target in a second, at most; as many as there are where it is not given
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<NonZeroU16>,
     /// Seconds for one target
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     target_time: u64,
@@ -132,6 +139,10 @@ enum Waived {
     Fail,
 }
 
+fn rate(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| "a rate is a whole number from 1 to 65535".to_owned())
+}
+
 fn severity(word: &str) -> Result<Severity, String> {
     Severity::parse(word).ok_or_else(|| "the severities are info, low, medium, high and critical".to_owned())
 }
@@ -144,7 +155,7 @@ impl Scan {
         // A mistake in an overlay is found before a long look, not after it.
         Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         output::prepare(&self.judged.output)?;
-        let evidence = system::look(&config, self.how.limits(), !self.judged.quiet)?;
+        let evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
         self.judged.finish(evidence, &catalogue)
     }
 }
@@ -157,7 +168,7 @@ impl Collect {
         }
         let config = self.what.config(&Catalogue::built_in()?)?;
         output::prepare([&self.output])?;
-        let evidence = system::look(&config, self.how.limits(), !self.quiet)?;
+        let evidence = system::look(&config, self.how.limits(), self.what.show(self.quiet))?;
         let bytes = worker::write_evidence(&evidence)
             .map_err(|error| Failure::new(format!("the evidence cannot be written as JSON: {error}")))?;
         match &self.output.path {
@@ -198,6 +209,10 @@ impl Evaluate {
 }
 
 impl What {
+    fn show(&self, quiet: bool) -> system::Show {
+        system::Show { progress: !quiet, connections: self.show_connections }
+    }
+
     fn config(&self, catalogue: &Catalogue) -> Result<Config, Failure> {
         let mut config = match (&self.config, self.targets.is_empty()) {
             (Some(_), false) => {
@@ -248,8 +263,12 @@ fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
 }
 
 impl How {
-    fn limits(&self) -> Limits {
-        Limits { connections: usize::from(self.connections), target_time: Duration::from_secs(self.target_time) }
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            connections: usize::from(self.connections),
+            rate: self.rate,
+            target_time: Duration::from_secs(self.target_time),
+        }
     }
 }
 

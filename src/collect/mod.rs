@@ -66,20 +66,27 @@ pub struct Documents {
 pub struct Limits {
     /// Parallel connections to one target.
     pub connections: usize,
+    /// New connections to one target in a second, at most; `None` for as many as there are.
+    pub rate: Option<std::num::NonZeroU16>,
     /// Wall time of one target.
     pub target_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { connections: 8, target_time: Duration::from_secs(300) }
+        Limits { connections: 8, rate: None, target_time: Duration::from_secs(300) }
     }
 }
 
 /// Told of each step, for people who wait.
 pub trait Progress: Send + Sync {
-    /// `done` of `total` probes of this part of this target are made; now doing `step`.
+    /// `done` of `total` probes of this part of this target are made; now doing `step`. A total of
+    /// nought is one that is not known yet.
     fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str);
+    /// Nothing more of this target comes.
+    fn done(&self, target: &str) {
+        let _ = target;
+    }
 }
 
 /// A progress that nobody watches.
@@ -111,6 +118,11 @@ pub trait Collector: Send + Sync {
     fn yields(&self) -> &'static [&'static str];
     /// Looks. The target's trouble is an observation, not an error.
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a>;
+}
+
+/// The collector that asks known endpoints with a few hellos whether they are as they were.
+pub fn reverifying() -> Vec<Box<dyn Collector>> {
+    vec![Box::new(tls::Reverify)]
 }
 
 /// Every collector, in the order in which a target meets them: what TLS saw decides what HTTP and databases try.

@@ -60,8 +60,17 @@ pub struct Hsts {
     pub certificate_error: bool,
     /// The list of browsers holds the host.
     pub preloaded: Fact<bool>,
-    /// Conditions of the preload list that do not hold, by code.
-    pub preload_obstacles: Vec<String>,
+    /// Conditions of the preload list that do not hold.
+    pub preload_obstacles: Vec<Obstacle>,
+}
+
+/// A condition of the preload list that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Obstacle {
+    /// Its code, as hstspreload.org has it, for example `preload.header.no_preload`.
+    pub code: String,
+    /// What is amiss, in words.
+    pub words: String,
 }
 
 /// `http.headers`: the security headers of the final answer over https.

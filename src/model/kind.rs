@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, register, retention, tls, tls_session};
+use super::{database, grade, http, register, retention, tls, tls_reverification, tls_session};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -34,6 +34,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.renegotiation", schema: || schema_for!(tls_session::Renegotiation) },
     Kind { id: "tls.resumption", schema: || schema_for!(tls_session::Resumption) },
+    Kind { id: "tls.reverification", schema: || schema_for!(tls_reverification::Reverification) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
     Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
     Kind { id: "vendor.coverage", schema: || schema_for!(register::Coverage) },

@@ -14,6 +14,7 @@ pub mod grade;
 pub mod http;
 pub mod kind;
 pub mod observation;
+pub mod personal;
 pub mod policy;
 pub mod register;
 pub mod result;
@@ -23,7 +24,9 @@ pub mod status;
 pub mod target;
 pub mod tls;
 pub mod tls_session;
+pub mod tls_reverification;
 pub mod trouble;
+mod words;
 
 pub use assessment::{Assessment, BlindSpot, Cause, Evidence, Gate, Remedy, Run, Tool, Verdict};
 pub use check::Check;

@@ -3,9 +3,10 @@
 use super::{CONNECT, Dial, Dialing, Stream};
 use crate::model::{Reason, Trouble};
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,6 +19,8 @@ pub struct Budget {
     dial: Arc<dyn Dial>,
     permits: Arc<Semaphore>,
     opened: Arc<AtomicU32>,
+    /// The time between two connections, and when the next may open.
+    pace: Option<(Duration, Arc<Mutex<Instant>>)>,
     deadline: Instant,
 }
 
@@ -28,8 +31,26 @@ impl Budget {
             dial,
             permits: Arc::new(Semaphore::new(connections.max(1))),
             opened: Arc::new(AtomicU32::new(0)),
+            pace: None,
             deadline: Instant::now() + time,
         }
+    }
+
+    /// With so many new connections a second at most, evenly apart.
+    #[must_use]
+    pub fn paced(self, rate: Option<NonZeroU16>) -> Budget {
+        let pace =
+            rate.map(|rate| (Duration::from_secs(1) / u32::from(rate.get()), Arc::new(Mutex::new(Instant::now()))));
+        Budget { pace, ..self }
+    }
+
+    /// When this connection may open.
+    fn turn(&self) -> Instant {
+        let Some((apart, next)) = &self.pace else { return Instant::now() };
+        let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = (*next).max(Instant::now());
+        *next = turn + *apart;
+        turn
     }
 
     /// How many connections were opened.
@@ -74,6 +95,11 @@ impl Dial for Budget {
                 .await
                 .map_err(|_| over())?
                 .map_err(|_| Trouble::new(Reason::Internal, "the connection budget is closed"))?;
+            let turn = self.turn();
+            if turn >= self.deadline {
+                return Err(over());
+            }
+            tokio::time::sleep_until(turn).await;
             if self.is_over() {
                 return Err(over());
             }
@@ -132,6 +158,16 @@ mod tests {
         drop(first);
         budget.open(address).await.unwrap();
         assert_eq!(budget.opened(), 3);
+    }
+
+    #[tokio::test]
+    async fn connections_keep_their_distance() {
+        let budget = Budget::new(Arc::new(TcpDial), 8, Duration::from_secs(60)).paced(NonZeroU16::new(1));
+        let first = budget.turn();
+        assert!(first <= Instant::now());
+        let turns: Vec<u64> = (0..3).map(|_| (budget.turn() - first).as_secs()).collect();
+        assert_eq!(turns, [1, 2, 3]);
+        assert!(Budget::new(Arc::new(TcpDial), 8, Duration::ZERO).turn() <= Instant::now());
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod argument;
 mod declaration;
 mod file;
 mod judging;
+pub mod list;
 mod part;
 mod secrets;
 mod starter;

@@ -156,7 +156,13 @@ fn what_cannot_be_read_is_told() {
     assert!(
         told(&scratch.write("latin1.yaml", b"targets:\n  - caf\xe9.example\n")).contains("not UTF-8 text (line 2)")
     );
-    assert!(told(&scratch.write("large.yaml", vec![b'#'; (4 << 20) + 1])).contains("larger than 4 MiB"));
+    assert!(told(&scratch.write("large.yaml", vec![b'#'; (16 << 20) + 1])).contains("larger than 16 MiB"));
+    let many = format!("targets: [{}]\n", "a,".repeat(1_000_000));
+    assert!(told(&scratch.write("many.yaml", many)).contains("more than 1000000 values in one file"));
+    // What aliases repeat is bounded far below that.
+    let list = format!("[{}]", "a,".repeat(1000));
+    let repeated = format!("labels: &l {list}\ntargets: [{}]\n", "*l,".repeat(90));
+    assert!(told(&scratch.write("aliases.yaml", repeated)).contains("alias"));
 }
 
 #[test]

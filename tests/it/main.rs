@@ -6,6 +6,7 @@
     reason = "what a test sets up must succeed, and a skipped test says so"
 )]
 
+mod addresses;
 mod adversary;
 mod architecture;
 mod catalogue;
@@ -16,13 +17,17 @@ mod demo;
 mod handshake;
 mod hostile;
 mod http;
+mod kinds;
 mod postgres;
+mod redirects;
 mod report;
 mod retention;
 mod session;
 mod sessions;
 mod sqlite;
+mod stopped;
 mod support;
+mod sweep;
 mod tls;
 mod vendors;
 mod x509;

@@ -72,7 +72,7 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
             assert_eq!(order.preference, Fact::Known("server".into()));
             assert_eq!(order.chacha_priority, Fact::Known("yes".into()));
             // The order across two certificates takes two more.
-            assert!(proxy.hellos() <= 37 + SESSIONS, "{} hellos", proxy.hellos());
+            assert!(proxy.hellos() <= 38 + SESSIONS, "{} hellos", proxy.hellos());
             let place = |name: &str| {
                 let id = &suites.suites.iter().find(|suite| suite.openssl_name == name).unwrap().id;
                 order.ids.iter().position(|other| other == id).unwrap()
@@ -85,7 +85,8 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
             }
         } else {
             assert_eq!(order.preference, Fact::Known("client".into()));
-            assert!(proxy.hellos() <= 35 + SESSIONS, "{} hellos", proxy.hellos());
+            // One of them for a third kind of certificate, one for fallback protection.
+            assert!(proxy.hellos() <= 36 + SESSIONS, "{} hellos", proxy.hellos());
         }
     }
 }
@@ -102,7 +103,7 @@ fn a_long_way_is_gone_few_times() {
         let proxy = Proxy::start(port, Duration::from_millis(100));
         let seen = look(proxy.address());
         eprintln!("{server} at 100 ms: {} hellos, {:?}, at most {} open", proxy.hellos(), seen.time, proxy.most_open());
-        assert!(proxy.hellos() <= 35 + SESSIONS, "{} hellos", proxy.hellos());
+        assert!(proxy.hellos() <= 36 + SESSIONS, "{} hellos", proxy.hellos());
     }
 }
 

@@ -185,3 +185,27 @@ vendors:
     assert_eq!(states(&exception("2099-12-31")), [FindingState::Waived]);
     assert_eq!(states(&exception("2001-12-31")), [FindingState::Open]);
 }
+
+/// The example's vendors over and over, each with an id of its own.
+fn many(vendors: usize) -> String {
+    let (head, list) = EXAMPLE.split_once("vendors:\n").unwrap();
+    let full = list.split("  - id: ").find(|vendor| vendor.starts_with("aws")).unwrap();
+    let mut text = format!("{head}vendors:\n");
+    for n in 0..vendors {
+        text.push_str(&format!("  - id: aws-{n}{}", full.strip_prefix("aws").unwrap()));
+    }
+    text
+}
+
+#[test]
+fn a_register_of_two_thousand_full_vendors_is_read() {
+    let scratch = crate::support::Scratch::new("vendors-many");
+    let many = many(2000);
+    assert!(many.len() > 4 << 20, "{} bytes", many.len());
+    scratch.write("register.yaml", &many);
+    let file = scratch.write("probity.yaml", "targets: []\nvendors: { file: register.yaml }\n");
+    let loaded = probity::target::load(&file);
+    let config =
+        loaded.unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<String>()));
+    assert_eq!(config.register.unwrap().vendors.len(), 2000);
+}

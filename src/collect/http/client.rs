@@ -153,6 +153,11 @@ impl Client {
     pub async fn get(&self, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
         let mut answer = self.http.get(url.clone()).send().await.map_err(|error| trouble(&error))?;
         let status = answer.status().as_u16();
+        // HTTP/2 counts the bytes of the fields itself, HTTP/1 the fields alone: a long way of large heads adds up.
+        let size: usize = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if size > FIELD_BYTES as usize {
+            return Err(Trouble::new(Reason::TooLarge, format!("a head of more than {} KiB", FIELD_BYTES >> 10)));
+        }
         let fields = answer
             .headers()
             .iter()

@@ -4,6 +4,7 @@
 //! The signature of the handshake is verified, so what is recorded is a certificate whose key the server holds.
 
 use super::certificate::{Hash, Outcome, Scheme, verify};
+use super::key_kind::KeyKind;
 use crate::model::{Reason, Trouble};
 use crate::net::Stream;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -30,7 +31,7 @@ pub struct Ask {
     /// The versions offered.
     pub versions: Versions,
     /// The kinds of certificate keys offered.
-    pub schemes: Schemes,
+    pub kinds: Vec<KeyKind>,
     /// The application protocols offered; none means no extension.
     pub alpn: Vec<String>,
 }
@@ -44,19 +45,6 @@ pub enum Versions {
     Tls13,
     /// Both.
     Both,
-}
-
-/// The signature schemes that are offered, by the kind of key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schemes {
-    /// All that are known.
-    Any,
-    /// Elliptic curves.
-    Ecdsa,
-    /// RSA.
-    Rsa,
-    /// Ed25519.
-    Ed25519,
 }
 
 /// What was seen.
@@ -74,6 +62,8 @@ pub struct Seen {
     pub suite: u16,
     /// The key exchange group chosen.
     pub group: Option<u16>,
+    /// The scheme by which the server signed.
+    pub scheme: Option<SignatureScheme>,
 }
 
 /// Makes a handshake over this stream and closes it.
@@ -85,7 +75,7 @@ pub struct Seen {
 /// Timed out; handshake rejected, with the alert's name; refused where the peer closes; protocol violation for
 /// what is not TLS, or is wrong, a signature by another key included; too large.
 pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Result<Seen, Trouble> {
-    let record = Arc::new(Record::new(ask.schemes));
+    let record = Arc::new(Record::new(&ask.kinds));
     let mut connection = connection(ask, Arc::clone(&record))?;
     let ended = match tokio::time::timeout(timeout, drive(stream, &mut connection)).await {
         Ok(ended) => ended,
@@ -97,7 +87,9 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
     let Kept { chain, staple, proven } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match ended {
         // In TLS 1.2 the refusal of our lack of a certificate comes before the end of the handshake.
-        Err(trouble) if !(proven && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) => {
+        Err(trouble)
+            if !(proven.is_some() && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) =>
+        {
             return Err(trouble);
         }
         _ => {}
@@ -115,6 +107,7 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
         alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
         suite: suite.ok_or_else(|| Trouble::new(Reason::Internal, "the handshake ended without a suite"))?,
         group: connection.negotiated_key_exchange_group().map(|group| u16::from(group.name())),
+        scheme: proven,
     })
 }
 
@@ -208,7 +201,8 @@ pub(super) fn refusal(error: &Error) -> Trouble {
         Error::AlertReceived(alert) => {
             Trouble::new(Reason::HandshakeRejected, format!("alert {}", snake(&format!("{alert:?}"))))
         }
-        Error::PeerIncompatible(why) => Trouble::new(Reason::HandshakeRejected, format!("nothing in common: {why:?}")),
+        // Nothing of ours was refused: the server chose what this library does not speak.
+        Error::PeerIncompatible(why) => Trouble::new(Reason::Unsupported, format!("nothing in common: {why:?}")),
         Error::InvalidCertificate(CertificateError::BadSignature) => {
             Trouble::new(Reason::ProtocolViolation, "the handshake is not signed by the key of the certificate")
         }
@@ -242,25 +236,15 @@ struct Kept {
     chain: Vec<Vec<u8>>,
     staple: Option<Vec<u8>>,
     /// The signature of the handshake was good.
-    proven: bool,
+    proven: Option<SignatureScheme>,
 }
 
 impl Record {
     /// For these kinds of keys.
-    pub(super) fn new(schemes: Schemes) -> Record {
+    pub(super) fn new(kinds: &[KeyKind]) -> Record {
         let provider: CryptoProvider = aws_lc_rs::default_provider();
-        let algorithms = provider.signature_verification_algorithms;
-        let mut offered = algorithms.supported_schemes();
-        offered.retain(|scheme| {
-            let name = format!("{scheme:?}");
-            match schemes {
-                Schemes::Any => true,
-                Schemes::Ecdsa => name.starts_with("ECDSA"),
-                Schemes::Rsa => name.starts_with("RSA"),
-                Schemes::Ed25519 => name == "ED25519",
-            }
-        });
-        Record { kept: Mutex::default(), algorithms, schemes: offered }
+        let schemes = kinds.iter().flat_map(|kind| kind.schemes()).collect();
+        Record { kept: Mutex::default(), algorithms: provider.signature_verification_algorithms, schemes }
     }
 
     /// The provider refuses keys that are too weak for it and certificates of version 1; the signature may be good all the same.
@@ -277,7 +261,7 @@ impl Record {
         if by_provider.is_err() && !own_verification(message, leaf, signed) {
             return Err(CertificateError::BadSignature.into());
         }
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).proven = true;
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).proven = Some(signed.scheme);
         Ok(HandshakeSignatureValid::assertion())
     }
 }
@@ -294,6 +278,10 @@ fn own_verification(message: &[u8], leaf: &CertificateDer<'_>, signed: &Digitall
         SignatureScheme::ECDSA_NISTP384_SHA384 => Scheme::Ecdsa(Hash::Sha384),
         SignatureScheme::ECDSA_NISTP521_SHA512 => Scheme::Ecdsa(Hash::Sha512),
         SignatureScheme::ED25519 => Scheme::Ed25519,
+        // Keys for PSS alone, which the provider does not know.
+        SignatureScheme::Unknown(0x0809) => Scheme::Pss(Hash::Sha256),
+        SignatureScheme::Unknown(0x080A) => Scheme::Pss(Hash::Sha384),
+        SignatureScheme::Unknown(0x080B) => Scheme::Pss(Hash::Sha512),
         _ => return false,
     };
     match x509_parser::certificate::X509Certificate::from_der(leaf) {
@@ -354,11 +342,10 @@ mod tests {
 
     #[test]
     fn schemes_are_narrowed() {
-        let offered = |schemes| Record::new(schemes).supported_verify_schemes();
-        assert!(offered(Schemes::Ecdsa).contains(&SignatureScheme::ECDSA_NISTP256_SHA256));
-        assert!(!offered(Schemes::Ecdsa).contains(&SignatureScheme::RSA_PSS_SHA256));
-        assert!(offered(Schemes::Rsa).contains(&SignatureScheme::RSA_PSS_SHA256));
-        assert_eq!(offered(Schemes::Ed25519), [SignatureScheme::ED25519]);
-        assert!(offered(Schemes::Any).len() > offered(Schemes::Rsa).len());
+        let offered = |kinds: &[KeyKind]| Record::new(kinds).supported_verify_schemes();
+        assert_eq!(offered(&[KeyKind::Ed25519]), [SignatureScheme::ED25519]);
+        assert!(!offered(&[KeyKind::Ecdsa]).contains(&SignatureScheme::RSA_PSS_SHA256));
+        assert!(offered(&[KeyKind::Rsa]).contains(&SignatureScheme::RSA_PSS_SHA256));
+        assert!(offered(&KeyKind::ALL).len() > offered(&[KeyKind::Rsa]).len());
     }
 }

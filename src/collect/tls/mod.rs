@@ -7,6 +7,7 @@ mod features;
 mod first;
 mod flaws;
 pub mod handshake;
+pub mod key_kind;
 mod ledger;
 mod legacy_groups;
 mod modern;
@@ -20,11 +21,15 @@ mod psk;
 mod renegotiation;
 pub mod session;
 mod sessions;
+mod reverify;
+mod shown;
 mod ssl2;
 mod strength;
 mod suites;
 mod upgrade;
 mod visit;
+
+pub use reverify::Reverify;
 
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;

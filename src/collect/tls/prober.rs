@@ -263,7 +263,10 @@ impl<'a> Prober<'a> {
     }
 
     /// The control probe, with the waits that follow its failure.
-    async fn control(&self) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// When the target does not answer it any more, or nothing is known that it answers.
+    pub async fn control(&self) -> Result<(), Trouble> {
         let Some(control) = self.state().control.clone() else {
             return Err(Trouble::new(Reason::HandshakeRejected, "no hello has been accepted, so silence says nothing"));
         };
@@ -304,6 +307,9 @@ impl<'a> Prober<'a> {
     }
 
     /// Waits, unless the run is stopped or the target's time is over before.
+    ///
+    /// # Errors
+    /// When it is.
     pub async fn pause(&self, wait: Duration) -> Result<(), Trouble> {
         let until = (Instant::now() + wait).min(self.budget.deadline());
         tokio::select! {

@@ -1,6 +1,7 @@
 //! Tickets of TLS 1.3: whether they come, what they allow, and whether one is taken.
 
-use super::handshake::{self, Ask, Record, Schemes, Versions};
+use super::handshake::{self, Ask, Record, Versions};
+use super::key_kind::KeyKind;
 use super::prober::Prober;
 use super::session::TicketReader;
 use crate::model::{Fact, Reason, Trouble};
@@ -33,12 +34,12 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Psk {
     let ask = Ask {
         server_name: server_name.to_owned(),
         versions: Versions::Tls13,
-        schemes: Schemes::Any,
+        kinds: KeyKind::ALL.to_vec(),
         alpn: prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
     };
     let unknown = |trouble: Trouble| Psk { resumed: Fact::unknown(trouble.detail), tickets: Vec::new() };
     let keys = Arc::new(Keys::default());
-    let mut config = match handshake::config(&ask, Arc::new(Record::new(ask.schemes))) {
+    let mut config = match handshake::config(&ask, Arc::new(Record::new(&ask.kinds))) {
         Ok(config) => config,
         Err(trouble) => return unknown(trouble),
     };

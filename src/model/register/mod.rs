@@ -19,7 +19,7 @@ pub use organisation::Organisation;
 pub use policy::VendorPolicy;
 pub use rules::{Outcome, Row, Rules};
 pub use transfer::{Mechanism, Regime, Transfer};
-pub use vendor::{DataCategory, Vendor, VendorRole, VendorStatus};
+pub use vendor::{Vendor, VendorRole, VendorStatus};
 pub use words::{Country, Presence};
 
 use schemars::JsonSchema;

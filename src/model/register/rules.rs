@@ -1,7 +1,7 @@
 //! The data of the kind `vendor.rules`: the rules of the vendor tables, judged.
 
 use super::policy::PolicyOverride;
-use super::words::words;
+use crate::model::words::words;
 use crate::model::{Fact, Severity};
 use jiff::civil::Date;
 use schemars::JsonSchema;

@@ -4,6 +4,7 @@ pub mod desk;
 pub mod estate;
 pub mod postgres;
 pub mod proxy;
+pub mod scan;
 pub mod tls;
 
 use std::io::Write as _;

@@ -121,6 +121,8 @@ pub fn pair(scratch: &Scratch, kind: &str) -> (PathBuf, PathBuf) {
     let generate: &[&str] = match kind {
         "rsa" => &["-newkey", "rsa:2048"],
         "ecdsa" => &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+        "rsa-pss" => &["-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
+        "ed25519" | "ed448" => &["-newkey", kind],
         other => panic!("{other}"),
     };
     let mut arguments = vec!["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=shop.example"];
