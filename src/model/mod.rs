@@ -23,8 +23,8 @@ pub mod secret;
 pub mod status;
 pub mod target;
 pub mod tls;
-pub mod tls_session;
 pub mod tls_reverification;
+pub mod tls_session;
 pub mod trouble;
 mod words;
 

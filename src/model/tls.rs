@@ -330,8 +330,40 @@ pub struct VulnerabilityTest {
     pub vulnerable: Fact<bool>,
     /// Somebody on the path can see the difference that the flaw makes.
     pub observable: bool,
-    /// How much it matters.
+    /// How much it matters: one of the five words of severities.
     pub severity: String,
+    /// The signs are strong and not conclusive: then it is no ground for a cap of the grade.
+    #[serde(default)]
+    pub likely: bool,
+    /// What was seen, in words.
+    #[serde(default)]
+    pub seen: String,
+}
+
+impl VulnerabilityTest {
+    /// A test whose precondition holds.
+    pub fn of(name: &str, severity: &str, vulnerable: Fact<bool>, seen: impl Into<String>) -> VulnerabilityTest {
+        VulnerabilityTest {
+            name: name.to_owned(),
+            applies: true,
+            vulnerable,
+            observable: true,
+            severity: severity.to_owned(),
+            likely: false,
+            seen: seen.into(),
+        }
+    }
+
+    /// A test whose precondition does not hold, for this reason.
+    pub fn does_not_apply(name: &str, severity: &str, why: impl Into<String>) -> VulnerabilityTest {
+        VulnerabilityTest { applies: false, ..VulnerabilityTest::of(name, severity, Fact::Known(false), why) }
+    }
+
+    /// The same, with signs that are strong and not conclusive.
+    #[must_use]
+    pub fn likely(self) -> VulnerabilityTest {
+        VulnerabilityTest { likely: true, ..self }
+    }
 }
 
 /// `tls.clients`: which handshake known clients end up with.

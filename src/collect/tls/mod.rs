@@ -19,9 +19,9 @@ mod probe;
 mod prober;
 mod psk;
 mod renegotiation;
+mod reverify;
 pub mod session;
 mod sessions;
-mod reverify;
 mod shown;
 mod ssl2;
 mod strength;
@@ -143,8 +143,9 @@ async fn one(
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     let sessions = Box::pin(sessions::look(&prober, &facts, &name));
-    let (sessions, mut tests) = tokio::join!(sessions, Box::pin(flaws::oracles(&prober, &facts)));
-    tests.extend(sessions.rows);
+    let (sessions, oracles, in_clear) =
+        tokio::join!(sessions, Box::pin(flaws::oracles(&prober, &facts)), Box::pin(flaws::in_clear(&prober, &facts)));
+    let tests = [in_clear, oracles, sessions.rows, flaws::accepted(&facts)].concat();
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     vec![

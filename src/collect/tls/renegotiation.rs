@@ -95,6 +95,8 @@ pub fn row(insecure: &Fact<String>) -> VulnerabilityTest {
         vulnerable,
         observable: true,
         severity: "high".to_owned(),
+        likely: false,
+        seen: String::new(),
     }
 }
 

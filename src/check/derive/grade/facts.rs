@@ -107,7 +107,8 @@ impl Facts {
     /// Whether a flaw is there; `None` where that is unknown or was not tested.
     pub fn vulnerable(&self, name: &str) -> Option<bool> {
         let test = self.vulnerabilities.as_ref()?.tests.iter().find(|test| test.name == name)?;
-        if test.applies { test.vulnerable.known().copied() } else { Some(false) }
+        let found = if test.applies { test.vulnerable.known().copied() } else { Some(false) };
+        found.map(|found| found && !test.likely)
     }
 
     /// Whether a flaw is there and can be seen on the path.

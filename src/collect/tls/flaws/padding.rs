@@ -246,7 +246,15 @@ impl Outcome {
 fn row(name: &str, applies: bool, vulnerable: Fact<bool>, observable: bool) -> VulnerabilityTest {
     // What nobody on the path can see, nobody can use.
     let severity = if observable { "high" } else { "low" };
-    VulnerabilityTest { name: name.to_owned(), applies, vulnerable, observable, severity: severity.to_owned() }
+    VulnerabilityTest {
+        name: name.to_owned(),
+        applies,
+        vulnerable,
+        observable,
+        severity: severity.to_owned(),
+        likely: false,
+        seen: String::new(),
+    }
 }
 
 /// Rule 4: a difference must be the same three times.

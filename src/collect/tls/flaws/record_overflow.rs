@@ -72,6 +72,8 @@ fn row(applies: bool, vulnerable: Fact<bool>) -> VulnerabilityTest {
         vulnerable,
         observable: true,
         severity: "high".to_owned(),
+        likely: false,
+        seen: String::new(),
     }
 }
 

@@ -63,6 +63,8 @@ fn row(applies: bool, vulnerable: Fact<bool>, certain: bool) -> VulnerabilityTes
         vulnerable,
         observable: true,
         severity: severity.to_owned(),
+        likely: !certain,
+        seen: String::new(),
     }
 }
 
