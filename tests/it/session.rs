@@ -1,5 +1,6 @@
 //! Sessions of our own record layer against real servers.
 
+use crate::support::old_node::old_node;
 use crate::support::tls::{loopback, openssl, s_server};
 use crate::support::{Scratch, program};
 use probity::collect::tls::session::{Agreed, Failure, GROUPS, Item, Session, Time};
@@ -210,4 +211,22 @@ fn a_server_that_asks_for_a_certificate_is_told_that_there_is_none() {
         let mut session = open(port, &hello(Version::Tls12, &[0xC02F]), None).await.unwrap_or_else(|_| panic!());
         assert!(get(&mut session).await > 100);
     });
+}
+
+#[test]
+fn rc4_and_3des_make_sessions_with_an_old_server() {
+    let scratch = Scratch::new("session-old");
+    let Some((_server, port)) = old_node(&scratch, "4.9.1", "ALL:COMPLEMENTOFALL") else { return };
+    let suites = [0x0004, 0x0005, 0x000A, 0xC011, 0xC012, 0x002F, 0xC013];
+    for version in [Version::Tls10, Version::Tls11, Version::Tls12] {
+        for suite in suites {
+            run(async {
+                let mut session = match open(port, &hello(version, &[suite]), None).await {
+                    Ok(session) => session,
+                    Err(failure) => panic!("{} 0x{suite:04X}: {}", version.name(), failure.words()),
+                };
+                assert!(get(&mut session).await > 200, "{} 0x{suite:04X}", version.name());
+            });
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The stage of whole sessions: resumption, renegotiation, and the flaws that show in records.
 
 use crate::support::Scratch;
+use crate::support::old_node::old_node;
+use crate::support::oracle::{Flaw, simulated};
 use crate::support::proxy::Proxy;
 use crate::support::tls::{Seen, look, nginx, s_server};
 use probity::model::Fact;
@@ -133,4 +135,87 @@ fn a_real_server_with_cbc_has_no_oracle() {
         }
         eprintln!("s_server {flag} with CBC: {} hellos, {:?}", proxy.hellos(), seen.time);
     }
+}
+
+/// The tests that find a flaw in a simulated server, and whether it can be seen on the path.
+fn found(flaw: Flaw) -> Vec<(String, bool)> {
+    let seen = look(simulated(flaw));
+    let all: Vulnerabilities = seen.read("tls.vulnerabilities");
+    // A server that answers a record of equal bytes in a way of its own leaves CVE-2016-2107 open.
+    for test in all.tests.iter().filter(|test| test.name != "cve_2016_2107") {
+        assert!(test.vulnerable.known().is_some(), "{flaw:?}: {test:?}");
+    }
+    let flaws = all.tests.into_iter().filter(|test| test.vulnerable == Fact::Known(true));
+    flaws.map(|test| (test.name, test.observable)).collect()
+}
+
+#[test]
+fn simulated_oracles_have_their_names() {
+    let visible = |name: &str| vec![(name.to_owned(), true)];
+    std::thread::scope(|scope| {
+        for (flaw, expected) in [
+            (Flaw::None, Vec::new()),
+            (Flaw::OldPadding, visible("poodle_tls")),
+            (Flaw::Sleeping, visible("sleeping_poodle")),
+            (Flaw::NoMac, visible("goldendoodle")),
+            (Flaw::PaddingTold, visible("goldendoodle")),
+            (Flaw::Zombie, visible("zombie_poodle")),
+            (Flaw::Hidden, vec![("zombie_poodle".to_owned(), false)]),
+            (Flaw::ZeroLength, visible("zero_length")),
+        ] {
+            scope.spawn(move || assert_eq!(found(flaw), expected, "{flaw:?}"));
+        }
+    });
+}
+
+#[test]
+fn a_simulated_overflow_is_cve_2016_2107() {
+    let seen = look(simulated(Flaw::Overflow));
+    assert_eq!(test(&seen, "cve_2016_2107").vulnerable, Fact::Known(true));
+    // The same answer is a difference to the oracles of padding, too.
+    assert_eq!(test(&seen, "cbc_oracle_other").vulnerable, Fact::Known(true));
+}
+
+/// OpenSSL 1.0.2d has the flaw in its code for AES-NI with SHA-1, and prefers SHA-384 in which it has not; 1.0.2o is mended.
+#[test]
+fn a_real_server_with_cve_2016_2107_is_told_from_a_mended_one() {
+    let has_aes = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" aes "));
+    for (release, expected) in [("4.2.0", has_aes), ("4.9.1", false)] {
+        let scratch = Scratch::new("sessions-overflow");
+        let ciphers = "ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA:AES128-SHA";
+        let Some((_server, port)) = old_node(&scratch, release, ciphers) else { return };
+        let seen = look(Proxy::start(port, Duration::ZERO).address());
+        assert_eq!(test(&seen, "cve_2016_2107").vulnerable, Fact::Known(expected), "{release}");
+        assert_eq!(test(&seen, "poodle_tls").vulnerable, Fact::Known(false), "{release}");
+    }
+}
+
+#[test]
+fn answers_that_change_are_inconclusive() {
+    let seen = look(simulated(Flaw::Moody));
+    let zombie = test(&seen, "zombie_poodle");
+    assert!(zombie.vulnerable.known().is_none(), "{zombie:?}");
+}
+
+#[test]
+fn a_simulated_ticketbleed_is_seen_and_tickets_that_are_forgotten_too() {
+    let seen = look(simulated(Flaw::Ticketbleed(9)));
+    let bleed = test(&seen, "ticketbleed");
+    assert_eq!((bleed.vulnerable, bleed.severity.as_str()), (Fact::Known(true), "high"));
+    let resumption: Resumption = seen.read("tls.resumption");
+    assert_eq!((resumption.ticket, resumption.ticket_lifetime), (word("yes"), Fact::Known(172_800)));
+    let bleed = test(&look(simulated(Flaw::Ticketbleed(0))), "ticketbleed");
+    assert_eq!((bleed.vulnerable, bleed.severity.as_str()), (Fact::Known(true), "medium"));
+    let seen = look(simulated(Flaw::Forgetful));
+    let resumption: Resumption = seen.read("tls.resumption");
+    assert_eq!(resumption.ticket, word("issued-not-resumed"));
+    assert_eq!(test(&seen, "ticketbleed").vulnerable, Fact::Known(false));
+}
+
+#[test]
+fn a_server_that_ignores_a_hello_inside_the_session_is_told_from_one_that_is_silent() {
+    let seen = look(simulated(Flaw::Deaf));
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert_eq!(renegotiation.client_initiated, word("ignored"));
+    assert_eq!(renegotiation.insecure, word("no"));
 }

@@ -2,6 +2,8 @@
 
 pub mod desk;
 pub mod estate;
+pub mod old_node;
+pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod scan;
@@ -32,7 +34,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
 
 /// Writes the running test and what it lacks into the file that `tests/run` reads at its end: a runner shows no output
 /// of a test that did not fail.
-fn note_skip(lacking: &str) {
+pub fn note_skip(lacking: &str) {
     let Some(file) = std::env::var_os("PROBITY_SKIPPED") else { return };
     let thread = std::thread::current();
     let test = std::env::var("NEXTEST_TEST_NAME").unwrap_or_else(|_| thread.name().unwrap_or("a test").to_owned());
