@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// What whole sessions add to the hellos of the enumeration, on a server with tickets and TLS 1.2 and 1.3, without CBC.
-const SESSIONS: u32 = 6;
+const SESSIONS: u32 = 7;
 
 const MODERN: &str = "ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on;
     ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305;";

@@ -143,8 +143,9 @@ async fn one(
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     let sessions = Box::pin(sessions::look(&prober, &facts, &name));
-    let (sessions, oracles, in_clear) =
-        tokio::join!(sessions, Box::pin(flaws::oracles(&prober, &facts)), Box::pin(flaws::in_clear(&prober, &facts)));
+    let (sessions, oracles) = tokio::join!(sessions, Box::pin(flaws::oracles(&prober, &facts)));
+    // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
+    let in_clear = Box::pin(flaws::in_clear(&prober, &facts)).await;
     let tests = [in_clear, oracles, sessions.rows, flaws::accepted(&facts)].concat();
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());

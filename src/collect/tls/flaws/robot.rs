@@ -8,7 +8,7 @@ use crate::collect::tls::prober::Prober;
 use crate::collect::tls::session::RsaKey;
 use crate::collect::tls::visit;
 use crate::model::tls::VulnerabilityTest;
-use crate::model::{Fact, Trouble};
+use crate::model::{Fact, Reason, Trouble};
 use crate::net::Random;
 use crate::wire::record::{self, CHANGE_CIPHER_SPEC, HANDSHAKE};
 use crate::wire::{Version, cursor};
@@ -41,7 +41,8 @@ pub async fn look(prober: &Prober<'_>, facts: &Facts) -> VulnerabilityTest {
         Ok(None) => return VulnerabilityTest::does_not_apply(NAME, SEVERITY, "no RSA key exchange"),
         Err(why) => return VulnerabilityTest::of(NAME, SEVERITY, Fact::unknown(why), ""),
     };
-    let (whole, exchange) = tokio::join!(flow(prober, &offer, Flow::Whole), flow(prober, &offer, Flow::Exchange));
+    let whole = flow(prober, &offer, Flow::Whole).await;
+    let exchange = flow(prober, &offer, Flow::Exchange).await;
     let (vulnerable, seen) = judge([whole, exchange]);
     VulnerabilityTest::of(NAME, SEVERITY, vulnerable, seen)
 }
@@ -108,13 +109,24 @@ fn words(replies: &[Reply]) -> String {
 /// Every block on a connection of its own, side by side.
 async fn run(prober: &Prober<'_>, offer: &Offer, flow: Flow, wait: Duration) -> Result<Vec<Reply>, Trouble> {
     let tries = (0..BLOCKS).map(|number| Box::pin(one(prober, offer, flow, number, wait)));
-    join_all(tries).await.into_iter().collect()
+    let all: Result<Vec<Reply>, Trouble> = join_all(tries).await.into_iter().collect();
+    match all {
+        // A server that serves one connection after the other keeps all but one waiting.
+        Err(trouble) if trouble.reason == Reason::TimedOut && prober.stopped().is_none() => {
+            let mut replies = Vec::new();
+            for number in 0..BLOCKS {
+                replies.push(Box::pin(one(prober, offer, flow, number, wait)).await?);
+            }
+            Ok(replies)
+        }
+        all => all,
+    }
 }
 
 async fn one(prober: &Prober<'_>, offer: &Offer, flow: Flow, number: usize, wait: Duration) -> Result<Reply, Trouble> {
     const STEP: &str = "ROBOT";
     let mut halfway = Halfway::open(prober, offer, STEP).await?;
-    let unusable = |what: &str| Trouble::new(crate::model::Reason::Unsupported, what);
+    let unusable = |what: &str| Trouble::new(Reason::Unsupported, what);
     let key = halfway.flight.chain.first().and_then(|leaf| RsaKey::of_certificate(leaf));
     let key = key.ok_or_else(|| unusable("the certificate has no RSA key of a usual size"))?;
     let block = block(number, key.length, offer.version, &*prober.cx.random);
@@ -208,7 +220,7 @@ mod tests {
         let none = || Ok(Oracle::None("alert bad_record_mac".into()));
         let found = || Ok(Oracle::Found { strong: true, seen: "x".into() });
         let doubt = || Ok(Oracle::Inconsistent("x".into()));
-        let gone = || Err(Trouble::new(crate::model::Reason::TimedOut, "gone"));
+        let gone = || Err(Trouble::new(Reason::TimedOut, "gone"));
         assert_eq!(judge([none(), none()]).0, Fact::Known(false));
         assert_eq!(judge([none(), found()]).0, Fact::Known(true));
         assert_eq!(judge([gone(), found()]).0, Fact::Known(true));
