@@ -48,6 +48,10 @@ pub enum Flaw {
     Forgetful,
     /// Handshakes inside the session are ignored, and data is answered.
     Deaf,
+    /// Clients that do not know RFC 5746 are refused.
+    Strict,
+    /// No handshake comes to its end without a certificate of the client's.
+    Guarded,
 }
 
 struct Server {
@@ -92,6 +96,9 @@ impl Server {
         let Some(suite) = suite.filter(|_| hello.versions().contains(&0x0303)) else {
             return send(&mut stream, record::ALERT, &[2, refusal]);
         };
+        if self.flaw == Flaw::Strict && hello.extension(extension::RENEGOTIATION_INFO).is_none() {
+            return send(&mut stream, record::ALERT, &[2, 40]);
+        }
         let shown = hello.extension(extension::SESSION_TICKET).map(<[u8]>::to_vec);
         let known = shown.as_ref().and_then(|ticket| self.masters.lock().unwrap().get(ticket).cloned());
         let mut random = [0; 32];
@@ -103,7 +110,8 @@ impl Server {
             server: random,
             encrypt_then_mac: false,
         };
-        let tickets = matches!(self.flaw, Flaw::Ticketbleed(_) | Flaw::Forgetful) && shown.is_some();
+        let ticketed = matches!(self.flaw, Flaw::Ticketbleed(_) | Flaw::Forgetful | Flaw::Strict);
+        let tickets = ticketed && shown.is_some();
         match known {
             Some(master) if self.flaw != Flaw::Forgetful => self.resume(stream, terms, &hello, &body, &master),
             _ => self.whole(stream, terms, &hello, body, tickets),
@@ -152,6 +160,9 @@ impl Server {
         send(&mut stream, record::HANDSHAKE, &flight)?;
         let mut messages = [first, flight].concat();
         let (_, answer) = read_record(&mut stream)?;
+        if self.flaw == Flaw::Guarded {
+            return send(&mut stream, record::ALERT, &[2, 40]);
+        }
         let theirs = UnparsedPublicKey::new(&X25519, answer.get(5..)?);
         let secret = agree_ephemeral(ours, theirs, (), |secret| Ok(secret.to_vec())).ok()?;
         messages.extend(&answer);
