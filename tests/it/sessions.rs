@@ -182,6 +182,8 @@ fn simulated_oracles_have_their_names() {
             (Flaw::Zombie, visible("zombie_poodle")),
             (Flaw::Hidden, vec![("zombie_poodle".to_owned(), false)]),
             (Flaw::ZeroLength, visible("zero_length")),
+            (Flaw::Greeting, Vec::new()),
+            (Flaw::GreetingNoMac, visible("goldendoodle")),
         ] {
             scope.spawn(move || assert_eq!(found(flaw), expected, "{flaw:?}"));
         }

@@ -48,6 +48,10 @@ pub enum Flaw {
     Forgetful,
     /// Handshakes inside the session are ignored, and data is answered.
     Deaf,
+    /// It speaks first, and answers all wrong records alike.
+    Greeting,
+    /// It speaks first, and does not look at the MAC.
+    GreetingNoMac,
     /// Clients that do not know RFC 5746 are refused.
     Strict,
     /// No handshake comes to its end without a certificate of the client's.
@@ -209,6 +213,9 @@ impl Server {
 
     /// The records of the session.
     fn treat(&self, mut open: Open) -> Option<()> {
+        if matches!(self.flaw, Flaw::Greeting | Flaw::GreetingNoMac) {
+            open.send(record::APPLICATION_DATA, b"220 shop.example")?;
+        }
         loop {
             let (kind, fragment) = read_record(&mut open.stream)?;
             match kind {
@@ -239,7 +246,7 @@ impl Server {
             Flaw::Overflow if padding.is_none() => open.send(record::ALERT, &[2, 22]),
             Flaw::OldPadding if right => open.send(record::APPLICATION_DATA, b"here you are"),
             Flaw::Sleeping if right && second => open.send(record::APPLICATION_DATA, b"here you are"),
-            Flaw::NoMac if whole => open.send(record::APPLICATION_DATA, b"here you are"),
+            Flaw::NoMac | Flaw::GreetingNoMac if whole => open.send(record::APPLICATION_DATA, b"here you are"),
             _ if whole && right => open.send(record::APPLICATION_DATA, b"here you are"),
             // A record of a MAC alone is short as well.
             Flaw::PaddingTold if !whole || content.is_none_or(|at| at == 0) => None,

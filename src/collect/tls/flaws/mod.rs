@@ -2,6 +2,7 @@
 
 mod oracles;
 mod padding;
+mod reading;
 mod record_overflow;
 pub(super) mod ticketbleed;
 
