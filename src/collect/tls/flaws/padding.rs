@@ -43,6 +43,10 @@ pub async fn look(prober: &Prober<'_>, pairs: &[Pair], others: usize, open: Opti
         }
         _ => outcome = Outcome::look(prober, pairs).await,
     }
+    if others > 0 {
+        let why = format!("{others} accepted CBC suites are not ones that a session can be made with here");
+        outcome.old_padding_unclear = outcome.old_padding_unclear.or(Some(why));
+    }
     outcome.rows()
 }
 
@@ -133,7 +137,7 @@ impl Outcome {
             }
         };
         let unclear = match name {
-            "poodle_tls" | "sleeping_poodle" => self.unclear.as_ref().or(self.old_padding_unclear.as_ref()),
+            "sleeping_poodle" => self.unclear.as_ref().or(self.old_padding_unclear.as_ref()),
             _ => self.unclear.as_ref(),
         };
         match (found, unclear) {
