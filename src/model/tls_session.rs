@@ -32,7 +32,7 @@ pub struct Resumption {
 /// `tls.renegotiation`: handshakes inside a session, asked for by the client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Renegotiation {
-    /// TLS 1.0 to 1.2 is offered, so that what follows has a meaning.
+    /// TLS 1.2 or older is offered, SSLv2 aside, so that what follows has a meaning.
     pub legacy_handshake: bool,
     /// With RFC 5746: `accepted`, `limited` where it is refused after some, `refused`, `ignored`, `not-applicable`.
     pub client_initiated: Fact<String>,

@@ -3,8 +3,9 @@
 use crate::support::Scratch;
 use crate::support::old_node::old_node;
 use crate::support::oracle::{Flaw, simulated};
+use crate::support::postgres::{Postgres, Posture};
 use crate::support::proxy::Proxy;
-use crate::support::tls::{Seen, look, nginx, s_server};
+use crate::support::tls::{Seen, context, look, look_with, loopback, nginx, s_server, target};
 use probity::model::Fact;
 use probity::model::tls::{Vulnerabilities, VulnerabilityTest};
 use probity::model::tls_session::{Renegotiation, Resumption};
@@ -137,6 +138,25 @@ fn a_real_server_with_cbc_has_no_oracle() {
     }
 }
 
+#[test]
+fn a_postgresql_is_asked_in_its_own_words() {
+    let Some(postgres) = Postgres::start(Posture::Mixed) else { return };
+    let address = loopback(postgres.port);
+    let mut target = target(address);
+    target.connection.starttls = Some("postgresql".into());
+    let seen = look_with(target, address, &context());
+    assert!(seen.suites("TLSv1.2").contains("ECDHE-ECDSA-AES128-SHA"));
+    for name in ORACLES {
+        let test = test(&seen, name);
+        assert!(test.applies, "{name}");
+        assert_eq!(test.vulnerable, Fact::Known(false), "{name}");
+    }
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert_eq!((renegotiation.client_initiated, renegotiation.insecure), (word("refused"), word("no")));
+    let resumption: Resumption = seen.read("tls.resumption");
+    assert_eq!((&resumption.session_id, &resumption.ticket, &resumption.psk), (&word("no"), &word("no"), &word("no")));
+}
+
 /// The tests that find a flaw in a simulated server, and whether it can be seen on the path.
 fn found(flaw: Flaw) -> Vec<(String, bool)> {
     let seen = look(simulated(flaw));
@@ -162,6 +182,8 @@ fn simulated_oracles_have_their_names() {
             (Flaw::Zombie, visible("zombie_poodle")),
             (Flaw::Hidden, vec![("zombie_poodle".to_owned(), false)]),
             (Flaw::ZeroLength, visible("zero_length")),
+            (Flaw::Greeting, Vec::new()),
+            (Flaw::GreetingNoMac, visible("goldendoodle")),
         ] {
             scope.spawn(move || assert_eq!(found(flaw), expected, "{flaw:?}"));
         }
@@ -218,4 +240,31 @@ fn a_server_that_ignores_a_hello_inside_the_session_is_told_from_one_that_is_sil
     let renegotiation: Renegotiation = seen.read("tls.renegotiation");
     assert_eq!(renegotiation.client_initiated, word("ignored"));
     assert_eq!(renegotiation.insecure, word("no"));
+}
+
+#[test]
+fn a_server_that_wants_rfc_5746_is_asked_again_with_it() {
+    let seen = look(simulated(Flaw::Strict));
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    assert_eq!((renegotiation.client_initiated, renegotiation.insecure), (word("refused"), word("no")));
+    let resumption: Resumption = seen.read("tls.resumption");
+    assert_eq!(resumption.ticket, word("yes"));
+    assert_eq!(test(&seen, "ticketbleed").vulnerable, Fact::Known(false));
+}
+
+#[test]
+fn where_no_handshake_ends_nothing_is_said() {
+    let seen = look(simulated(Flaw::Guarded));
+    let renegotiation: Renegotiation = seen.read("tls.renegotiation");
+    let resumption: Resumption = seen.read("tls.resumption");
+    let facts = [renegotiation.client_initiated, renegotiation.insecure, resumption.session_id];
+    for fact in facts {
+        assert_eq!(fact, Fact::unknown("alert handshake_failure"));
+    }
+    for name in ORACLES.into_iter().chain(["insecure_renegotiation"]) {
+        let test = test(&seen, name);
+        assert!(test.applies && test.vulnerable.known().is_none(), "{test:?}");
+    }
+    // It has never offered a ticket.
+    assert_eq!(resumption.ticket, word("no"));
 }

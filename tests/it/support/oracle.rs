@@ -48,6 +48,14 @@ pub enum Flaw {
     Forgetful,
     /// Handshakes inside the session are ignored, and data is answered.
     Deaf,
+    /// It speaks first, and answers all wrong records alike.
+    Greeting,
+    /// It speaks first, and does not look at the MAC.
+    GreetingNoMac,
+    /// Clients that do not know RFC 5746 are refused.
+    Strict,
+    /// No handshake comes to its end without a certificate of the client's.
+    Guarded,
 }
 
 struct Server {
@@ -92,6 +100,9 @@ impl Server {
         let Some(suite) = suite.filter(|_| hello.versions().contains(&0x0303)) else {
             return send(&mut stream, record::ALERT, &[2, refusal]);
         };
+        if self.flaw == Flaw::Strict && hello.extension(extension::RENEGOTIATION_INFO).is_none() {
+            return send(&mut stream, record::ALERT, &[2, 40]);
+        }
         let shown = hello.extension(extension::SESSION_TICKET).map(<[u8]>::to_vec);
         let known = shown.as_ref().and_then(|ticket| self.masters.lock().unwrap().get(ticket).cloned());
         let mut random = [0; 32];
@@ -103,7 +114,8 @@ impl Server {
             server: random,
             encrypt_then_mac: false,
         };
-        let tickets = matches!(self.flaw, Flaw::Ticketbleed(_) | Flaw::Forgetful) && shown.is_some();
+        let ticketed = matches!(self.flaw, Flaw::Ticketbleed(_) | Flaw::Forgetful | Flaw::Strict);
+        let tickets = ticketed && shown.is_some();
         match known {
             Some(master) if self.flaw != Flaw::Forgetful => self.resume(stream, terms, &hello, &body, &master),
             _ => self.whole(stream, terms, &hello, body, tickets),
@@ -152,6 +164,9 @@ impl Server {
         send(&mut stream, record::HANDSHAKE, &flight)?;
         let mut messages = [first, flight].concat();
         let (_, answer) = read_record(&mut stream)?;
+        if self.flaw == Flaw::Guarded {
+            return send(&mut stream, record::ALERT, &[2, 40]);
+        }
         let theirs = UnparsedPublicKey::new(&X25519, answer.get(5..)?);
         let secret = agree_ephemeral(ours, theirs, (), |secret| Ok(secret.to_vec())).ok()?;
         messages.extend(&answer);
@@ -198,6 +213,9 @@ impl Server {
 
     /// The records of the session.
     fn treat(&self, mut open: Open) -> Option<()> {
+        if matches!(self.flaw, Flaw::Greeting | Flaw::GreetingNoMac) {
+            open.send(record::APPLICATION_DATA, b"220 shop.example")?;
+        }
         loop {
             let (kind, fragment) = read_record(&mut open.stream)?;
             match kind {
@@ -228,7 +246,7 @@ impl Server {
             Flaw::Overflow if padding.is_none() => open.send(record::ALERT, &[2, 22]),
             Flaw::OldPadding if right => open.send(record::APPLICATION_DATA, b"here you are"),
             Flaw::Sleeping if right && second => open.send(record::APPLICATION_DATA, b"here you are"),
-            Flaw::NoMac if whole => open.send(record::APPLICATION_DATA, b"here you are"),
+            Flaw::NoMac | Flaw::GreetingNoMac if whole => open.send(record::APPLICATION_DATA, b"here you are"),
             _ if whole && right => open.send(record::APPLICATION_DATA, b"here you are"),
             // A record of a MAC alone is short as well.
             Flaw::PaddingTold if !whole || content.is_none_or(|at| at == 0) => None,

@@ -9,6 +9,7 @@ mod halfway;
 mod heartbleed;
 mod oracles;
 mod padding;
+mod reading;
 mod record_overflow;
 mod robot;
 pub(super) mod ticketbleed;

@@ -2,13 +2,14 @@
 //!
 //! One record a connection, in six forms. Those who answer all wrong ones alike tell an attacker nothing.
 
+use super::reading::{Form, Readings, Response, Verdict, WRONG};
 use crate::collect::tls::prober::Prober;
-use crate::collect::tls::session::{Failure, Item, Session, Suite, pad};
+use crate::collect::tls::session::{Failure, Item, Session, Suite};
 use crate::collect::tls::visit;
 use crate::model::Fact;
 use crate::model::tls::VulnerabilityTest;
+use crate::wire::Version;
 use crate::wire::record::APPLICATION_DATA;
-use crate::wire::{Version, alert};
 use futures_util::future::join_all;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,12 +17,12 @@ use tokio::time::Instant;
 /// How long an answer may take, and how long where silence is to be confirmed.
 const ANSWER: Duration = Duration::from_secs(5);
 const CONFIRMED: Duration = Duration::from_secs(12);
+/// How long a server that speaks first may take to do so.
+const GREETING: Duration = Duration::from_secs(2);
 /// How often a difference must be seen.
 const RUNS: usize = 3;
 /// Suites that all forms are tried with, at most.
 const SAMPLES: usize = 2;
-/// The blocks of the records that hold no content.
-const BLOCKS: usize = 6;
 
 /// The names of the rows.
 const NAMES: [&str; 6] =
@@ -30,129 +31,8 @@ const NAMES: [&str; 6] =
 /// A version and a suite.
 pub type Pair = (Version, Suite);
 
-/// A form of the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// As it should be: must be answered.
-    Right,
-    /// Padded as in SSLv3: the last byte right, the others not.
-    OldPadding,
-    /// The last byte says that there is no padding, which moves the MAC.
-    MovedMac,
-    /// The padding is longer than the record.
-    TooLong,
-    /// A MAC of garbage and padding, without any content.
-    NoContent,
-    /// The whole record is one right padding, without room for a MAC.
-    AllPadding,
-}
-
-/// The wrong forms, in the order of [`Readings::wrong`].
-const WRONG: [Form; 5] = [Form::OldPadding, Form::MovedMac, Form::TooLong, Form::NoContent, Form::AllPadding];
-
-impl Form {
-    /// The plaintext: content, MAC and padding.
-    fn plaintext(self, content: &[u8], mac: &[u8], block: usize) -> Vec<u8> {
-        let mut plain = match self {
-            Form::TooLong => return vec![0xFF; BLOCKS * block],
-            Form::AllPadding => {
-                let length = BLOCKS * block;
-                return vec![u8::try_from(length - 1).unwrap_or(u8::MAX); length];
-            }
-            // The garbage has the length of a MAC.
-            Form::NoContent => vec![0x4D; mac.len()],
-            _ => [content, mac].concat(),
-        };
-        let end = plain.len();
-        pad(&mut plain, block);
-        match self {
-            Form::OldPadding => {
-                let last = plain.len() - 1;
-                plain.iter_mut().take(last).skip(end).for_each(|byte| *byte = !*byte);
-            }
-            Form::MovedMac => plain.iter_mut().last().into_iter().for_each(|byte| *byte = 0),
-            _ => {}
-        }
-        plain
-    }
-}
-
-/// What came after a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Response {
-    /// Application data came; then nothing more is read.
-    data: bool,
-    /// The description of the first alert.
-    alert: Option<u8>,
-    /// How it ended.
-    end: &'static str,
-    /// Type and length of each record, where no data came.
-    records: Vec<(u8, usize)>,
-}
-
-impl Response {
-    /// What somebody on the path can see of it: alerts are encrypted.
-    fn visible(&self) -> (bool, bool, &'static str, &[(u8, usize)]) {
-        (self.data, self.alert.is_some(), self.end, &self.records)
-    }
-
-    fn words(&self) -> String {
-        let name = |description| alert::Alert::fatal(description).name();
-        match (self.data, self.alert) {
-            (true, _) => "application data".to_owned(),
-            (false, Some(alert)) => format!("alert {}, {}", name(alert), self.end),
-            (false, None) => format!("no alert, {}", self.end),
-        }
-    }
-}
-
-/// The answers to all forms with one suite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Readings {
-    right: Response,
-    /// In the order of [`WRONG`].
-    wrong: [Response; 5],
-}
-
-/// What the answers say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// All wrong forms are answered alike.
-    Safe,
-    /// A flaw, and whether somebody on the path can see it.
-    Flaw(&'static str, bool),
-    /// Nothing can be said.
-    Unclear(String),
-}
-
-impl Readings {
-    /// Rules 1 to 3 and 5.
-    fn judge(&self) -> Verdict {
-        if !self.right.data {
-            return Verdict::Unclear(format!("a right record was answered with {}", self.right.words()));
-        }
-        let [old_padding, base, too_long, no_content, all_padding] = &self.wrong;
-        if old_padding.data {
-            return Verdict::Flaw("poodle_tls", true);
-        }
-        if base.data {
-            return Verdict::Flaw("goldendoodle", true);
-        }
-        let others = [old_padding, too_long, no_content, all_padding];
-        let different = others.map(|other| other != base);
-        let name = match different {
-            [true, true, true, true] => "goldendoodle",
-            [true, ..] => "zombie_poodle",
-            [_, _, no_content, all_padding] if no_content || all_padding => "zero_length",
-            [_, true, ..] => "cbc_oracle_other",
-            _ => return Verdict::Safe,
-        };
-        Verdict::Flaw(name, others.iter().any(|other| other.visible() != base.visible()))
-    }
-}
-
-/// The rows. `cbc` are all pairs with CBC that were accepted, those first that the server prefers; of some of them no
-/// session can be made. `open` says why there may be more.
+/// The rows. `pairs` are the accepted pairs with CBC that a session can be made with, those first that the server prefers;
+/// `others` counts those that none can be made with, and `open` says why there may be more.
 pub async fn look(prober: &Prober<'_>, pairs: &[Pair], others: usize, open: Option<String>) -> Vec<VulnerabilityTest> {
     let mut outcome = Outcome::default();
     match (pairs, others, &open) {
@@ -161,7 +41,11 @@ pub async fn look(prober: &Prober<'_>, pairs: &[Pair], others: usize, open: Opti
         ([], ..) => {
             outcome.unclear = Some("no accepted CBC suite is one that a session can be made with here".to_owned());
         }
-        _ => outcome.fill(prober, pairs).await,
+        _ => outcome = Outcome::look(prober, pairs).await,
+    }
+    if others > 0 {
+        let why = format!("{others} accepted CBC suites are not ones that a session can be made with here");
+        outcome.old_padding_unclear = outcome.old_padding_unclear.or(Some(why));
     }
     outcome.rows()
 }
@@ -187,33 +71,54 @@ struct Outcome {
     unclear: Option<String>,
     /// The same, for the one question that every pair is asked.
     old_padding_unclear: Option<String>,
+    /// A wrong record was answered with data.
+    data: bool,
 }
 
 impl Outcome {
-    async fn fill(&mut self, prober: &Prober<'_>, pairs: &[Pair]) {
+    /// Where wrong records are answered with data, the server may be one that speaks first; then each record is sent after
+    /// its greeting.
+    async fn look(prober: &Prober<'_>, pairs: &[Pair]) -> Outcome {
+        let outcome = Outcome::fill(&Asker { prober, greeted: false }, pairs).await;
+        let Some(first) = pairs.first().filter(|_| outcome.data) else { return outcome };
+        match greets(prober, *first).await {
+            Ok(false) => outcome,
+            Ok(true) => Outcome::fill(&Asker { prober, greeted: true }, pairs).await,
+            Err(failure) => {
+                let why = Some(failure.words());
+                Outcome { unclear: why.clone(), old_padding_unclear: why, ..Outcome::default() }
+            }
+        }
+    }
+
+    async fn fill(asker: &Asker<'_>, pairs: &[Pair]) -> Outcome {
+        let mut outcome = Outcome::default();
         let samples = samples(pairs);
         let rest: Vec<usize> =
             (0..pairs.len()).filter(|at| pairs.get(*at).is_some_and(|pair| !samples.contains(pair))).collect();
-        let sampled = join_all(samples.iter().map(|pair| settle(prober, *pair)));
-        let asked = join_all(rest.iter().filter_map(|at| pairs.get(*at)).map(|pair| takes_old_padding(prober, *pair)));
+        let sampled = join_all(samples.iter().map(|pair| asker.settle(*pair)));
+        let asked = join_all(rest.iter().filter_map(|at| pairs.get(*at)).map(|pair| asker.takes_old_padding(*pair)));
         let (sampled, asked) = tokio::join!(sampled, asked);
-        for (pair, verdict) in samples.iter().zip(sampled) {
+        for (pair, (verdict, data)) in samples.iter().zip(sampled) {
+            outcome.data |= data;
             match verdict {
                 Verdict::Safe => {}
                 Verdict::Flaw("poodle_tls", _) => {
-                    self.old_padding.extend(pairs.iter().position(|other| other == pair));
+                    outcome.old_padding.extend(pairs.iter().position(|other| other == pair));
                 }
-                Verdict::Flaw(name, observable) => self.flaws.push((name, observable)),
-                Verdict::Unclear(why) => self.unclear = self.unclear.take().or(Some(why)),
+                Verdict::Flaw(name, observable) => outcome.flaws.push((name, observable)),
+                Verdict::Unclear(why) => outcome.unclear = outcome.unclear.take().or(Some(why)),
             }
         }
         for (at, taken) in rest.into_iter().zip(asked) {
             match taken {
-                Ok(true) => self.old_padding.push(at),
+                Ok(true) => outcome.old_padding.push(at),
                 Ok(false) => {}
-                Err(why) => self.old_padding_unclear = self.old_padding_unclear.take().or(Some(why)),
+                Err(why) => outcome.old_padding_unclear = outcome.old_padding_unclear.take().or(Some(why)),
             }
         }
+        outcome.data |= !outcome.old_padding.is_empty();
+        outcome
     }
 
     fn rows(&self) -> Vec<VulnerabilityTest> {
@@ -232,7 +137,7 @@ impl Outcome {
             }
         };
         let unclear = match name {
-            "poodle_tls" | "sleeping_poodle" => self.unclear.as_ref().or(self.old_padding_unclear.as_ref()),
+            "sleeping_poodle" => self.unclear.as_ref().or(self.old_padding_unclear.as_ref()),
             _ => self.unclear.as_ref(),
         };
         match (found, unclear) {
@@ -257,73 +162,96 @@ fn row(name: &str, applies: bool, vulnerable: Fact<bool>, observable: bool) -> V
     }
 }
 
-/// Rule 4: a difference must be the same three times.
-async fn settle(prober: &Prober<'_>, pair: Pair) -> Verdict {
-    let first = match readings(prober, pair, ANSWER).await {
-        Ok(readings) => readings,
-        Err(failure) => return Verdict::Unclear(failure.words()),
-    };
-    let verdict = first.judge();
-    let Verdict::Flaw(..) = verdict else { return verdict };
-    let silent = first.wrong.iter().any(|response| response.end == SILENT);
-    let limit = if silent { CONFIRMED } else { ANSWER };
-    for _ in 1..RUNS {
-        match readings(prober, pair, limit).await {
-            Ok(again) if again.wrong == first.wrong && again.judge() == verdict => {}
-            Ok(_) => {
-                return Verdict::Unclear("inconsistent: the answers to the same records differed".to_owned());
+/// Who sends the records.
+struct Asker<'a> {
+    prober: &'a Prober<'a>,
+    /// The server speaks first, and is heard out before.
+    greeted: bool,
+}
+
+impl Asker<'_> {
+    /// The verdict of a pair, and whether a wrong record was answered with data. Rule 4: a difference must be the same
+    /// three times.
+    async fn settle(&self, pair: Pair) -> (Verdict, bool) {
+        let first = match self.readings(pair, ANSWER).await {
+            Ok(readings) => readings,
+            Err(failure) => return (Verdict::Unclear(failure.words()), false),
+        };
+        let data = first.wrong.iter().any(|response| response.data);
+        let verdict = first.judge();
+        let Verdict::Flaw(..) = verdict else { return (verdict, data) };
+        let silent = first.wrong.iter().any(|response| response.end == SILENT);
+        let limit = if silent { CONFIRMED } else { ANSWER };
+        for _ in 1..RUNS {
+            let why = match self.readings(pair, limit).await {
+                Ok(again) if again.wrong == first.wrong && again.judge() == verdict => continue,
+                Ok(_) => INCONSISTENT.to_owned(),
+                Err(failure) => failure.words(),
+            };
+            return (Verdict::Unclear(why), data);
+        }
+        (verdict, data)
+    }
+
+    /// Whether the padding of SSLv3 is taken with this pair: three times, before it is said.
+    async fn takes_old_padding(&self, pair: Pair) -> Result<bool, String> {
+        for run in 0..RUNS {
+            match self.respond(pair, Form::OldPadding, ANSWER).await {
+                Ok(response) if response.data => {}
+                Ok(_) if run == 0 => return Ok(false),
+                Ok(_) => return Err(INCONSISTENT.to_owned()),
+                Err(failure) => return Err(failure.words()),
             }
-            Err(failure) => return Verdict::Unclear(failure.words()),
         }
+        Ok(true)
     }
-    verdict
-}
 
-/// Whether the padding of SSLv3 is taken with this pair: three times, before it is said.
-async fn takes_old_padding(prober: &Prober<'_>, pair: Pair) -> Result<bool, String> {
-    for run in 0..RUNS {
-        match respond(prober, pair, Form::OldPadding, ANSWER).await {
-            Ok(response) if response.data => {}
-            Ok(_) if run == 0 => return Ok(false),
-            Ok(_) => return Err("inconsistent: the answers to the same records differed".to_owned()),
-            Err(failure) => return Err(failure.words()),
+    async fn readings(&self, pair: Pair, limit: Duration) -> Result<Readings, Failure> {
+        let wrong = join_all(WRONG.map(|form| self.respond(pair, form, limit)));
+        let (right, wrong) = tokio::join!(self.respond(pair, Form::Right, limit), wrong);
+        let wrong: Vec<Response> = wrong.into_iter().collect::<Result<_, _>>()?;
+        let wrong = wrong.try_into().map_err(|_| Failure::Unexpected("answers to other records"))?;
+        Ok(Readings { right: right?, wrong })
+    }
+
+    /// One session, one record, and what comes of it.
+    async fn respond(&self, pair: Pair, form: Form, limit: Duration) -> Result<Response, Failure> {
+        let prober = self.prober;
+        let mut session = open(prober, pair).await?;
+        let mut end = Instant::now() + limit;
+        if self.greeted {
+            prober.within(read(&mut session, end)).await.map_err(Failure::Transport)?;
+            end = Instant::now() + limit;
         }
-    }
-    Ok(true)
-}
-
-async fn readings(prober: &Prober<'_>, pair: Pair, limit: Duration) -> Result<Readings, Failure> {
-    let wrong = join_all(WRONG.map(|form| respond(prober, pair, form, limit)));
-    let (right, wrong) = tokio::join!(respond(prober, pair, Form::Right, limit), wrong);
-    let wrong: Vec<Response> = wrong.into_iter().collect::<Result<_, _>>()?;
-    let wrong = wrong.try_into().map_err(|_| Failure::Unexpected("answers to other records"))?;
-    Ok(Readings { right: right?, wrong })
-}
-
-/// One session, one record, and what comes of it.
-async fn respond(prober: &Prober<'_>, pair: Pair, form: Form, limit: Duration) -> Result<Response, Failure> {
-    const STEP: &str = "CBC padding";
-    let (version, suite) = pair;
-    let hello = visit::hello(prober, version, &[suite]);
-    let mut session = visit::open(prober, &hello, None, STEP).await?;
-    let plain = {
         let channel = session.channel();
         let writer = channel.writer().ok_or(Failure::Unexpected("a session without protection"))?;
         let block = writer.block();
         // The content and its MAC fill whole blocks, so that a whole block of padding follows.
-        let empty = writer.mac(APPLICATION_DATA, &[]).len();
-        let short = visit::question(prober.upgrade, 0).len() + empty;
+        let short = visit::question(prober.upgrade, 0).len() + writer.mac(APPLICATION_DATA, &[]).len();
         let content = visit::question(prober.upgrade, short.next_multiple_of(block) - short);
-        form.plaintext(&content, &writer.mac(APPLICATION_DATA, &content), block)
-    };
-    session.channel().put_forged(APPLICATION_DATA, plain)?;
-    let end = Instant::now() + limit;
-    session.channel().flush(end).await;
-    let response = prober.within(read(&mut session, end)).await.map_err(Failure::Transport)?;
-    prober.record_words(format!("record with {form:?}"), response.words(), STEP);
-    Ok(response)
+        let plain = form.plaintext(&content, &writer.mac(APPLICATION_DATA, &content), block);
+        channel.put_forged(APPLICATION_DATA, plain)?;
+        channel.flush(end).await;
+        let response = prober.within(read(&mut session, end)).await.map_err(Failure::Transport)?;
+        prober.record_words(format!("record with {form:?}"), response.words(), STEP);
+        Ok(response)
+    }
 }
 
+/// Whether the server says something before it was asked.
+async fn greets(prober: &Prober<'_>, pair: Pair) -> Result<bool, Failure> {
+    let mut session = open(prober, pair).await?;
+    let said = prober.within(read(&mut session, Instant::now() + GREETING)).await.map_err(Failure::Transport)?;
+    prober.record_words("no record".to_owned(), said.words(), STEP);
+    Ok(said.data)
+}
+
+async fn open(prober: &Prober<'_>, (version, suite): Pair) -> Result<Session, Failure> {
+    visit::open(prober, &visit::hello(prober, version, &[suite]), None, STEP).await
+}
+
+const STEP: &str = "CBC padding";
+const INCONSISTENT: &str = "inconsistent: the answers to the same records differed";
 const SILENT: &str = "silence";
 
 async fn read(session: &mut Session, end: Instant) -> Response {
@@ -352,61 +280,6 @@ async fn read(session: &mut Session, end: Instant) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn alert(description: u8) -> Response {
-        Response { data: false, alert: Some(description), end: "closed", records: vec![(21, 32)] }
-    }
-
-    fn data() -> Response {
-        Response { data: true, ..Response::default() }
-    }
-
-    fn judged(wrong: [Response; 5]) -> Verdict {
-        Readings { right: data(), wrong }.judge()
-    }
-
-    #[test]
-    fn each_pattern_has_its_name() {
-        let mac = || alert(20);
-        let closed = || Response { end: "closed", ..Response::default() };
-        assert_eq!(judged([mac(), mac(), mac(), mac(), mac()]), Verdict::Safe);
-        assert_eq!(judged([data(), mac(), mac(), mac(), mac()]), Verdict::Flaw("poodle_tls", true));
-        assert_eq!(judged([mac(), data(), mac(), mac(), mac()]), Verdict::Flaw("goldendoodle", true));
-        assert_eq!(judged([closed(), mac(), closed(), closed(), closed()]), Verdict::Flaw("goldendoodle", true));
-        assert_eq!(judged([closed(), mac(), mac(), mac(), mac()]), Verdict::Flaw("zombie_poodle", true));
-        assert_eq!(judged([mac(), mac(), mac(), closed(), mac()]), Verdict::Flaw("zero_length", true));
-        assert_eq!(judged([mac(), mac(), mac(), mac(), closed()]), Verdict::Flaw("zero_length", true));
-        assert_eq!(judged([mac(), mac(), closed(), mac(), mac()]), Verdict::Flaw("cbc_oracle_other", true));
-    }
-
-    #[test]
-    fn encrypted_alerts_of_one_size_are_not_seen_on_the_path() {
-        let padding = || alert(21);
-        let mac = || alert(20);
-        let found = judged([padding(), mac(), padding(), mac(), mac()]);
-        assert_eq!(found, Verdict::Flaw("zombie_poodle", false));
-    }
-
-    #[test]
-    fn without_an_answer_to_the_right_record_nothing_is_said() {
-        let readings = Readings { right: alert(20), wrong: [(); 5].map(|()| alert(20)) };
-        assert!(matches!(readings.judge(), Verdict::Unclear(_)));
-    }
-
-    #[test]
-    fn the_forms_are_what_they_say() {
-        let (content, mac) = (vec![0x61; 12], vec![0x6D; 20]);
-        let right = Form::Right.plaintext(&content, &mac, 16);
-        assert_eq!((right.len(), &right[32..]), (48, &[15; 16][..]));
-        let old = Form::OldPadding.plaintext(&content, &mac, 16);
-        assert_eq!((&old[..32], &old[32..47], old[47]), (&right[..32], &[!15_u8; 15][..], 15));
-        let moved = Form::MovedMac.plaintext(&content, &mac, 16);
-        assert_eq!((&moved[..47], moved[47]), (&right[..47], 0));
-        assert_eq!(Form::TooLong.plaintext(&content, &mac, 16), [0xFF; 96]);
-        assert_eq!(Form::AllPadding.plaintext(&content, &mac, 16), [0x5F; 96]);
-        let none = Form::NoContent.plaintext(&content, &mac, 16);
-        assert_eq!((none.len(), none[31], &none[..20]), (32, 11, &[0x4D; 20][..]));
-    }
 
     #[test]
     fn a_poodle_that_sleeps_is_one_that_the_preferred_suite_does_not_have() {

@@ -91,7 +91,7 @@ mod tests {
         let harmless = Ok(Echo::Harmless);
         assert!(wants_more(&[leak.clone(), zero.clone()]));
         assert!(!wants_more(&[leak.clone(), zero.clone(), leak.clone()]));
-        assert!(!wants_more(&[harmless.clone()]));
+        assert!(!wants_more(std::slice::from_ref(&harmless)));
         let found = judge(Some(&[leak.clone(), zero.clone(), leak.clone()]));
         assert_eq!((found.vulnerable, found.severity.as_str()), (Fact::Known(true), "high"));
         let likely = judge(Some(&[zero.clone(), zero.clone(), zero]));

@@ -254,6 +254,9 @@ fn encrypt(cipher: Cipher, key: &[u8], vector: &[u8], data: &mut [u8]) -> Result
     match cipher {
         Cipher::AesCbc(16) => encrypt_with::<aes::Aes128>(key, vector, data),
         Cipher::AesCbc(_) => encrypt_with::<aes::Aes256>(key, vector, data),
+        Cipher::CamelliaCbc(16) => encrypt_with::<camellia::Camellia128>(key, vector, data),
+        Cipher::CamelliaCbc(_) => encrypt_with::<camellia::Camellia256>(key, vector, data),
+        Cipher::Des => encrypt_with::<des::Des>(key, vector, data),
         _ => encrypt_with::<des::TdesEde3>(key, vector, data),
     }
 }
@@ -262,6 +265,9 @@ fn decrypt(cipher: Cipher, key: &[u8], vector: &[u8], data: &mut [u8]) -> Result
     match cipher {
         Cipher::AesCbc(16) => decrypt_with::<aes::Aes128>(key, vector, data),
         Cipher::AesCbc(_) => decrypt_with::<aes::Aes256>(key, vector, data),
+        Cipher::CamelliaCbc(16) => decrypt_with::<camellia::Camellia128>(key, vector, data),
+        Cipher::CamelliaCbc(_) => decrypt_with::<camellia::Camellia256>(key, vector, data),
+        Cipher::Des => decrypt_with::<des::Des>(key, vector, data),
         _ => decrypt_with::<des::TdesEde3>(key, vector, data),
     }
 }
@@ -301,7 +307,8 @@ mod tests {
     #[test]
     fn every_cipher_goes_round_and_notices_a_changed_bit() {
         let random = SeededRandom::new(1);
-        let suites = [0x0004, 0x0005, 0x000A, 0x002F, 0x0035, 0x003C, 0xC028, 0xC02F, 0xC030, 0xCCA8];
+        let suites =
+            [0x0004, 0x0005, 0x0009, 0x000A, 0x0041, 0x0084, 0x002F, 0x0035, 0x003C, 0xC028, 0xC02F, 0xC030, 0xCCA8];
         for (id, version) in suites.into_iter().flat_map(|id| [(id, Version::Tls10), (id, Version::Tls12)]) {
             for etm in [false, true] {
                 let terms = terms(version, id, etm);

@@ -42,8 +42,12 @@ pub enum Cipher {
     ChaCha20,
     /// AES-CBC with a key of this many bytes.
     AesCbc(usize),
+    /// Camellia-CBC with a key of this many bytes.
+    CamelliaCbc(usize),
     /// 3DES-CBC.
     TripleDes,
+    /// DES-CBC with 56 bits.
+    Des,
     /// RC4 with 128 bits.
     Rc4,
 }
@@ -52,9 +56,10 @@ impl Cipher {
     /// The length of the key.
     pub fn key(self) -> usize {
         match self {
-            Cipher::Gcm(length) | Cipher::AesCbc(length) => length,
+            Cipher::Gcm(length) | Cipher::AesCbc(length) | Cipher::CamelliaCbc(length) => length,
             Cipher::ChaCha20 => 32,
             Cipher::TripleDes => 24,
+            Cipher::Des => 8,
             Cipher::Rc4 => 16,
         }
     }
@@ -62,8 +67,8 @@ impl Cipher {
     /// The length of the block of a CBC cipher.
     pub fn block(self) -> Option<usize> {
         match self {
-            Cipher::AesCbc(_) => Some(16),
-            Cipher::TripleDes => Some(8),
+            Cipher::AesCbc(_) | Cipher::CamelliaCbc(_) => Some(16),
+            Cipher::TripleDes | Cipher::Des => Some(8),
             _ => None,
         }
     }
@@ -98,7 +103,9 @@ impl Suite {
             ("AES-GCM", 16 | 32) => Cipher::Gcm(length),
             ("CHACHA20-POLY1305", 32) => Cipher::ChaCha20,
             ("AES-CBC", 16 | 32) => Cipher::AesCbc(length),
+            ("CAMELLIA-CBC", 16 | 32) => Cipher::CamelliaCbc(length),
             ("3DES-CBC", _) => Cipher::TripleDes,
+            ("DES-CBC", _) => Cipher::Des,
             ("RC4", 16) => Cipher::Rc4,
             _ => return None,
         };
@@ -150,13 +157,15 @@ mod tests {
         assert_eq!((cbc.mac, cbc.derivation), (Some(Hash::Sha384), Hash::Sha384));
         assert_eq!(Suite::find(0x0004).map(|rc4| (rc4.cipher, rc4.mac)), Some((Cipher::Rc4, Some(Hash::Md5))));
         assert_eq!(Suite::find(0x000A).map(|des| des.cipher), Some(Cipher::TripleDes));
+        assert_eq!(Suite::find(0x0088).map(|suite| suite.cipher), Some(Cipher::CamelliaCbc(32)));
+        assert_eq!(Suite::find(0x0009).map(|suite| suite.cipher.key()), Some(8));
         assert!(!Suite::find(0xC018).unwrap().signed);
     }
 
     #[test]
     fn what_cannot_be_done_is_no_suite() {
-        // Export RC4, PSK, TLS 1.3, Camellia, static ECDH, GOST, none.
-        for id in [0x0003, 0x008C, 0x1301, 0x0041, 0xC004, 0x0081, 0x0000] {
+        // Export RC4, PSK, TLS 1.3, SEED, static ECDH, GOST, none.
+        for id in [0x0003, 0x008C, 0x1301, 0x0096, 0xC004, 0x0081, 0x0000] {
             assert_eq!(Suite::find(id), None, "0x{id:04X}");
         }
     }
