@@ -1,4 +1,8 @@
-//! The registries of TLS: cipher suites, groups, signature schemes, as typed records.
+//! The registries of TLS: cipher suites, groups, signature schemes, clients, as typed records.
+
+mod client;
+
+pub use client::{Client, Extension as ClientExtension, GREASE, Row as ClientRow, is_grease};
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -121,9 +125,15 @@ pub fn scheme(id: u16) -> Option<&'static Scheme> {
     SCHEMES.iter().find(|scheme| scheme.id == id)
 }
 
+/// Every captured client, in the order of the file.
+pub fn clients() -> &'static [Client] {
+    &CLIENTS
+}
+
 static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| read("registries/cipher-suites.csv", suite_of));
 static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| read("registries/groups.csv", group_of));
 static SCHEMES: LazyLock<Vec<Scheme>> = LazyLock::new(|| read("registries/signature-schemes.csv", scheme_of));
+static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| read("registries/clients.csv", client::client_of));
 static SUITES_BY_ID: LazyLock<BTreeMap<(bool, u32), &'static Suite>> =
     LazyLock::new(|| SUITES.iter().map(|suite| ((suite.id_hex.len() == 8, suite.id), suite)).collect());
 

@@ -97,6 +97,16 @@ struct How {
     /// Seconds for one target
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     target_time: u64,
+    /// Known clients: computed from what was seen, or live, with a connection each
+    #[arg(long, value_name = "computed|live", default_value = "computed", hide_possible_values = true)]
+    clients: KnownClients,
+}
+
+/// How it is found out what known clients end up with.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum KnownClients {
+    Computed,
+    Live,
 }
 
 /// How it is judged and reported.
@@ -249,7 +259,11 @@ fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
 
 impl How {
     fn limits(&self) -> Limits {
-        Limits { connections: usize::from(self.connections), target_time: Duration::from_secs(self.target_time) }
+        Limits {
+            connections: usize::from(self.connections),
+            target_time: Duration::from_secs(self.target_time),
+            live_clients: self.clients == KnownClients::Live,
+        }
     }
 }
 

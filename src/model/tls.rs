@@ -1,5 +1,9 @@
 //! Facts about a TLS endpoint: the data of the `tls.*` observation kinds.
 
+mod clients;
+
+pub use clients::{Clients, SimulatedClient};
+
 use super::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -332,26 +336,4 @@ pub struct VulnerabilityTest {
     pub observable: bool,
     /// How much it matters.
     pub severity: String,
-}
-
-/// `tls.clients`: which handshake known clients end up with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Clients {
-    /// One row a client.
-    pub clients: Vec<SimulatedClient>,
-}
-
-/// What a known client ends up with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SimulatedClient {
-    /// Name and version.
-    pub name: String,
-    /// A current browser: it counts for forward secrecy and AEAD.
-    pub reference: bool,
-    /// It can connect.
-    pub connects: bool,
-    /// The version negotiated, or empty.
-    pub protocol: String,
-    /// The suite's id, or empty.
-    pub suite: String,
 }

@@ -100,8 +100,16 @@ fn is_http(bytes: &[u8]) -> bool {
         || bytes.starts_with(b"<!DOC")
 }
 
-/// Sends a hello and reads the flight that answers it.
-pub async fn tls(mut stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
+/// Sends a hello and reads the flight that answers it, if it does.
+pub async fn tls(stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
+    match flight(stream, hello, patience).await {
+        Outcome::Hello(flight) => judge(*flight, offer),
+        other => other,
+    }
+}
+
+/// Sends a hello and reads the flight that follows, whether it answers the hello or not.
+pub async fn flight(mut stream: Box<dyn Stream>, hello: &[u8], patience: Duration) -> Outcome {
     let mut reader = FlightReader::new(form_of);
     let mut broken = None;
     let end = receive(&mut *stream, hello, patience, |bytes| match reader.push(bytes) {
@@ -117,7 +125,7 @@ pub async fn tls(mut stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patie
     }
     let fatal = reader.alert();
     match (reader.into_flight(), fatal, end) {
-        (Some(flight), ..) => judge(flight, offer),
+        (Some(flight), ..) => Outcome::Hello(Box::new(flight)),
         // close_notify instead of an answer is a way to close.
         (None, Some(alert), _) if alert.description == alert::CLOSE_NOTIFY => Outcome::Closed(7),
         (None, Some(alert), _) => Outcome::Alert(alert),
