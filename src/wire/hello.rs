@@ -136,9 +136,7 @@ impl ClientHello {
 
     /// The key shares: each group, and the share.
     pub fn shares(&self) -> Vec<(u16, Vec<u8>)> {
-        self.extension(extension::KEY_SHARE)
-            .and_then(|body| extension::parse_key_shares(body).ok())
-            .unwrap_or_default()
+        self.extension(extension::KEY_SHARE).and_then(|body| extension::parse_key_shares(body).ok()).unwrap_or_default()
     }
 
     fn list16(&self, kind: u16) -> Vec<u16> {
@@ -199,7 +197,7 @@ mod tests {
                     Extension::versions(&[0x0304]),
                     Extension::schemes(&[0x0403]),
                     Extension::alpn(&["h2"]),
-                    Extension::key_shares(&[(0x1D, vec![8; 32]), (0x17, vec![4; 65])]),
+                    Extension::key_shares(&[(0x1D, vec![8; 32]), (0x17, vec![4; 5])]),
                 ]),
             )
         };
@@ -211,7 +209,7 @@ mod tests {
         assert_eq!(parsed.versions(), [0x0304]);
         assert_eq!(parsed.schemes(), [0x0403]);
         assert_eq!(parsed.alpn(), ["h2"]);
-        assert_eq!(parsed.shares(), [(0x1D, vec![8; 32]), (0x17, vec![4; 65])]);
+        assert_eq!(parsed.shares(), [(0x1D, vec![8; 32]), (0x17, vec![4; 5])]);
     }
 
     #[test]

@@ -69,7 +69,8 @@ touch ready"#;
                     taken.push(bits);
                 }
             }
-            let bound = |bits: Option<&u32>, end: u32| bits.map(|bits| if *bits == end { -1 } else { i64::from(*bits) });
+            let bound =
+                |bits: Option<&u32>, end: u32| bits.map(|bits| if *bits == end { -1 } else { i64::from(*bits) });
             limits.min_dh_bits = bound(taken.first(), FIELDS[0]);
             limits.max_dh_bits = bound(taken.last(), FIELDS[8]);
         }

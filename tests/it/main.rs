@@ -10,6 +10,7 @@ mod adversary;
 mod architecture;
 mod catalogue;
 mod cli;
+mod clients;
 mod config;
 mod corpus;
 mod demo;

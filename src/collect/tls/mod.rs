@@ -163,7 +163,12 @@ impl At<'_> {
 fn failed(target: &Target, part: &str, cx: &CollectContext, trouble: &Trouble) -> Vec<Observation> {
     let now = cx.clock.now();
     let live = cx.limits.live_clients.then_some("tls.clients.live");
-    YIELDS.iter().copied().chain(live).map(|kind| Observation::failed(kind, &target.id, part, ID, now, trouble.clone())).collect()
+    YIELDS
+        .iter()
+        .copied()
+        .chain(live)
+        .map(|kind| Observation::failed(kind, &target.id, part, ID, now, trouble.clone()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ fn version(server: &Server, client: &Client) -> Result<Option<Version>, String> 
         if server.protocols.unknown.iter().any(|name| name == version.name()) {
             return Err(format!("whether {} is offered is not known", version.name()));
         }
-        if server.protocols.offered.iter().any(|offered| offered.name == version.name()) {
+        if server.offers(version) {
             return Ok(Some(version));
         }
     }
@@ -235,7 +235,8 @@ impl<'a> Meeting<'a, '_> {
         if !self.modern() && suite.kx == "DHE" {
             let fields = self.server.fields(self.version.name())?;
             let bits = fields.iter().min().copied().ok_or("no finite field is known")?;
-            let strength = self.key(suite).map_or_else(Fact::unknown, |key| Fact::Known(key.map_or(bits, |key| key.min(bits))));
+            let strength =
+                self.key(suite).map_or_else(Fact::unknown, |key| Fact::Known(key.map_or(bits, |key| key.min(bits))));
             let group = match fields.as_slice() {
                 [_] => Fact::Known(format!("dh-{bits}")),
                 _ => Fact::unknown("the server has finite fields of several sizes"),
@@ -248,7 +249,9 @@ impl<'a> Meeting<'a, '_> {
         Ok(match self.group()? {
             Ok(group) => {
                 let bits = group.rsa_equiv_bits;
-                let strength = self.key(suite).map_or_else(Fact::unknown, |key| Fact::Known(key.map_or(bits, |key| key.min(bits))));
+                let strength = self
+                    .key(suite)
+                    .map_or_else(Fact::unknown, |key| Fact::Known(key.map_or(bits, |key| key.min(bits))));
                 (Fact::Known(group.name.clone()), strength)
             }
             Err(reason) => (Fact::unknown(reason), Fact::unknown(reason)),
@@ -279,15 +282,19 @@ impl<'a> Meeting<'a, '_> {
         }
         let Some(first) = common.first().copied() else { return Ok(Err("the client names no groups")) };
         let place = |group: &&&Group| groups.groups.iter().position(|other| other.id == group.id);
-        let wanted = match (common.len(), groups.order.known().map(String::as_str)) {
-            (1, _) | (_, Some("client")) => first,
-            (_, Some("server")) => common.iter().min_by_key(place).copied().unwrap_or(first),
+        let own = common.iter().min_by_key(place).copied().unwrap_or(first);
+        // Who chooses is asked with the newest version alone, and OpenSSL 3.0 does it otherwise with older ones.
+        let asked = self.modern() || !self.server.offers(Version::Tls13);
+        let order = groups.order.known().filter(|_| asked).map(String::as_str);
+        let wanted = match order {
+            _ if own.id == first.id => first,
+            Some("client") => first,
+            Some("server") => own,
             _ => return Ok(Err("who chooses the group is not known")),
         };
         // A server may rather take a share that was sent than ask for another.
         let shared = self.client.shares.iter().map(|id| format!("0x{id:04X}"));
-        let shared: Vec<&Group> =
-            shared.filter_map(|id| common.iter().copied().find(|group| group.id == id)).collect();
+        let shared: Vec<&Group> = shared.filter_map(|id| common.iter().copied().find(|group| group.id == id)).collect();
         let sent = shared.first().is_none_or(|share| share.id == wanted.id);
         Ok(match sent || !self.modern() {
             true => Ok(wanted),
@@ -307,10 +314,10 @@ fn is_chacha(suite: &Suite) -> bool {
 
 /// The chain has a signature with SHA-1 or older on it. That of a root is never looked at.
 fn is_weak(one: &Deployment) -> bool {
-    one.chain
-        .iter()
-        .enumerate()
-        .any(|(n, link)| (n == 0 || link.subject != link.issuer) && matches!(link.signature_hash.as_str(), "sha1" | "md5" | "md4" | "md2"))
+    one.chain.iter().enumerate().any(|(n, link)| {
+        (n == 0 || link.subject != link.issuer)
+            && matches!(link.signature_hash.as_str(), "sha1" | "md5" | "md4" | "md2")
+    })
 }
 
 fn curve_group(curve: &str) -> Option<u16> {

@@ -110,3 +110,5 @@ fn differences(computed: &[SimulatedClient], live: &[SimulatedClient]) -> Vec<St
     notes
 }
 
+#[cfg(test)]
+mod tests;

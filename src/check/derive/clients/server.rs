@@ -2,6 +2,7 @@
 
 use crate::model::tls::{Certificates, Deployment, Dh, Group, Groups, Order, Protocols, Suite, Suites};
 use crate::model::{Observation, ObservationStatus, Reason, Trouble};
+use crate::wire::Version;
 use serde::de::DeserializeOwned;
 
 /// What is known of a server.
@@ -28,10 +29,13 @@ impl Server {
             suites: read(seen, "tls.suites")?,
             groups: read(seen, "tls.groups").map_err(words),
             dh: read(seen, "tls.dh").map(|dh| (dh, whole("tls.dh"))).map_err(words),
-            certificates: read(seen, "tls.certificates")
-                .map(|data| (data, whole("tls.certificates")))
-                .map_err(words),
+            certificates: read(seen, "tls.certificates").map(|data| (data, whole("tls.certificates"))).map_err(words),
         })
+    }
+
+    /// Whether a version is known to be offered.
+    pub fn offers(&self, version: Version) -> bool {
+        self.protocols.offered.iter().any(|offered| offered.name == version.name())
     }
 
     /// The suites accepted with a version.

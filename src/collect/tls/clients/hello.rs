@@ -30,9 +30,7 @@ pub fn record(client: &Client, name: &str, with_alpn: bool, random: &dyn Random)
             extension::SUPPORTED_VERSIONS => Extension::versions(&replaced(&client.versions, makeup.grease())).body,
             extension::KEY_SHARE => Extension::key_shares(&makeup.shares(group)?).body,
             extension::ALPN if !with_alpn => continue,
-            extension::ALPN => {
-                Extension::alpn(&client.alpn.iter().map(String::as_str).collect::<Vec<_>>()).body
-            }
+            extension::ALPN => Extension::alpn(&client.alpn.iter().map(String::as_str).collect::<Vec<_>>()).body,
             extension::ENCRYPTED_HELLO => makeup.sealed(),
             _ => known.body.clone(),
         };
@@ -107,7 +105,8 @@ impl Makeup<'_> {
         if !self.client.shuffled {
             return list;
         }
-        let places: Vec<usize> = list.iter().enumerate().filter(|(_, one)| one.kind != GREASE).map(|(n, _)| n).collect();
+        let places: Vec<usize> =
+            list.iter().enumerate().filter(|(_, one)| one.kind != GREASE).map(|(n, _)| n).collect();
         for (n, place) in places.iter().enumerate().skip(1).rev() {
             let other = usize::from(u16::from_be_bytes(self.bytes::<2>())) % (n + 1);
             if let Some(other) = places.get(other) {
@@ -210,9 +209,8 @@ mod tests {
     #[test]
     fn what_is_made_up_differs_and_never_repeats_within_a_hello() {
         let chromium = registry::clients().iter().find(|client| client.greases() && client.shuffled).unwrap();
-        let kinds = |seed| -> Vec<u16> {
-            hello(chromium, seed).0.extensions.unwrap().iter().map(|one| one.kind).collect()
-        };
+        let kinds =
+            |seed| -> Vec<u16> { hello(chromium, seed).0.extensions.unwrap().iter().map(|one| one.kind).collect() };
         assert_ne!(kinds(1), kinds(2));
         assert!(is_grease(kinds(3)[0]) && is_grease(*kinds(3).last().unwrap()));
         assert_ne!(kinds(3)[0], *kinds(3).last().unwrap());
