@@ -270,6 +270,15 @@ impl<'a> Meeting<'a, '_> {
         Ok((self.client.groups.iter().filter(|id| **id != GREASE).filter_map(of).collect(), open))
     }
 
+    /// The group that a server with an order of its own likes best among these, where that is known. The loops of TLS 1.3
+    /// leave the groups in its order; those of older versions show no more than what it likes best of all.
+    fn favourite(&self, common: &[&'a Group]) -> Result<Option<&'a Group>, String> {
+        let (all, _) = self.server.groups(self.version.name())?;
+        let known = if self.modern() { all.len() } else { 1 };
+        let mut liked = all.iter().take(known);
+        Ok(liked.find_map(|group| common.iter().copied().find(|other| other.id == group.id)))
+    }
+
     /// The group that the server chooses, or why that is not known.
     fn group(&self) -> Result<Result<&'a Group, &'static str>, String> {
         let groups = self.server.groups.as_ref().map_err(Clone::clone)?;
@@ -281,15 +290,16 @@ impl<'a> Meeting<'a, '_> {
             return Ok(Err("not all groups of the server are known"));
         }
         let Some(first) = common.first().copied() else { return Ok(Err("the client names no groups")) };
-        let place = |group: &&&Group| groups.groups.iter().position(|other| other.id == group.id);
-        let own = common.iter().min_by_key(place).copied().unwrap_or(first);
         // Who chooses is asked with the newest version alone, and OpenSSL 3.0 does it otherwise with older ones.
         let asked = self.modern() || !self.server.offers(Version::Tls13);
         let order = groups.order.known().filter(|_| asked).map(String::as_str);
-        let wanted = match order {
-            _ if own.id == first.id => first,
-            Some("client") => first,
-            Some("server") => own,
+        let own = self.favourite(&common)?;
+        let wanted = match (order, own) {
+            _ if common.len() == 1 => first,
+            (_, Some(own)) if own.id == first.id => first,
+            (Some("client"), _) => first,
+            (Some("server"), Some(own)) => own,
+            (Some("server"), None) => return Ok(Err("the server's order of groups is not known")),
             _ => return Ok(Err("who chooses the group is not known")),
         };
         // A server may rather take a share that was sent than ask for another.

@@ -184,6 +184,10 @@ fn the_order_of_groups_of_tls_1_3_says_nothing_of_older_versions() {
     assert_eq!(row(&facts, "OpenSSL 1.0.1").group, Fact::Known("secp256r1".to_owned()));
     of(&mut facts, "tls.groups")["order"] = json!("client");
     assert_eq!(row(&facts, "OpenSSL 1.0.1").group, Fact::Known("secp521r1".to_owned()));
+    of(&mut facts, "tls.groups")["order"] = json!("server");
+    of(&mut facts, "tls.groups")["groups"] =
+        json!([group("x25519", &NEW), group("secp256r1", &NEW), group("secp521r1", &NEW)]);
+    assert!(row(&facts, "OpenSSL 1.0.1").group.known().is_none(), "what it likes second best was not seen");
     let mut facts = server(&NEW, &[GCM]);
     of(&mut facts, "tls.groups")["groups"] = groups;
     let old = row(&facts, "OpenSSL 1.0.1");
