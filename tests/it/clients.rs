@@ -1,6 +1,6 @@
 //! Known clients: what is computed for them and what real servers answer to their hellos must agree.
 
-use crate::support::tls::{context, haproxy, look_with, loopback, nginx, openssl, s_server, target};
+use crate::support::tls::{context, haproxy, look_with, loopback, nginx, openssl, pair, s_server, scripted, target};
 use crate::support::{Scratch, Server, program};
 use probity::catalogue::Catalogue;
 use probity::check::derive;
@@ -9,6 +9,11 @@ use probity::model::grade::Grade;
 use probity::model::policy::Judging;
 use probity::model::tls::{Clients, SimulatedClient};
 use probity::model::{Clock as _, Fact, Observation, SystemClock};
+use probity::wire::key_exchange::{Params, ServerKeyExchange};
+use probity::wire::record::{self, Event, RecordReader};
+use probity::wire::{ClientHello, Extension, ServerHello, certificate, flight};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Command;
 
 /// What was computed and what was seen of one server.
@@ -191,6 +196,74 @@ fn computed_live_and_the_client_itself_agree_on_a_small_field() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("dh key too small"), "{said}");
+}
+
+/// The suite that a server like Go's takes: ChaCha20 first, unless the client begins with AES-GCM.
+fn as_go(hello: &ClientHello) -> Option<u16> {
+    const GCM: [u16; 5] = [0xC02F, 0xC030, 0x1301, 0x1302, 0x1304];
+    let known = [0xC02F, 0xC030, 0xCCA8, 0x1301, 0x1302, 0x1303];
+    let gcm = hello.suites.iter().find(|id| known.contains(id)).is_some_and(|id| GCM.contains(id));
+    let order = if gcm { [0xC02F, 0xC030, 0xCCA8] } else { [0xCCA8, 0xC02F, 0xC030] };
+    order.into_iter().find(|id| hello.suites.contains(id))
+}
+
+/// Answers a hello of TLS 1.2 with the flight of a server like Go's, and refuses everything else.
+fn serve_as_go(mut stream: TcpStream, leaf: &[u8]) {
+    let mut reader = RecordReader::new();
+    let mut buffer = [0; 4096];
+    let hello = loop {
+        let Ok(count @ 1..) = stream.read(&mut buffer) else { return };
+        let Ok(()) = reader.push(&buffer[..count]) else { return };
+        match reader.event() {
+            Ok(Some(Event::Message(1, body))) => break ClientHello::parse(&body).unwrap(),
+            Ok(None) => {}
+            _ => return,
+        }
+    };
+    let suite = if hello.version == 0x0303 && hello.versions().contains(&0x0303) { as_go(&hello) } else { None };
+    let group = hello.groups().contains(&0x001D) || hello.groups().contains(&0x0017);
+    let Some(suite) = suite.filter(|_| group) else {
+        let refusal = if hello.versions().contains(&0x0303) { 40 } else { 70 };
+        let _ = stream.write_all(&record::write(record::ALERT, 0x0303, &[2, refusal]));
+        return;
+    };
+    let answer = ServerHello {
+        version: 0x0303,
+        random: [7; 32],
+        session_id: Vec::new(),
+        suite,
+        compression: 0,
+        extensions: vec![Extension::renegotiation_info()],
+    };
+    let (group, length) = if hello.groups().contains(&0x001D) { (0x001D, 32) } else { (0x0017, 65) };
+    let params = Params::Curve { group, point: vec![4; length] };
+    let exchange = ServerKeyExchange { hint: None, params, scheme: Some(0x0804) };
+    let flight = [
+        answer.to_message(),
+        certificate::write_chain(&[leaf.to_vec()]),
+        exchange.to_message(Some(&[1; 256])),
+        flight::server_hello_done(),
+    ];
+    let _ = stream.write_all(&record::write(record::HANDSHAKE, 0x0303, &flight.concat()));
+    let _ = stream.read(&mut buffer);
+}
+
+/// Go changes its order by what the client begins with (crypto/tls, since 1.17).
+#[test]
+fn computed_and_live_agree_on_a_server_that_looks_at_the_first_wish() {
+    if program("openssl").is_none() {
+        return;
+    }
+    let scratch = Scratch::new("clients-go");
+    let (_, pem) = pair(&scratch, "rsa");
+    let der = scratch.path().join("leaf.der");
+    openssl(&["x509", "-in", pem.to_str().unwrap(), "-outform", "der", "-out", der.to_str().unwrap()]);
+    let leaf = std::fs::read(der).unwrap();
+    let both = Both::of(scripted(move |stream| serve_as_go(stream, &leaf)).port());
+    both.agree(0);
+    assert_eq!(both.end("chromium"), "TLSv1.2 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
+    assert_eq!(both.end("botan"), "TLSv1.2 TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256");
+    assert_eq!(both.row("node-0.10").group, Fact::Known("secp256r1".to_owned()));
 }
 
 #[test]

@@ -73,6 +73,13 @@ struct Meeting<'a, 'b> {
     version: Version,
 }
 
+/// The kind of suite that a client begins with. OpenSSL heeds the first, Go the second.
+enum Wish {
+    ChaCha,
+    Gcm,
+    Other,
+}
+
 type Failure = (&'static str, String);
 
 impl<'a> Meeting<'a, '_> {
@@ -120,13 +127,17 @@ impl<'a> Meeting<'a, '_> {
             Some("server") => {
                 let own = usable.iter().min_by_key(place).copied().unwrap_or(first);
                 let chacha: Vec<&Suite> = usable.iter().copied().filter(|suite| is_chacha(suite)).collect();
-                if chacha.is_empty() || is_chacha(own) || !self.wants_chacha() {
+                let gcm = usable.iter().any(|suite| suite.enc == "AES-GCM");
+                if chacha.is_empty() || (is_chacha(own) && !gcm) {
                     return Ok(own);
                 }
-                match order.chacha_priority.known().map(String::as_str) {
-                    Some("yes") => Ok(chacha.iter().min_by_key(place).copied().unwrap_or(own)),
-                    Some(_) => Ok(own),
-                    None => Err(format!("whether ChaCha20 has priority in {name} is not known")),
+                match (order.chacha_priority.known().map(String::as_str), self.first_wish()) {
+                    (Some("no" | "not-applicable"), _) => Ok(own),
+                    (Some("yes"), Wish::ChaCha) => Ok(chacha.iter().min_by_key(place).copied().unwrap_or(own)),
+                    (Some("yes"), Wish::Gcm) => Ok(own),
+                    (None, Wish::ChaCha) if is_chacha(own) => Ok(own),
+                    (None, Wish::Gcm) if !is_chacha(own) => Ok(own),
+                    _ => Err(format!("whether ChaCha20 has priority in {name} is not known")),
                 }
             }
             Some("mixed") => Err(format!("neither side's order alone decides the suite of {name}")),
@@ -134,10 +145,14 @@ impl<'a> Meeting<'a, '_> {
         }
     }
 
-    /// The client's first wish is ChaCha20.
-    fn wants_chacha(&self) -> bool {
+    /// What the client wants first of all, whatever the version.
+    fn first_wish(&self) -> Wish {
         let row = self.client.real_suites().next().and_then(|id| registry::suite(u32::from(id), false));
-        row.is_some_and(|row| row.enc.starts_with("CHACHA20"))
+        match row.map(|row| row.enc.as_str()) {
+            Some(enc) if enc.starts_with("CHACHA20") => Wish::ChaCha,
+            Some("AES-GCM") => Wish::Gcm,
+            _ => Wish::Other,
+        }
     }
 
     /// Why the server cannot choose a suite that both have, if so.

@@ -217,6 +217,12 @@ fn chacha_has_priority_only_for_a_client_that_wants_it_first() {
     of(&mut facts, "tls.suites")["order"][0]["chacha_priority"] = json!({"unknown": "no answer"});
     assert_eq!(end(&facts, "Botan"), "? whether ChaCha20 has priority in TLSv1.2 is not known");
     assert!(end(&facts, "BoringSSL").ends_with("AES_128_GCM_SHA256"));
+    // A server that puts ChaCha20 first may do so only for those who do not begin with AES-GCM.
+    let mut facts = server(&["TLSv1.2"], &[CHACHA, GCM]);
+    assert!(end(&facts, "BoringSSL").ends_with("CHACHA20_POLY1305_SHA256"));
+    of(&mut facts, "tls.suites")["order"][0]["chacha_priority"] = json!({"unknown": "no answer"});
+    assert!(end(&facts, "BoringSSL").starts_with("? "));
+    assert!(end(&facts, "Botan").ends_with("CHACHA20_POLY1305_SHA256"));
 }
 
 #[test]
