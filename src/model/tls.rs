@@ -240,7 +240,7 @@ pub struct Certificate {
     pub key_bits: u32,
     /// RSA-equivalent strength of the key.
     pub key_strength: u32,
-    /// The curve, or empty.
+    /// The curve or parameter set; `RSASSA-PSS` for an RSA key that signs by PSS alone; or empty.
     pub curve: String,
     /// The RSA exponent in decimal, or empty.
     pub exponent: String,

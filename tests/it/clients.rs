@@ -1,7 +1,7 @@
 //! Known clients: what is computed for them and what real servers answer to their hellos must agree.
 
 use crate::support::tls::{context, haproxy, look_with, loopback, nginx, openssl, pair, s_server, scripted, target};
-use crate::support::{Scratch, Server, program};
+use crate::support::{Scratch, Server, free_port, probity, program};
 use probity::catalogue::Catalogue;
 use probity::check::derive;
 use probity::collect::{CollectContext, Limits};
@@ -171,6 +171,24 @@ fn computed_and_live_agree_on_one_version_or_one_key() {
     assert_eq!(both.row("chromium").group, Fact::Known("secp384r1".to_owned()), "{:?}", both.row("chromium"));
 }
 
+#[test]
+fn computed_and_live_agree_on_a_key_that_signs_by_pss_alone() {
+    let Some(program) = program("openssl") else { return };
+    let scratch = Scratch::new("clients-pss");
+    let (key, pem) = (scratch.path().join("key"), scratch.path().join("pem"));
+    let (key, pem) = (key.to_str().unwrap(), pem.to_str().unwrap());
+    let made = ["-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-keyout", key, "-out", pem];
+    openssl(&[&["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=shop.example"][..], &made].concat());
+    let port = free_port();
+    let mut command = Command::new(program);
+    command.args(["s_server", "-quiet", "-tls1_2", "-accept", &format!("127.0.0.1:{port}"), "-key", key, "-cert", pem]);
+    let _server = Server::start(&mut command, port);
+    let both = Both::of(port);
+    both.agree(0);
+    assert_eq!(both.end("chromium"), "cert_alg");
+    assert!(both.end("curl").starts_with("TLSv1.2 TLS_ECDHE_RSA_"), "{}", both.end("curl"));
+}
+
 /// The server does not know which finite fields a client takes: it chooses, and the client hangs up.
 #[test]
 fn computed_live_and_the_client_itself_agree_on_a_small_field() {
@@ -272,4 +290,17 @@ fn without_live_clients_no_connection_is_made_for_them() {
     let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
     let seen = look_with(target(loopback(port)), loopback(port), &context());
     assert!(seen.observations.iter().all(|one| one.kind != "tls.clients.live"));
+}
+
+#[test]
+fn the_command_asks_live_where_it_is_told_to() {
+    let scratch = Scratch::new("clients-command");
+    let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
+    let address = format!("127.0.0.1:{port}");
+    for (flags, live) in [(&["--clients", "live"][..], true), (&["--clients", "computed"], false), (&[], false)] {
+        let output = probity().args(["collect", "-q", &address]).args(flags).output().unwrap();
+        let evidence: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut kinds = evidence["observations"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap());
+        assert_eq!(kinds.any(|kind| kind == "tls.clients.live"), live, "{flags:?}");
+    }
 }

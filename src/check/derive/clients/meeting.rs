@@ -41,7 +41,7 @@ pub fn meet<'a>(server: &'a Server, client: &Client) -> Result<End<'a>, String> 
     if !client.takes(version.code())? {
         return Ok(End::Fails("no_version", format!("the client does not go on with {}", version.name())));
     }
-    let meeting = Meeting { server, client, version };
+    let meeting = Meeting::new(server, client, version);
     let suite = match meeting.suite()? {
         Ok(suite) => suite,
         Err((failure, detail)) => return Ok(End::Fails(failure, detail)),
@@ -71,6 +71,10 @@ struct Meeting<'a, 'b> {
     server: &'a Server,
     client: &'b Client,
     version: Version,
+    /// The groups that both have, in the client's order, and why there may be more.
+    groups: Result<(Vec<&'a Group>, Option<String>), String>,
+    /// The certificates served, each with whether the client lists a scheme and a curve for its key.
+    deployments: Result<Vec<(&'a Deployment, bool)>, String>,
 }
 
 /// The kind of suite that a client begins with. OpenSSL heeds the first, Go the second.
@@ -82,7 +86,19 @@ enum Wish {
 
 type Failure = (&'static str, String);
 
-impl<'a> Meeting<'a, '_> {
+impl<'a, 'b> Meeting<'a, 'b> {
+    fn new(server: &'a Server, client: &'b Client, version: Version) -> Meeting<'a, 'b> {
+        let groups = server.groups(version.name()).map(|(all, open)| {
+            let ids = client.groups.iter().filter(|id| **id != GREASE).map(|id| format!("0x{id:04X}"));
+            (ids.filter_map(|id| all.iter().copied().find(|group| group.id == id)).collect(), open)
+        });
+        let deployments = server.deployments(version.name()).map(|all| {
+            let key = Keys { client, version };
+            all.into_iter().map(|one| (one, key.verifies(one))).collect()
+        });
+        Meeting { server, client, version, groups, deployments }
+    }
+
     fn modern(&self) -> bool {
         self.version == Version::Tls13
     }
@@ -161,7 +177,7 @@ impl<'a> Meeting<'a, '_> {
             let (common, open) = self.common_groups()?;
             if common.is_empty() && !self.client.groups.is_empty() {
                 return match open {
-                    Some(reason) => Err(reason),
+                    Some(reason) => Err(reason.clone()),
                     None => Ok(Some(("no_suite", "no group in common".to_owned()))),
                 };
             }
@@ -178,46 +194,16 @@ impl<'a> Meeting<'a, '_> {
 
     /// The certificates that the server may send with this suite.
     fn fitting(&self, suite: &Suite) -> Result<Vec<&'a Deployment>, String> {
-        let deployments = self.server.deployments(self.version.name())?;
-        let wanted = |one: &&Deployment| match (self.modern(), suite.auth.as_str()) {
-            (true, _) => self.verifies(one),
-            (false, "RSA") => one.leaf.key_type == "RSA" && (suite.kx == "RSA" || self.verifies(one)),
-            (false, "ECDSA") => one.leaf.key_type != "RSA" && self.verifies(one),
+        let deployments = self.deployments.as_ref().map_err(Clone::clone)?;
+        let wanted = |one: &Deployment, verifies: bool| match (self.modern(), suite.auth.as_str()) {
+            (true, _) => verifies,
+            (false, "RSA") => {
+                one.leaf.key_type == "RSA" && (suite.kx == "RSA" && one.leaf.curve.is_empty() || verifies)
+            }
+            (false, "ECDSA") => one.leaf.key_type != "RSA" && verifies,
             _ => false,
         };
-        Ok(deployments.into_iter().filter(wanted).collect())
-    }
-
-    /// Whether the client lists a signature scheme, and a curve, for this key.
-    fn verifies(&self, one: &Deployment) -> bool {
-        let leaf = &one.leaf;
-        let curve = curve_group(&leaf.curve);
-        if self.version < Version::Tls12 || self.client.schemes.is_empty() {
-            return !self.modern() && curve.is_none_or(|curve| self.has_group(curve));
-        }
-        let schemes = self.client.schemes.iter().filter_map(|id| registry::scheme(*id)).collect::<Vec<_>>();
-        let named = |wanted: &[&str]| schemes.iter().any(|scheme| wanted.iter().any(|name| scheme.name == *name));
-        let starts = |start: &str| schemes.iter().any(|scheme| scheme.name.starts_with(start));
-        match (leaf.key_type.as_str(), self.modern()) {
-            ("RSA", true) => starts("rsa_pss_rsae"),
-            ("RSA", false) => starts("rsa_pss_rsae") || starts("rsa_pkcs1"),
-            ("EC", true) => match leaf.curve.as_str() {
-                "P-256" => named(&["ecdsa_secp256r1_sha256"]),
-                "P-384" => named(&["ecdsa_secp384r1_sha384"]),
-                "P-521" => named(&["ecdsa_secp521r1_sha512"]),
-                _ => false,
-            },
-            ("EC", false) => starts("ecdsa_") && curve.is_none_or(|curve| self.has_group(curve)),
-            ("Ed25519", _) => named(&["ed25519"]),
-            ("Ed448", _) => named(&["ed448"]),
-            ("ML-DSA", true) => starts("mldsa"),
-            _ => false,
-        }
-    }
-
-    /// A client that names no groups takes every curve of its library.
-    fn has_group(&self, group: u16) -> bool {
-        self.client.groups.is_empty() || self.client.groups.contains(&group)
+        Ok(deployments.iter().filter(|(one, verifies)| wanted(one, *verifies)).map(|(one, _)| *one).collect())
     }
 
     /// What the client alone refuses: the size of the field, and the hashes of the chain.
@@ -278,11 +264,8 @@ impl<'a> Meeting<'a, '_> {
         Ok(self.fitting(suite)?.into_iter().map(|one| one.leaf.key_strength).min())
     }
 
-    /// The groups that both have, in the client's order, and why there may be more.
-    fn common_groups(&self) -> Result<(Vec<&'a Group>, Option<String>), String> {
-        let (groups, open) = self.server.groups(self.version.name())?;
-        let of = |id: &u16| groups.iter().copied().find(|group| group.id == format!("0x{id:04X}"));
-        Ok((self.client.groups.iter().filter(|id| **id != GREASE).filter_map(of).collect(), open))
+    fn common_groups(&self) -> Result<&(Vec<&'a Group>, Option<String>), String> {
+        self.groups.as_ref().map_err(Clone::clone)
     }
 
     /// The group that a server with an order of its own likes best among these, where that is known. The loops of TLS 1.3
@@ -325,6 +308,48 @@ impl<'a> Meeting<'a, '_> {
             true => Ok(wanted),
             false => Err("the server may prefer a group of which the client sent a share"),
         })
+    }
+}
+
+/// Which keys a client can verify with a version.
+struct Keys<'b> {
+    client: &'b Client,
+    version: Version,
+}
+
+impl Keys<'_> {
+    /// Whether the client lists a signature scheme, and a curve, for this key.
+    fn verifies(&self, one: &Deployment) -> bool {
+        let modern = self.version == Version::Tls13;
+        let leaf = &one.leaf;
+        let curve = curve_group(&leaf.curve);
+        if self.version < Version::Tls12 || self.client.schemes.is_empty() {
+            return !modern && curve.is_none_or(|curve| self.has_group(curve));
+        }
+        let schemes = self.client.schemes.iter().filter_map(|id| registry::scheme(*id)).collect::<Vec<_>>();
+        let named = |wanted: &str| schemes.iter().any(|scheme| scheme.name == wanted);
+        let starts = |start: &str| schemes.iter().any(|scheme| scheme.name.starts_with(start));
+        match (leaf.key_type.as_str(), modern) {
+            ("RSA", _) if leaf.curve == "RSASSA-PSS" => starts("rsa_pss_pss"),
+            ("RSA", true) => starts("rsa_pss_rsae"),
+            ("RSA", false) => starts("rsa_pss_rsae") || starts("rsa_pkcs1"),
+            ("EC", true) => match leaf.curve.as_str() {
+                "P-256" => named("ecdsa_secp256r1_sha256"),
+                "P-384" => named("ecdsa_secp384r1_sha384"),
+                "P-521" => named("ecdsa_secp521r1_sha512"),
+                _ => false,
+            },
+            ("EC", false) => starts("ecdsa_") && curve.is_none_or(|curve| self.has_group(curve)),
+            ("Ed25519", _) => named("ed25519"),
+            ("Ed448", _) => named("ed448"),
+            ("ML-DSA", true) => starts("mldsa"),
+            _ => false,
+        }
+    }
+
+    /// A client that names no groups takes every curve of its library.
+    fn has_group(&self, group: u16) -> bool {
+        self.client.groups.is_empty() || self.client.groups.contains(&group)
     }
 }
 

@@ -29,6 +29,7 @@ fn group(name: &str, protocols: &[&str]) -> Value {
 fn deployment(key: &str, protocols: &[&str], hash: &str) -> Value {
     let (key_type, bits, curve, strength) = match key {
         "RSA" => ("RSA", 2048, "", 2048),
+        "RSASSA-PSS" => ("RSA", 2048, "RSASSA-PSS", 2048),
         other => ("EC", 256, other, 3072),
     };
     json!({
@@ -256,6 +257,14 @@ fn what_is_in_common_must_be_usable() {
     let mut facts = server(&["TLSv1.3"], &[]);
     of(&mut facts, "tls.certificates")["deployments"] = json!([deployment("P-521", &["TLSv1.3"], "sha256")]);
     assert_eq!(end(&facts, "BoringSSL"), "cert_alg");
+}
+
+#[test]
+fn a_key_for_pss_alone_is_for_those_who_list_its_schemes() {
+    let mut facts = server(&["TLSv1.3"], &[]);
+    of(&mut facts, "tls.certificates")["deployments"] = json!([deployment("RSASSA-PSS", &["TLSv1.3"], "sha256")]);
+    assert_eq!(end(&facts, "BoringSSL"), "cert_alg");
+    assert!(end(&facts, "OpenSSL 3.0").starts_with("TLSv1.3"));
 }
 
 #[test]
