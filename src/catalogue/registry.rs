@@ -292,7 +292,7 @@ mod tests {
         }
         let references: Vec<&str> =
             clients().iter().filter(|client| client.is_reference()).map(|client| client.name.as_str()).collect();
-        assert_eq!(references, ["Chromium", "Firefox ESR"]);
+        assert_eq!(references, ["Chromium", "Firefox ESR", "WebKitGTK (surf)"]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn run(mut arguments: Vec<String>) -> Result<Vec<u8>, String> {
     }
     if options.limits {
         let fields = row::offers_fields(&captured);
-        options.set(lab.measure(&plain, fields)?);
+        options.set(lab.measure(&plain, fields, options.trusts)?);
     }
     row::write(&options, &plain, &captured)
 }

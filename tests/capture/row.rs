@@ -24,13 +24,15 @@ pub struct Options {
     pub runs: usize,
     /// What it refuses is tried.
     pub limits: bool,
+    /// It was told to trust the lab's anchor; otherwise it takes any certificate, and chains cannot be tried.
+    pub trusts: bool,
     row: Row,
 }
 
 impl Options {
     /// Reads `--name value` pairs.
     pub fn read(words: &[String]) -> Result<Options, String> {
-        let mut options = Options { runs: 3, limits: false, row: Row::default() };
+        let mut options = Options { runs: 3, limits: false, trusts: true, row: Row::default() };
         for pair in words.chunks(2) {
             let [name, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
             let number = || value.parse::<i64>().map_err(|_| format!("{name}: {value} is no number"));
@@ -43,7 +45,7 @@ impl Options {
                 "--library" => row.library.clone_from(value),
                 "--source" => row.source.clone_from(value),
                 "--kind" => (row.browser, row.current) = kind(value)?,
-                "--limits" => options.limits = value == "yes",
+                "--limits" => (options.limits, options.trusts) = limits(value)?,
                 "--oldest" => row.oldest.clone_from(value),
                 "--sha2" => row.requires_sha2_cert = Some(u8::from(value == "1")),
                 _ => return Err(format!("{name} is no option")),
@@ -65,6 +67,15 @@ impl Options {
 pub fn offers_fields(captured: &[Captured]) -> bool {
     let field = |id: &u16| suite(u32::from(*id), false).is_some_and(|row| row.kx == "DHE");
     captured.iter().any(|one| one.hello.suites.iter().any(field))
+}
+
+/// `yes`, or `any-chain` for a client that takes every certificate.
+fn limits(word: &str) -> Result<(bool, bool), String> {
+    match word {
+        "yes" => Ok((true, true)),
+        "any-chain" => Ok((true, false)),
+        _ => Err(format!("{word} is neither yes nor any-chain")),
+    }
 }
 
 /// `browser`, `current` or `old`.

@@ -291,7 +291,7 @@ impl<'a, 'b> Meeting<'a, 'b> {
         // Who chooses is asked with the newest version alone, and OpenSSL 3.0 does it otherwise with older ones.
         let asked = self.modern() || !self.server.offers(Version::Tls13);
         let order = groups.order.known().filter(|_| asked).map(String::as_str);
-        let own = self.favourite(&common)?;
+        let own = self.favourite(common)?;
         let wanted = match (order, own) {
             _ if common.len() == 1 => first,
             (_, Some(own)) if own.id == first.id => first,
