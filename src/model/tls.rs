@@ -186,6 +186,9 @@ pub struct Certificates {
     pub deployments: Vec<Deployment>,
     /// The name that was asked for.
     pub server_name: String,
+    /// The server refuses that name: what is known was seen without one.
+    #[serde(default)]
+    pub server_name_refused: bool,
     /// The set of anchors that judged trust, for example `mozilla 2026-10 (webpki-roots 1.0.10)`.
     pub anchors: String,
 }

@@ -189,6 +189,21 @@ fn computed_and_live_agree_on_a_key_that_signs_by_pss_alone() {
     assert!(both.end("curl").starts_with("TLSv1.2 TLS_ECDHE_RSA_"), "{}", both.end("curl"));
 }
 
+#[test]
+fn computed_and_live_agree_on_a_server_that_refuses_the_name() {
+    let scratch = Scratch::new("clients-name");
+    if program("openssl").is_none() {
+        return;
+    }
+    let (key, pem) = pair(&scratch, "ecdsa");
+    let second = ["-key2", key.to_str().unwrap(), "-cert2", pem.to_str().unwrap()];
+    let arguments = [&["-servername", "other.example", "-servername_fatal"][..], &second].concat();
+    let Some((_server, port)) = s_server(&scratch, "rsa", &arguments) else { return };
+    let both = Both::of(port);
+    both.agree(0);
+    assert_eq!(both.end("chromium"), "refused");
+}
+
 /// The server does not know which finite fields a client takes: it chooses, and the client hangs up.
 #[test]
 fn computed_live_and_the_client_itself_agree_on_a_small_field() {

@@ -298,6 +298,7 @@ impl Facts {
         let data = Certificates {
             deployments: deployments.collect(),
             server_name: server_name.to_owned(),
+            server_name_refused: self.look.name_refused,
             anchors: anchors.label(),
         };
         let trouble = self.look.unseen.first().cloned().or(lacking).or_else(|| self.suites().1);

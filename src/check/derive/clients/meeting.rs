@@ -35,6 +35,9 @@ pub fn meet<'a>(server: &'a Server, client: &Client) -> Result<End<'a>, String> 
     if !client.sends(extension::SERVER_NAME) {
         return Err("the client sends no server name, and what is served without one was not looked at".to_owned());
     }
+    if server.refuses_name() {
+        return Ok(End::Fails("refused", "the server refuses the name asked for".to_owned()));
+    }
     let Some(version) = version(server, client)? else {
         return Ok(End::Fails("no_version", "no version in common".to_owned()));
     };

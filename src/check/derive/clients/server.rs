@@ -38,6 +38,11 @@ impl Server {
         self.protocols.offered.iter().any(|offered| offered.name == version.name())
     }
 
+    /// Whether it refuses the name that clients ask for.
+    pub fn refuses_name(&self) -> bool {
+        self.certificates.as_ref().is_ok_and(|(data, _)| data.server_name_refused)
+    }
+
     /// The suites accepted with a version.
     pub fn suites(&self, version: &str) -> Result<Vec<&Suite>, String> {
         if let Some(cut) = self.suites.incomplete.iter().find(|cut| cut.protocol == version) {

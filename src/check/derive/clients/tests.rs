@@ -304,6 +304,13 @@ fn an_unknown_fact_never_connects() {
 }
 
 #[test]
+fn a_name_that_is_refused_lets_nobody_in() {
+    let mut facts = server(&NEW, &[GCM]);
+    of(&mut facts, "tls.certificates")["server_name_refused"] = json!(true);
+    assert_eq!(end(&facts, "BoringSSL"), "refused");
+}
+
+#[test]
 fn a_partial_input_makes_it_partial_and_a_failed_look_fails_it() {
     let mut seen = observed(&server(&NEW, &[GCM]));
     assert_eq!(derived(&seen).status, ObservationStatus::Complete);
