@@ -14,6 +14,7 @@ mod clients;
 mod config;
 mod corpus;
 mod demo;
+mod flaws;
 mod handshake;
 mod hostile;
 mod http;
