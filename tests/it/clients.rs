@@ -1,5 +1,8 @@
 //! Known clients: what is computed for them and what real servers answer to their hellos must agree.
 
+use crate::support::lab::{
+    self, EVERY_CIPHER, OPENSSL_1_0_0F, OPENSSL_1_0_1E, OPENSSL_1_0_2O, OPENSSL_1_1_1K, OPENSSL_3_5, Options,
+};
 use crate::support::tls::{context, haproxy, look_with, loopback, nginx, openssl, pair, s_server, scripted, target};
 use crate::support::{Scratch, Server, free_port, probity, program};
 use probity::catalogue::Catalogue;
@@ -202,6 +205,33 @@ fn computed_and_live_agree_on_a_server_that_refuses_the_name() {
     let both = Both::of(port);
     both.agree(0);
     assert_eq!(both.end("chromium"), "refused");
+}
+
+#[test]
+fn computed_and_live_agree_on_openssl_of_every_age() {
+    let every = Options { ciphers: EVERY_CIPHER, ..Options::default() };
+    let field = Options { dhparam: Some(1024), ..every.clone() };
+    let old = Options { versions: Some(("TLSv1", "TLSv1.3")), ..Options::default() };
+    let cases = [
+        (OPENSSL_1_0_0F, &every),
+        (OPENSSL_1_0_1E, &every),
+        (OPENSSL_1_0_2O, &Options::default()),
+        (OPENSSL_1_0_2O, &field),
+        (OPENSSL_1_1_1K, &old),
+        (OPENSSL_3_5, &Options::default()),
+    ];
+    for (version, options) in cases {
+        let scratch = Scratch::new("clients-lab");
+        let Some((_server, port)) = lab::node(&scratch, version, options) else { continue };
+        let both = Both::of(port);
+        both.agree(0);
+        match version {
+            OPENSSL_1_0_0F => assert_eq!(both.end("chromium"), "no_version"),
+            OPENSSL_1_0_1E => assert!(both.end("firefox").starts_with("TLSv1.2 TLS_RSA_"), "{}", both.end("firefox")),
+            OPENSSL_3_5 => assert_eq!(both.row("chromium").group, Fact::Known("X25519MLKEM768".to_owned())),
+            _ => assert!(both.end("chromium").starts_with("TLSv1."), "{version}: {}", both.end("chromium")),
+        }
+    }
 }
 
 /// The server does not know which finite fields a client takes: it chooses, and the client hangs up.
