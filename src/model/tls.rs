@@ -106,6 +106,9 @@ pub struct Order {
     pub ids: Vec<String>,
     /// ChaCha20 is preferred when the client prefers it: `yes`, `no`, `not-applicable`.
     pub chacha_priority: Fact<String>,
+    /// Where the server chooses and its order across suites of several kinds was not settled: the order of each kind.
+    #[serde(default)]
+    pub apart: Vec<Vec<String>>,
 }
 
 /// A list that was cut short.

@@ -17,11 +17,13 @@ const COMPARISONS: usize = 24;
 /// The order of a version's suites. `choices` were seen already, from other orders of some or all of them.
 pub async fn of_version(prober: &Prober<'_>, version: Version, lists: &[Found], choices: &[Choice]) -> Option<Order> {
     let accepted: Vec<u16> = lists.iter().flat_map(|list| list.accepted.iter().copied()).collect();
+    let words = |ids: &[u16]| ids.iter().map(|id| format!("0x{id:04X}")).collect::<Vec<String>>();
     let order = |preference, ids: &[u16], chacha| Order {
         protocol: version.name().to_owned(),
         preference,
-        ids: ids.iter().map(|id| format!("0x{id:04X}")).collect(),
+        ids: words(ids),
         chacha_priority: chacha,
+        apart: Vec::new(),
     };
     let none = || Fact::Known("not-applicable".to_owned());
     match accepted.len() {
@@ -36,12 +38,15 @@ pub async fn of_version(prober: &Prober<'_>, version: Version, lists: &[Found], 
         return Some(order(preference, &by_offer, none()));
     }
     let parts: Vec<Vec<u16>> = lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
-    match Merge::new(prober, version).all(parts).await {
+    match Merge::new(prober, version).all(parts.clone()).await {
         Ok(ids) => {
             let (chacha, ids) = chacha_priority(prober, version, ids, choices).await;
             Some(order(preference, &ids, chacha))
         }
-        Err(reason) => Some(order(Fact::unknown(reason), &accepted, Fact::unknown("the server's order is not known"))),
+        Err(reason) => {
+            let open = order(Fact::unknown(reason), &accepted, Fact::unknown("the server's order is not known"));
+            Some(Order { apart: parts.iter().map(|part| words(part)).collect(), ..open })
+        }
     }
 }
 

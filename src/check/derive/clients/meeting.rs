@@ -132,9 +132,12 @@ impl<'a, 'b> Meeting<'a, 'b> {
         }
         let name = self.version.name();
         let order = self.server.order(name)?;
-        let place = |suite: &&&Suite| order.ids.iter().position(|id| *id == suite.id).unwrap_or(usize::MAX);
-        let preference = order.preference.known();
-        match preference.map(String::as_str) {
+        // An order that was not settled as a whole may be known of all suites that count here.
+        let apart = order.apart.iter().find(|ids| usable.iter().all(|suite| ids.contains(&suite.id)));
+        let ids = apart.unwrap_or(&order.ids);
+        let place = |suite: &&&Suite| ids.iter().position(|id| *id == suite.id).unwrap_or(usize::MAX);
+        let preference = order.preference.known().map(String::as_str).or(apart.map(|_| "server"));
+        match preference {
             Some("client") => {
                 let auth = |word: &str| usable.iter().any(|suite| suite.auth == word);
                 if !self.modern() && auth("RSA") && auth("ECDSA") && first.auth != "ECDSA" {

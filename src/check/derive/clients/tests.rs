@@ -178,6 +178,18 @@ fn the_one_who_chooses_decides() {
 }
 
 #[test]
+fn an_order_that_is_not_settled_as_a_whole_may_be_known_where_it_counts() {
+    let mut facts = server(&["TLSv1.2"], &["ECDHE-RSA-AES256-GCM-SHA384", GCM]);
+    let order = &mut of(&mut facts, "tls.suites")["order"][0];
+    order["preference"] = json!({"unknown": "not settled within 24 hellos"});
+    order["ids"] = json!([]);
+    order["apart"] = json!([["0xC02F", "0xC030"], ["0xC018"]]);
+    assert!(end(&facts, "BoringSSL").ends_with("AES_128_GCM_SHA256"));
+    of(&mut facts, "tls.suites")["order"][0]["apart"] = json!([["0xC02F"], ["0xC030"]]);
+    assert!(end(&facts, "BoringSSL").starts_with("? "));
+}
+
+#[test]
 fn the_order_of_groups_of_tls_1_3_says_nothing_of_older_versions() {
     let groups = json!([group("secp256r1", &NEW), group("secp521r1", &NEW), group("secp384r1", &NEW)]);
     let mut facts = server(&["TLSv1.2"], &[GCM]);
