@@ -104,6 +104,16 @@ pub(super) struct How {
     /// Seconds for one target
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     target_time: u64,
+    /// Known clients: computed from what was seen, or live, with a connection each
+    #[arg(long, value_name = "computed|live", default_value = "computed", hide_possible_values = true)]
+    clients: KnownClients,
+}
+
+/// How it is found out what known clients end up with.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum KnownClients {
+    Computed,
+    Live,
 }
 
 /// How it is judged and reported.
@@ -268,6 +278,7 @@ impl How {
             connections: usize::from(self.connections),
             rate: self.rate,
             target_time: Duration::from_secs(self.target_time),
+            live_clients: self.clients == KnownClients::Live,
         }
     }
 }

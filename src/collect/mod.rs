@@ -70,11 +70,13 @@ pub struct Limits {
     pub rate: Option<std::num::NonZeroU16>,
     /// Wall time of one target.
     pub target_time: Duration,
+    /// The hellos of known clients are sent, too: one connection each.
+    pub live_clients: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { connections: 8, rate: None, target_time: Duration::from_secs(300) }
+        Limits { connections: 8, rate: None, target_time: Duration::from_secs(300), live_clients: false }
     }
 }
 

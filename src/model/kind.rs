@@ -27,6 +27,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
     Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },
+    Kind { id: "tls.clients.live", schema: || schema_for!(tls::Clients) },
     Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },

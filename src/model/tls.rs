@@ -1,5 +1,9 @@
 //! Facts about a TLS endpoint: the data of the `tls.*` observation kinds.
 
+mod clients;
+
+pub use clients::{Clients, SimulatedClient};
+
 use super::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,6 +106,9 @@ pub struct Order {
     pub ids: Vec<String>,
     /// ChaCha20 is preferred when the client prefers it: `yes`, `no`, `not-applicable`.
     pub chacha_priority: Fact<String>,
+    /// Where the server chooses and its order across suites of several kinds was not settled: the order of each kind.
+    #[serde(default)]
+    pub apart: Vec<Vec<String>>,
 }
 
 /// A list that was cut short.
@@ -182,6 +189,9 @@ pub struct Certificates {
     pub deployments: Vec<Deployment>,
     /// The name that was asked for.
     pub server_name: String,
+    /// The server refuses that name: what is known was seen without one.
+    #[serde(default)]
+    pub server_name_refused: bool,
     /// The set of anchors that judged trust, for example `mozilla 2026-10 (webpki-roots 1.0.10)`.
     pub anchors: String,
 }
@@ -236,7 +246,7 @@ pub struct Certificate {
     pub key_bits: u32,
     /// RSA-equivalent strength of the key.
     pub key_strength: u32,
-    /// The curve, or empty.
+    /// The curve or parameter set; `RSASSA-PSS` for an RSA key that signs by PSS alone; or empty.
     pub curve: String,
     /// The RSA exponent in decimal, or empty.
     pub exponent: String,
@@ -364,26 +374,4 @@ impl VulnerabilityTest {
     pub fn likely(self) -> VulnerabilityTest {
         VulnerabilityTest { likely: true, ..self }
     }
-}
-
-/// `tls.clients`: which handshake known clients end up with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Clients {
-    /// One row a client.
-    pub clients: Vec<SimulatedClient>,
-}
-
-/// What a known client ends up with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SimulatedClient {
-    /// Name and version.
-    pub name: String,
-    /// A current browser: it counts for forward secrecy and AEAD.
-    pub reference: bool,
-    /// It can connect.
-    pub connects: bool,
-    /// The version negotiated, or empty.
-    pub protocol: String,
-    /// The suite's id, or empty.
-    pub suite: String,
 }

@@ -4,7 +4,7 @@ use super::index::Index;
 use crate::finding::fingerprint;
 use crate::model::grade::Grade;
 use crate::model::observation::ObservationStatus;
-use crate::model::tls::{Certificates, Groups, Protocols, Suites};
+use crate::model::tls::{Certificates, Clients, Groups, Protocols, Suites};
 use crate::model::{Assessment, CheckResult, FindingState, Status, Target};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -252,6 +252,7 @@ impl Facts<'_> {
             let best = groups.groups.iter().find(|group| group.pq).or(groups.groups.first());
             words.extend(best.map(|group| group.name.clone()));
         }
+        words.extend(self.read::<Clients>("tls.clients").map(|seen| client_words(&seen)));
         if let Some(transport) = self.data("db.transport").filter(|facts| facts["applicable"] == true) {
             words.push(answer(&transport["tls_offered"], "offers TLS", "offers no TLS", "TLS not known"));
             words.push(match transport["plaintext_login"].as_str() {
@@ -272,6 +273,16 @@ impl Facts<'_> {
             }
         }
         words
+    }
+}
+
+/// `19 of 21 clients connect`, with what is not known.
+fn client_words(seen: &Clients) -> String {
+    let count = |end: Option<bool>| seen.clients.iter().filter(|row| row.connects.known().copied() == end).count();
+    let words = format!("{} of {} clients connect", count(Some(true)), seen.clients.len());
+    match count(None) {
+        0 => words,
+        open => format!("{words} ({open} not known)"),
     }
 }
 

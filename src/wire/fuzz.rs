@@ -28,7 +28,8 @@ pub fn records(data: &[u8]) {
 /// A ClientHello and its extensions. What parses must be written and parsed to the same.
 pub fn client_hello(data: &[u8]) {
     let Ok(hello) = ClientHello::parse(data) else { return };
-    let _ = (hello.server_name(), hello.groups(), hello.schemes(), hello.versions(), hello.alpn());
+    let _ = (hello.server_name(), hello.groups(), hello.schemes(), hello.versions(), hello.alpn(), hello.shares());
+    let _ = (hello.exact_length(), hello.to_exact_record(0x0301));
     let again = hello.to_message();
     let _ = again.get(4..).map(ClientHello::parse);
 }

@@ -1,6 +1,7 @@
 //! Derivations: pure functions from all observations of a run to derived ones.
 
 pub mod at_rest;
+pub mod clients;
 pub mod coverage;
 pub mod day;
 pub mod grade;
@@ -40,6 +41,7 @@ pub struct Derivation {
 /// Every derivation, in the order in which they run.
 pub const DERIVATIONS: &[Derivation] = &[
     at_rest::AT_REST,
+    clients::CLIENTS,
     grade::GRADE,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },

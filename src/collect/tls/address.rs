@@ -42,6 +42,8 @@ pub struct Look {
     pub alpn: Vec<String>,
     /// A handshake in TLS 1.3 succeeded.
     pub shown: bool,
+    /// The server refused the name, and was asked without one from then on.
+    pub name_refused: bool,
 }
 
 /// Looks at an address.
@@ -82,6 +84,7 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Troubl
         unseen: shown.unseen,
         alpn: shown.alpn,
         shown: shown.shown,
+        name_refused: prober.manner().server_name.is_none(),
     })
 }
 

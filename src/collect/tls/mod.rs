@@ -2,6 +2,7 @@
 
 mod address;
 pub mod certificate;
+mod clients;
 mod facts;
 mod features;
 mod first;
@@ -132,6 +133,10 @@ async fn one(
             return failed.drain(..).map(|failed| failed.with_transcript(prober.transcript())).collect();
         }
     };
+    let live = match cx.limits.live_clients {
+        true => Some(clients::look(&prober, &name).await),
+        false => None,
+    };
     let (ledger, now, asked_for) = (prober.ledger(), cx.clock.now(), name.clone());
     // Signatures and primes are arithmetic: other sockets must not wait for it.
     let computed = tokio::task::spawn_blocking(move || {
@@ -149,7 +154,7 @@ async fn one(
     let tests = [in_clear, oracles, sessions.rows, flaws::accepted(&facts)].concat();
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
-    vec![
+    let mut all = vec![
         seen(at.observation("tls.protocols", facts.protocols())),
         seen(at.observation("tls.suites", facts.suites())),
         at.observation("tls.groups", facts.groups()),
@@ -159,7 +164,9 @@ async fn one(
         at.observation("tls.resumption", (sessions.resumption, None)),
         at.observation("tls.renegotiation", (sessions.renegotiation, None)),
         at.observation("tls.vulnerabilities", (Vulnerabilities { tests }, None)),
-    ]
+    ];
+    all.extend(live.map(|live| at.observation("tls.clients.live", live)));
+    all
 }
 
 /// Where and when something was seen.
@@ -185,7 +192,13 @@ impl At<'_> {
 
 fn failed(target: &Target, part: &str, cx: &CollectContext, trouble: &Trouble) -> Vec<Observation> {
     let now = cx.clock.now();
-    YIELDS.iter().map(|kind| Observation::failed(kind, &target.id, part, ID, now, trouble.clone())).collect()
+    let live = cx.limits.live_clients.then_some("tls.clients.live");
+    YIELDS
+        .iter()
+        .copied()
+        .chain(live)
+        .map(|kind| Observation::failed(kind, &target.id, part, ID, now, trouble.clone()))
+        .collect()
 }
 
 #[cfg(test)]

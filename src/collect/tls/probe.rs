@@ -107,6 +107,14 @@ pub async fn tls(mut stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patie
 
 /// The same on a stream that is still needed.
 pub async fn flight(stream: &mut dyn Stream, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
+    match answer(stream, hello, patience).await {
+        Outcome::Hello(flight) => judge(*flight, offer),
+        other => other,
+    }
+}
+
+/// Sends a hello and reads the flight that follows, whether it answers the hello or not.
+pub async fn answer(stream: &mut dyn Stream, hello: &[u8], patience: Duration) -> Outcome {
     let mut reader = FlightReader::new(form_of);
     let mut broken = None;
     let end = receive(stream, hello, patience, |bytes| match reader.push(bytes) {
@@ -122,7 +130,7 @@ pub async fn flight(stream: &mut dyn Stream, hello: &[u8], offer: &Offer, patien
     }
     let fatal = reader.alert();
     match (reader.into_flight(), fatal, end) {
-        (Some(flight), ..) => judge(flight, offer),
+        (Some(flight), ..) => Outcome::Hello(Box::new(flight)),
         // close_notify instead of an answer is a way to close.
         (None, Some(alert), _) if alert.description == alert::CLOSE_NOTIFY => Outcome::Closed(7),
         (None, Some(alert), _) => Outcome::Alert(alert),

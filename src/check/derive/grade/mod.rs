@@ -341,11 +341,24 @@ fn incomplete(facts: &Facts) -> Vec<String> {
     if suites().any(|s| s.kx == "DHE") {
         need(facts.whole("tls.dh"), "dh");
     }
-    need(facts.clients.is_some(), "client_simulation");
+    need(clients_known(facts), "client_simulation");
     if facts.service == Service::Https {
         need(facts.hsts.is_some(), "hsts");
     }
     missing
+}
+
+/// Whether the rows that a cap may rest on are known: those of the reference browsers, and every row where a suite is
+/// accepted that no client of today should end up with.
+fn clients_known(facts: &Facts) -> bool {
+    let doubtful = facts.suites.iter().flat_map(|s| &s.suites).any(|suite| {
+        let modern = ["TLSv1.1", "TLSv1.2", "TLSv1.3"].contains(&suite.protocol.as_str());
+        modern && (suite.enc.starts_with("RC4") || suite.block_bits == 64)
+    });
+    facts.clients.as_ref().is_some_and(|seen| {
+        let rows = || seen.clients.iter().filter(|client| client.reference || doubtful);
+        seen.clients.iter().any(|client| client.reference) && rows().all(|client| client.connects.known().is_some())
+    })
 }
 
 /// Facts worth showing that leave the letter alone.

@@ -84,6 +84,18 @@ pub fn analyse(
     }
 }
 
+/// Whether a chain has a signature with SHA-1 or older on it, that of a root aside. `None` where it cannot be read.
+pub fn is_weakly_signed(chain: &[Vec<u8>]) -> Option<bool> {
+    let mut weak = chain.is_empty().then_some(false);
+    for (n, der) in chain.iter().take(CHAIN).enumerate() {
+        let parsed = Parsed::read(der).ok()?;
+        let looked_at = n == 0 || parsed.subject != parsed.issuer;
+        let old = matches!(parsed.algorithm.hash, "sha1" | "md5" | "md4" | "md2");
+        weak = Some(weak.unwrap_or_default() || (looked_at && old));
+    }
+    weak
+}
+
 /// Reads arbitrary bytes as a chain and as an OCSP response: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
     let anchors = Anchors::none();

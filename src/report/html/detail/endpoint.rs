@@ -1,8 +1,9 @@
 //! An address of an endpoint: grade, versions and suites as a grid, the chain as a ladder, groups, headers.
 
 use super::super::view::{Ring, ring};
+use super::clients::{Outcome, outcomes};
 use crate::model::grade::Grade;
-use crate::model::tls::{Certificates, Deployment, Groups, Protocols, Suites};
+use crate::model::tls::{Certificates, Clients, Deployment, Groups, Protocols, Suites};
 use crate::report::summary::Facts;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,11 +27,14 @@ pub struct Part {
     grid: Option<Grid>,
     chains: Vec<Chain>,
     groups: Vec<Group>,
+    clients: Vec<Outcome>,
+    client_notes: Vec<String>,
     headers: Vec<(&'static str, String)>,
-    /// The address that shows the same grid, chains or groups, which are then not shown again.
+    /// The address that shows the same grid, chains, groups or clients, which are then not shown again.
     same_grid: String,
     same_chains: String,
     same_groups: String,
+    same_clients: String,
 }
 
 /// Drops what an earlier address of the same target shows already, and names that address.
@@ -47,6 +51,9 @@ pub fn without_repeats(mut parts: Vec<Part>) -> Vec<Part> {
             }
             if !part.groups.is_empty() && part.groups == other.groups {
                 (part.groups, part.same_groups) = (Vec::new(), other.name.clone());
+            }
+            if !part.clients.is_empty() && part.clients == other.clients {
+                (part.clients, part.same_clients) = (Vec::new(), other.name.clone());
             }
         }
     }
@@ -107,6 +114,7 @@ pub fn part(facts: &Facts<'_>) -> Option<Part> {
     let grade = facts.read::<Grade>("tls.grade");
     let chains = facts.read::<Certificates>("tls.certificates");
     let groups = facts.read::<Groups>("tls.groups");
+    let clients = facts.read::<Clients>("tls.clients");
     let part = Part {
         name: facts.part.clone(),
         scores: grade.as_ref().map(scores).unwrap_or_default(),
@@ -114,10 +122,13 @@ pub fn part(facts: &Facts<'_>) -> Option<Part> {
         grid: grid(facts),
         chains: chains.map(|seen| seen.deployments.iter().map(chain).collect()).unwrap_or_default(),
         groups: groups.map(|seen| seen.groups.into_iter().map(group).collect()).unwrap_or_default(),
+        clients: clients.as_ref().map(outcomes).unwrap_or_default(),
+        client_notes: clients.map(|seen| seen.notes).unwrap_or_default(),
         headers: headers(facts),
         same_grid: String::new(),
         same_chains: String::new(),
         same_groups: String::new(),
+        same_clients: String::new(),
     };
     let empty = part.ring.is_none() && part.grid.is_none() && part.chains.is_empty() && part.headers.is_empty();
     (!empty).then_some(part)
