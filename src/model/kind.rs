@@ -33,6 +33,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
+    Kind { id: "tls.upgrade", schema: || schema_for!(tls::Upgrade) },
     Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
     Kind { id: "vendor.coverage", schema: || schema_for!(register::Coverage) },
     Kind { id: "vendor.register", schema: || schema_for!(register::Register) },

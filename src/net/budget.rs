@@ -4,7 +4,7 @@ use super::{CONNECT, Dial, Dialing, Stream};
 use crate::model::{Reason, Trouble};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub struct Budget {
     permits: Arc<Semaphore>,
     opened: Arc<AtomicU32>,
     deadline: Instant,
+    apart: Duration,
+    ended: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Budget {
@@ -29,7 +31,16 @@ impl Budget {
             permits: Arc::new(Semaphore::new(connections.max(1))),
             opened: Arc::new(AtomicU32::new(0)),
             deadline: Instant::now() + time,
+            apart: Duration::ZERO,
+            ended: Arc::new(Mutex::new(None)),
         }
+    }
+
+    /// The same, with this pause between the end of a connection and the next one.
+    #[must_use]
+    pub fn apart(mut self, pause: Duration) -> Budget {
+        self.apart = pause;
+        self
     }
 
     /// How many connections were opened.
@@ -77,9 +88,13 @@ impl Dial for Budget {
             if self.is_over() {
                 return Err(over());
             }
+            let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(ended) = ended.filter(|_| !self.apart.is_zero()) {
+                tokio::time::sleep_until(ended + self.apart).await;
+            }
             let stream = self.dial.connect(address, timeout).await?;
             self.opened.fetch_add(1, Ordering::Relaxed);
-            Ok(Box::new(Held { stream, _permit: permit }) as Box<dyn Stream>)
+            Ok(Box::new(Held { stream, ended: Arc::clone(&self.ended), _permit: permit }) as Box<dyn Stream>)
         })
     }
 }
@@ -87,7 +102,15 @@ impl Dial for Budget {
 /// A connection that gives its place back when it is dropped.
 struct Held {
     stream: Box<dyn Stream>,
+    ended: Arc<Mutex<Option<Instant>>>,
+    // Dropped after the time of the end has been noted.
     _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 impl AsyncRead for Held {
@@ -132,6 +155,18 @@ mod tests {
         drop(first);
         budget.open(address).await.unwrap();
         assert_eq!(budget.opened(), 3);
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_to_be_apart_are() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let budget = Budget::new(Arc::new(TcpDial), 1, Duration::from_secs(60)).apart(Duration::from_millis(50));
+        let begin = Instant::now();
+        for _ in 0..4 {
+            drop(budget.open(address).await.unwrap());
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(150), "{:?}", begin.elapsed());
     }
 
     #[tokio::test]

@@ -31,7 +31,8 @@ pub(super) fn targets(arguments: &[String]) -> Result<Vec<Target>, Vec<Diagnosti
 fn target(argument: &str) -> Result<Target, Box<Diagnostic>> {
     let scheme = argument.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
-        Some("postgresql" | "postgres" | "mysql" | "mariadb" | "mongodb" | "redis") => {
+        // With no more than a host, how it speaks TLS is looked at; what is in it needs a declaration.
+        Some("postgresql" | "postgres" | "mysql" | "mariadb" | "mongodb" | "redis") if names_database(argument) => {
             return Err(mistake(argument, "a database cannot be named on the command line")
                 .help(DECLARE_DATABASE)
                 .into());
@@ -47,9 +48,14 @@ fn target(argument: &str) -> Result<Target, Box<Diagnostic>> {
     let address =
         address::parse(argument, 443).map_err(|wrong| Box::new(mistake(argument, &wrong.message).help(wrong.help)))?;
     let mut target = Target::new(argument, TargetKind::Endpoint, address.joined());
-    target.connection.host = address.host;
-    target.connection.port = address.port;
+    address.note_in(&mut target.connection);
     Ok(target)
+}
+
+/// Whether a URL names a database in a server, or who logs in to it, or a service that TLS is no part of.
+fn names_database(argument: &str) -> bool {
+    let (scheme, rest) = argument.split_once("://").unwrap_or_default();
+    scheme.eq_ignore_ascii_case("redis") || rest.trim_end_matches('/').contains(['/', '@', '?'])
 }
 
 fn looks_like_file(argument: &str) -> bool {
@@ -85,8 +91,17 @@ mod tests {
     }
 
     #[test]
+    fn a_service_is_named_before_the_host() {
+        let targets = targets(&["smtp://mx.example".to_owned(), "mysql://db.example:3307".to_owned()]).unwrap_or_default();
+        let seen: Vec<_> = targets.iter().map(|t| (t.address.as_str(), t.connection.starttls.as_deref())).collect();
+        assert_eq!(seen, [("mx.example:25", Some("smtp")), ("db.example:3307", Some("mysql"))]);
+        assert!(first_mistake("smpt://mx.example").help.unwrap().contains("did you mean `smtp://`?"));
+    }
+
+    #[test]
     fn databases_and_files_are_refused_with_what_to_write() {
         assert!(first_mistake("postgresql://db.example/app").help.unwrap().contains("kind: database"));
+        assert!(first_mistake("redis://db.example").help.unwrap().contains("kind: database"));
         assert!(first_mistake("data/archive.sqlite").help.unwrap().contains("kind: file"));
         assert!(first_mistake("archive.db").help.unwrap().contains("kind: file"));
     }

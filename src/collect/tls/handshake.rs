@@ -118,6 +118,14 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
     })
 }
 
+/// A client that has not begun; every certificate is accepted.
+///
+/// # Errors
+/// When the name cannot be sent.
+pub(super) fn client(ask: &Ask) -> Result<ClientConnection, Trouble> {
+    connection(ask, Arc::new(Record::new(ask.schemes)))
+}
+
 fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Trouble> {
     let internal = |error: Error| Trouble::new(Reason::Internal, error.to_string());
     let versions: &[&rustls::SupportedProtocolVersion] = match ask.versions {
@@ -175,7 +183,7 @@ async fn drive(mut stream: Box<dyn Stream>, connection: &mut ClientConnection) -
     }
 }
 
-async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
+pub(super) async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
     let mut out = Vec::new();
     while connection.wants_write() {
         connection.write_tls(&mut out).map_err(lost)?;
@@ -184,16 +192,16 @@ async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -
     stream.flush().await.map_err(lost)
 }
 
-fn closed(total: usize) -> Trouble {
+pub(super) fn closed(total: usize) -> Trouble {
     Trouble::new(Reason::Refused, format!("the peer closed the connection during the handshake, after {total} bytes"))
 }
 
-fn lost(error: std::io::Error) -> Trouble {
+pub(super) fn lost(error: std::io::Error) -> Trouble {
     Trouble::new(Reason::Refused, format!("the connection broke during the handshake: {error}"))
 }
 
 /// What an error of the handshake means.
-fn refusal(error: &Error) -> Trouble {
+pub(super) fn refusal(error: &Error) -> Trouble {
     match error {
         Error::AlertReceived(alert) => {
             Trouble::new(Reason::HandshakeRejected, format!("alert {}", snake(&format!("{alert:?}"))))
