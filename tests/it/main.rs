@@ -20,6 +20,7 @@ mod postgres;
 mod report;
 mod retention;
 mod sqlite;
+mod starttls;
 mod support;
 mod tls;
 mod vendors;

@@ -1,9 +1,11 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
 pub mod desk;
+pub mod dialogue;
 pub mod estate;
 pub mod postgres;
 pub mod proxy;
+pub mod services;
 pub mod tls;
 
 use std::io::Write as _;
