@@ -9,8 +9,17 @@ const DECLARE_DATABASE: &str = "a database is declared in probity.yaml: - { id: 
 const DECLARE_FILE: &str =
     "a file is declared in probity.yaml: - { id: archive, kind: file, engine: sqlite, address: data/archive.sqlite }";
 
-/// The endpoints that these arguments name.
-pub(super) fn targets(arguments: &[String]) -> Result<Vec<Target>, Vec<Diagnostic>> {
+/// The endpoints that these arguments name, and hints at what may not be meant.
+pub(super) fn targets(arguments: &[String]) -> Result<(Vec<Target>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let targets = endpoints(arguments)?;
+    let databases = targets.iter().filter(|target| target.connection.starttls.as_deref() == Some("postgresql"));
+    let hint =
+        |target: &Target| mistake(&target.id, "only how this database speaks TLS is looked at").help(DECLARE_DATABASE);
+    let hints = databases.map(hint).collect();
+    Ok((targets, hints))
+}
+
+fn endpoints(arguments: &[String]) -> Result<Vec<Target>, Vec<Diagnostic>> {
     let mut targets: Vec<Target> = Vec::new();
     let mut mistakes = Vec::new();
     if arguments.is_empty() {
@@ -80,21 +89,24 @@ mod tests {
     use super::*;
 
     fn first_mistake(argument: &str) -> Diagnostic {
-        targets(&[argument.to_owned()]).err().and_then(|mistakes| mistakes.into_iter().next()).unwrap()
+        endpoints(&[argument.to_owned()]).err().and_then(|mistakes| mistakes.into_iter().next()).unwrap()
     }
 
     #[test]
     fn an_endpoint_keeps_the_text_as_its_id() {
-        let targets = targets(&["https://Shop.example/".to_owned(), "[::1]:8443".to_owned()]).unwrap_or_default();
+        let targets = endpoints(&["https://Shop.example/".to_owned(), "[::1]:8443".to_owned()]).unwrap_or_default();
         let seen: Vec<_> = targets.iter().map(|t| (t.id.as_str(), t.address.as_str(), t.connection.port)).collect();
         assert_eq!(seen, [("https://Shop.example/", "shop.example:443", 443), ("[::1]:8443", "[::1]:8443", 8443)]);
     }
 
     #[test]
     fn a_service_is_named_before_the_host() {
-        let targets = targets(&["smtp://mx.example".to_owned(), "mysql://db.example:3307".to_owned()]).unwrap_or_default();
+        let targets =
+            targets(&["smtp://mx.example".to_owned(), "mysql://db.example:3307".to_owned()]).unwrap_or_default();
         let seen: Vec<_> = targets.iter().map(|t| (t.address.as_str(), t.connection.starttls.as_deref())).collect();
         assert_eq!(seen, [("mx.example:25", Some("smtp")), ("db.example:3307", Some("mysql"))]);
+        let hints = |argument: &str| super::targets(&[argument.to_owned()]).map(|(_, hints)| hints.len()).unwrap_or(9);
+        assert_eq!((hints("postgresql://db.example"), hints("smtp://mx.example")), (1, 0));
         assert!(first_mistake("smpt://mx.example").help.unwrap().contains("did you mean `smtp://`?"));
     }
 
@@ -117,7 +129,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told() {
         let arguments = ["shop.example", "shop.example", "shop.example:0"].map(str::to_owned);
-        assert_eq!(targets(&arguments).err().map(|mistakes| mistakes.len()), Some(2));
-        assert!(targets(&[]).is_err());
+        assert_eq!(endpoints(&arguments).err().map(|mistakes| mistakes.len()), Some(2));
+        assert!(endpoints(&[]).is_err());
     }
 }

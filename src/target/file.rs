@@ -9,7 +9,7 @@ use crate::model::target::Engine;
 use crate::model::{Service, TargetKind, Waiver};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess as _, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -211,9 +211,29 @@ pub(super) struct Starttls(pub(super) &'static Service);
 
 impl<'de> Deserialize<'de> for Starttls {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Starttls, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        let service = Service::find(&word).filter(|service| service.word == word && service.dialogue().is_some());
-        service.map(Starttls).ok_or_else(|| D::Error::unknown_variant(&word, UPGRADES))
+        // Read as the variant of an enumeration, so that a mistake is told at the word and not before it.
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Starttls;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the word of a protocol")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<Starttls, E> {
+                let service = Service::find(word).filter(|one| one.word == word && one.dialogue().is_some());
+                service.map(Starttls).ok_or_else(|| E::unknown_variant(word, UPGRADES))
+            }
+            fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Starttls, A::Error> {
+                let (word, variant) = data.variant_seed(Read)?;
+                variant.unit_variant().map(|()| word)
+            }
+        }
+        impl<'de> DeserializeSeed<'de> for Read {
+            type Value = Starttls;
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Starttls, D::Error> {
+                deserializer.deserialize_identifier(Read)
+            }
+        }
+        deserializer.deserialize_enum("Starttls", UPGRADES, Read)
     }
 }
 

@@ -122,8 +122,7 @@ fn a_slapd_is_seen_as_it_is_configured() {
     let Some(services) = services::slapd(&scratch) else { return };
     look_at_all(&services, |word, seen, _| {
         assert_eq!(seen.protocols(), ["TLSv1.2", "TLSv1.3"], "{word}");
-        let expected =
-            ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"];
+        let expected = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"];
         assert_eq!(seen.suites("TLSv1.2"), expected.map(String::from).into());
         assert_eq!(seen.suites("TLSv1.3").len(), 3);
     });
@@ -164,6 +163,8 @@ fn a_look_at_a_mariadb_does_not_get_its_machine_shut_out() {
     let seen = look_with(asked("mysql", address), address, &cx);
     let connections = seen.observations[0].transcript.len();
     eprintln!("mysql: {connections} exchanges, {:?}", seen.time);
+    let troubles: Vec<_> = seen.observations.iter().filter_map(|seen| seen.trouble.as_ref()).collect();
+    assert!(troubles.iter().any(|trouble| trouble.detail.contains("shut out this machine")), "{troubles:?}");
     // One that was shut out would read an error instead of a greeting.
     let after = request("mysql", address, &cx);
     for observation in [before, after] {
@@ -217,8 +218,16 @@ fn a_service_is_named_on_the_command_line() {
     let evidence: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let kinds: Vec<_> = evidence["observations"].as_array().unwrap().iter().map(|o| o["kind"].clone()).collect();
     assert!(kinds.contains(&"tls.upgrade".into()) && kinds.contains(&"tls.protocols".into()), "{kinds:?}");
-    let output = probity().args(["scan", "fpt://127.0.0.1"]).output().unwrap();
+    let help = String::from_utf8(probity().args(["scan", "--help"]).output().unwrap().stdout).unwrap();
+    for service in probity::model::service::SERVICES {
+        assert!(
+            help.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == service.word),
+            "{}",
+            service.word
+        );
+    }
+    let output = probity().args(["scan", "smpt://127.0.0.1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let words = String::from_utf8_lossy(&output.stderr).replace(char::is_whitespace, " ");
-    assert!(words.contains("ftp://") && words.contains("xmpp-server"), "{words}");
+    assert!(words.contains("did you mean `smtp://`?") && words.contains("xmpp-server"), "{words}");
 }

@@ -152,7 +152,8 @@ impl<'a> Prober<'a> {
             return Err(trouble);
         }
         if self.upgrade.most_connections().is_some_and(|most| self.budget.opened() >= most) {
-            let detail = "stopped, so that the server does not shut out this machine for connections that were broken off";
+            let detail =
+                "stopped, so that the server does not shut out this machine for connections that were broken off";
             let trouble = Trouble::new(Reason::Refused, detail);
             self.state().interrupted = Some(trouble.clone());
             return Err(trouble);

@@ -90,7 +90,9 @@ pub fn imap_starttls(bytes: &[u8]) -> Heard {
         let verdict = match line {
             line if begins(line, "a2 OK") => Verdict::Accepted,
             line if begins(line, "* BYE") => Verdict::Throttled("BYE to STARTTLS".to_owned()),
-            line if begins(line, "a2 NO") && temporary(line) => Verdict::Throttled("NO to STARTTLS, for now".to_owned()),
+            line if begins(line, "a2 NO") && temporary(line) => {
+                Verdict::Throttled("NO to STARTTLS, for now".to_owned())
+            }
             line if begins(line, "a2 ") => Verdict::NotOffered("STARTTLS is refused".to_owned()),
             line if begins(line, "* ") => continue,
             _ => return Err(not_a_reply()),

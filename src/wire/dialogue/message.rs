@@ -63,7 +63,10 @@ pub fn irc_starttls(bytes: &[u8]) -> Heard {
 /// What a server may say unasked before it knows who we are.
 fn irc_aside(line: &[u8]) -> Result<(), super::WireError> {
     let known = irc_words(line).next().is_none_or(|word| {
-        is(word, "NOTICE") || is(word, "PING") || is(word, "CAP") || word.len() == 3 && word.iter().all(u8::is_ascii_digit)
+        is(word, "NOTICE")
+            || is(word, "PING")
+            || is(word, "CAP")
+            || word.len() == 3 && word.iter().all(u8::is_ascii_digit)
     });
     if known { Ok(()) } else { Err(not_a_reply()) }
 }

@@ -160,10 +160,7 @@ pub const SCRIPTS: &[Script] = &[
     binary(
         "mysql",
         b"",
-        &[
-            greeting(database::mysql_greeting),
-            ask("SSLRequest", database::MYSQL_SSL_REQUEST, database::mysql_request),
-        ],
+        &[greeting(database::mysql_greeting), ask("SSLRequest", database::MYSQL_SSL_REQUEST, database::mysql_request)],
     ),
     binary("mssql", b"", &[ask("PRELOGIN", database::PRELOGIN, database::prelogin)]),
     binary("rdp", b"", &[ask("the connection request", terminal::CONNECT, terminal::rdp)]),

@@ -3,6 +3,8 @@
 use super::{asked, known, request, upgrade};
 use crate::support::dialogue::{PROTOCOLS, Turn, speak, speak_with};
 use crate::support::tls::{context, look_with, scripted};
+use probity::collect::tls::Tls;
+use probity::collect::{Collector, Job};
 use probity::model::tls::Upgrade;
 use probity::model::{ObservationStatus, Reason};
 use std::io::{Read as _, Write as _};
@@ -184,6 +186,37 @@ fn a_server_without_tls_offers_none_and_one_without_time_is_asked_again() {
         assert_eq!(trouble.reason, Reason::Refused, "{word}");
         assert!(trouble.detail.starts_with("throttled"), "{word}: {trouble:?}");
     }
+}
+
+#[test]
+fn a_look_at_a_server_that_is_always_busy_ends() {
+    let address = scripted(|mut stream| {
+        let _ = stream.write_all(b"421 too many\r\n");
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let seen = look_with(asked("smtp", address), address, &context());
+    let (reason, detail) = seen.trouble();
+    assert_eq!(reason, Reason::Refused, "{detail}");
+    assert!(detail.starts_with("throttled"), "{detail}");
+    assert!(seen.time < Duration::from_secs(25), "{:?}", seen.time);
+}
+
+#[test]
+fn what_the_request_has_shown_is_not_asked_again() {
+    let connections = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&connections);
+    let address = scripted(move |mut stream| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let _ = stream.write_all(b"* PREAUTH welcome\r\n");
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let earlier = vec![request("imap", address, &context())];
+    let job = Job { target: asked("imap", address), addresses: vec![address], earlier };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let seen = runtime.block_on(Tls.collect(&job, &context()));
+    assert!(seen.iter().all(|seen| seen.trouble.as_ref().is_some_and(|t| t.reason == Reason::Unsupported)), "{seen:?}");
+    assert_eq!(seen.len(), Tls.yields().len());
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
 #[test]

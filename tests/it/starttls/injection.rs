@@ -1,6 +1,6 @@
 //! Commands that are sent in clear behind the request for TLS.
 
-use super::{asked, context, known, loopback, request, upgrade};
+use super::{asked, context, known, loopback, upgrade};
 use crate::support::dialogue::{accept_tls, speak, speak_with, turns};
 use crate::support::postgres::{Postgres, Posture};
 use crate::support::tls::scripted;
@@ -8,7 +8,8 @@ use probity::collect::tls::Starttls;
 use probity::collect::{Collector, Job};
 use probity::model::tls::Upgrade;
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 
 /// The text protocols, what their second command looks like, and an answer to it.
 const COMMANDS: [(&str, &str, &[u8]); 7] = [
@@ -35,28 +36,32 @@ enum Manner {
 }
 
 fn server(word: &'static str, answer: &'static [u8], manner: Manner) -> SocketAddr {
-    scripted(move |mut stream| {
-        let turns = turns(word);
-        let (last, first) = turns.split_last().unwrap();
-        speak(&mut stream, first);
-        let mut heard = [0; 4096];
-        let count = stream.peek(&mut heard).unwrap_or(0);
-        let second = heard[..count].iter().filter(|byte| **byte == b'\n').count() > 1;
-        match manner {
-            Manner::HangsUp if second => return,
-            Manner::InClear if second => drop(speak_with(&mut stream, &[*last], answer)),
-            _ => drop(speak(&mut stream, &[*last])),
-        }
-        let Some(mut tls) = accept_tls(stream) else { return };
-        // ManageSieve names its capabilities again, unasked.
-        let mut said = if word == "sieve" { b"\"SASL\" \"PLAIN\"\r\nOK\r\n".to_vec() } else { Vec::new() };
-        if second && manner == Manner::Buffered {
-            said.extend_from_slice(answer);
-        }
-        if tls.write_all(&said).is_ok() && tls.flush().is_ok() {
-            let _ = tls.read(&mut heard);
-        }
-    })
+    scripted(move |stream| serve(word, answer, manner, stream, &Mutex::default()))
+}
+
+/// Serves a client in this manner, and notes how it asked for TLS.
+fn serve(word: &str, answer: &[u8], manner: Manner, mut stream: TcpStream, requests: &Mutex<Vec<String>>) {
+    let (last, first) = turns(word).split_last().unwrap();
+    speak(&mut stream, first);
+    let mut heard = [0; 4096];
+    let count = stream.peek(&mut heard).unwrap_or(0);
+    let request = String::from_utf8_lossy(&heard[..count]).into_owned();
+    let second = request.matches('\n').count() > 1;
+    requests.lock().unwrap().push(request);
+    match manner {
+        Manner::HangsUp if second => return,
+        Manner::InClear if second => drop(speak_with(&mut stream, &[*last], answer)),
+        _ => drop(speak(&mut stream, &[*last])),
+    }
+    let Some(mut tls) = accept_tls(stream) else { return };
+    // ManageSieve names its capabilities again, unasked.
+    let mut said = if word == "sieve" { b"\"SASL\" \"PLAIN\"\r\nOK\r\n".to_vec() } else { Vec::new() };
+    if second && manner == Manner::Buffered {
+        said.extend_from_slice(answer);
+    }
+    if tls.write_all(&said).is_ok() && tls.flush().is_ok() {
+        let _ = tls.read(&mut heard);
+    }
 }
 
 #[test]
@@ -82,25 +87,15 @@ fn a_command_that_crosses_into_tls_is_found_and_a_sound_server_is_not_blamed() {
 
 #[test]
 fn the_second_command_comes_in_one_segment_with_the_request_and_is_harmless() {
-    for (word, command, _) in COMMANDS {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let sender = std::sync::Mutex::new(sender);
-        let address = scripted(move |mut stream| {
-            let turns = turns(word);
-            speak(&mut stream, &turns[..turns.len() - 1]);
-            let mut heard = [0; 4096];
-            let count = stream.read(&mut heard).unwrap_or(0);
-            let _ = sender.lock().unwrap().send(String::from_utf8_lossy(&heard[..count]).into_owned());
-            speak(&mut stream, &[]);
-        });
-        // The hello behind the first request is not answered, so that the test of injection does not begin.
-        let _ = request(word, address, &context());
-        assert_eq!(receiver.recv().unwrap().lines().count(), 1, "{word}");
-        drop(receiver);
-        let address = server(word, b"", Manner::Sound);
-        let proxy = crate::support::proxy::Proxy::start(address.port(), std::time::Duration::ZERO);
-        assert_eq!(known(&upgrade(word, proxy.address()).injection), "not-vulnerable");
-        assert!(!command.is_empty());
+    for (word, command, answer) in COMMANDS {
+        let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&requests);
+        let address = scripted(move |stream| serve(word, answer, Manner::Sound, stream, &heard));
+        assert_eq!(known(&upgrade(word, address).injection), "not-vulnerable", "{word}");
+        let requests = requests.lock().unwrap();
+        let alone = requests.first().unwrap();
+        assert_eq!(alone.matches("\r\n").count(), 1, "{word}: {alone:?}");
+        assert!(requests.contains(&format!("{alone}{command}\r\n")), "{word}: {requests:?}");
     }
 }
 

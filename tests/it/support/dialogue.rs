@@ -46,10 +46,7 @@ pub const PROTOCOLS: &[(&str, &[Turn])] = &[
     ("irc", &[Says(b":x NOTICE * :hi\r\n"), Answers(b":x CAP * LS :tls\r\n"), Answers(b":x 670 * :go\r\n")]),
     ("ldap", &[Answers(b"\x30\x0C\x02\x01\x01\x78\x07\x0A\x01\x00\x04\x00\x04\x00")]),
     ("postgresql", &[Answers(b"S")]),
-    (
-        "mysql",
-        &[Says(b"\x23\0\0\0\x0A10.11\0\x01\0\0\0abcdefgh\0\xFE\xFF\x08\x02\0\xFF\x81\x15\0\0\0\0\0\0\0"), Hears],
-    ),
+    ("mysql", &[Says(b"\x23\0\0\0\x0A10.11\0\x01\0\0\0abcdefgh\0\xFE\xFF\x08\x02\0\xFF\x81\x15\0\0\0\0\0\0\0"), Hears]),
     ("mssql", &[Answers(b"\x04\x01\x00\x0F\0\0\x01\0\x01\x00\x06\x00\x01\xFF\x01")]),
     ("rdp", &[Answers(b"\x03\0\0\x13\x0E\xD0\0\0\x12\x34\0\x02\x1F\x08\0\x02\0\0\0")]),
     ("amqp", &[Answers(b"AMQP\x02\x01\x00\x00")]),

@@ -56,7 +56,8 @@ pub fn dovecot(scratch: &Scratch) -> Option<Services> {
         SUITES.join(":")
     );
     if !root() {
-        text += &format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {user}\n");
+        text +=
+            &format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {user}\n");
         text += "service anvil {\n  chroot =\n}\nservice stats {\n  chroot =\n}\n";
     }
     for ((_, service, listener), (_, port)) in services.iter().zip(&ports) {
