@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_service_is_named_before_the_host() {
         let targets =
-            targets(&["smtp://mx.example".to_owned(), "mysql://db.example:3307".to_owned()]).unwrap_or_default();
+            endpoints(&["smtp://mx.example".to_owned(), "mysql://db.example:3307".to_owned()]).unwrap_or_default();
         let seen: Vec<_> = targets.iter().map(|t| (t.address.as_str(), t.connection.starttls.as_deref())).collect();
         assert_eq!(seen, [("mx.example:25", Some("smtp")), ("db.example:3307", Some("mysql"))]);
         let hints = |argument: &str| super::targets(&[argument.to_owned()]).map(|(_, hints)| hints.len()).unwrap_or(9);

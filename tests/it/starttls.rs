@@ -117,10 +117,26 @@ fn a_vsftpd_is_seen_as_it_is_configured() {
 }
 
 #[test]
-fn a_slapd_is_seen_as_it_is_configured() {
+fn an_xrdp_is_seen_as_it_is_configured() {
+    let scratch = Scratch::new("xrdp");
+    let Some(services) = services::xrdp(&scratch) else { return };
+    look_at_all(&services, |word, seen, _| expect_configured(word, seen));
+}
+
+#[test]
+fn servers_with_gnutls_are_seen_as_they_are_configured() {
     let scratch = Scratch::new("slapd");
-    let Some(services) = services::slapd(&scratch) else { return };
-    look_at_all(&services, |word, seen, _| {
+    if let Some(services) = services::slapd(&scratch) {
+        expect_gnutls(&services);
+    }
+    let scratch = Scratch::new("inspircd");
+    if let Some(services) = services::inspircd(&scratch) {
+        expect_gnutls(&services);
+    }
+}
+
+fn expect_gnutls(services: &Services) {
+    look_at_all(services, |word, seen, _| {
         assert_eq!(seen.protocols(), ["TLSv1.2", "TLSv1.3"], "{word}");
         let expected = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"];
         assert_eq!(seen.suites("TLSv1.2"), expected.map(String::from).into());

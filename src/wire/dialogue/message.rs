@@ -11,45 +11,31 @@ fn irc_words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     words(line).skip(usize::from(line.starts_with(b":")))
 }
 
-/// The answer to CAP LS. Servers that do not know it may know STARTTLS all the same.
-pub fn irc_capabilities(bytes: &[u8]) -> Heard {
-    let mut able = Vec::new();
+/// The answers to CAP LS and STARTTLS, which are sent together: some servers are silent to the one, some to the other.
+pub fn irc(bytes: &[u8]) -> Heard {
+    let (mut able, mut unknown) = (Vec::new(), 0);
     for (line, end) in lines(bytes) {
         let said: Vec<&[u8]> = irc_words(line).collect();
-        match said.as_slice() {
-            [command, ..] if is(command, "ERROR") => {
-                return Ok(Some((end, Verdict::Throttled("ERROR to CAP LS".to_owned()))));
-            }
-            [command, ..] if is(command, "421") || is(command, "451") || is(command, "410") => {
-                return Ok(Some((end, Verdict::Next)));
+        let verdict = match said.as_slice() {
+            [b"670", ..] => Verdict::Accepted,
+            [b"691", ..] => Verdict::NotOffered("691 to STARTTLS".to_owned()),
+            [command, ..] if is(command, "ERROR") => Verdict::Throttled("ERROR to STARTTLS".to_owned()),
+            [b"421" | b"451" | b"410", rest @ ..] => {
+                unknown += 1;
+                // Some name the command that they do not know; a second complaint is about the second command.
+                if unknown < 2 && !rest.iter().any(|word| is(word, "STARTTLS")) {
+                    continue;
+                }
+                Verdict::NotOffered("the server does not know STARTTLS".to_owned())
             }
             [command, _, sub, rest @ ..] if is(command, "CAP") && is(sub, "LS") => {
                 able.extend(rest.iter().map(|word| word.strip_prefix(b":").unwrap_or(word)));
-                if rest.first().is_some_and(|word| *word == b"*") {
+                let more = rest.first().is_some_and(|word| *word == b"*");
+                if more || able.iter().any(|word| is(word, "tls") || word.starts_with(b"tls=")) {
                     continue;
                 }
-                let tls = able.iter().any(|word| is(word, "tls") || word.starts_with(b"tls="));
-                let verdict = match tls {
-                    true => Verdict::Next,
-                    false => Verdict::NotOffered("tls is not among the capabilities".to_owned()),
-                };
-                return Ok(Some((end, verdict)));
+                Verdict::NotOffered("tls is not among the capabilities".to_owned())
             }
-            _ => irc_aside(line)?,
-        }
-    }
-    Ok(None)
-}
-
-/// The answer to STARTTLS.
-pub fn irc_starttls(bytes: &[u8]) -> Heard {
-    for (line, end) in lines(bytes) {
-        let Some(command) = irc_words(line).next() else { continue };
-        let verdict = match command {
-            b"670" => Verdict::Accepted,
-            b"691" => Verdict::NotOffered("691 to STARTTLS".to_owned()),
-            b"421" | b"451" => Verdict::NotOffered("the server does not know STARTTLS".to_owned()),
-            command if is(command, "ERROR") => Verdict::Throttled("ERROR to STARTTLS".to_owned()),
             _ => {
                 irc_aside(line)?;
                 continue;

@@ -146,14 +146,7 @@ pub const SCRIPTS: &[Script] = &[
             ask("starttls", XMPP_STARTTLS, xmpp::proceed),
         ],
     ),
-    text(
-        "irc",
-        b"",
-        &[
-            tell("CAP LS", Say::Bytes(b"CAP LS 302\r\n"), message::irc_capabilities),
-            ask("STARTTLS", b"STARTTLS\r\n", message::irc_starttls),
-        ],
-    ),
+    text("irc", b"", &[ask("STARTTLS", b"CAP LS 302\r\nSTARTTLS\r\n", message::irc)]),
     binary("ldap", b"", &[ask("StartTLS", directory::START_TLS, directory::start_tls)]),
     // What follows a request that is not encrypted must never be read as if it had been.
     binary("postgresql", b"\0\0", &[ask("SSLRequest", &SSL_REQUEST, database::postgresql)]),

@@ -43,7 +43,7 @@ pub const PROTOCOLS: &[(&str, &[Turn])] = &[
             Answers(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
         ],
     ),
-    ("irc", &[Says(b":x NOTICE * :hi\r\n"), Answers(b":x CAP * LS :tls\r\n"), Answers(b":x 670 * :go\r\n")]),
+    ("irc", &[Says(b":x NOTICE * :hi\r\n"), Answers(b":x CAP * LS :tls\r\n:x 670 * :go\r\n")]),
     ("ldap", &[Answers(b"\x30\x0C\x02\x01\x01\x78\x07\x0A\x01\x00\x04\x00\x04\x00")]),
     ("postgresql", &[Answers(b"S")]),
     ("mysql", &[Says(b"\x23\0\0\0\x0A10.11\0\x01\0\0\0abcdefgh\0\xFE\xFF\x08\x02\0\xFF\x81\x15\0\0\0\0\0\0\0"), Hears]),

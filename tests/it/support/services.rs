@@ -7,6 +7,10 @@ use std::process::{Command, Stdio};
 /// The suites of TLS 1.2 that every server here is configured with.
 pub const SUITES: [&str; 2] = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"];
 
+/// What servers with GnuTLS are configured with: those two, ChaCha20 beside them, and the same three of TLS 1.3.
+const GNUTLS: &str = "NONE:+VERS-TLS1.2:+VERS-TLS1.3:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD:\
+                      +GROUP-ALL:+SIGN-ALL:+COMP-NULL:+CTYPE-X509";
+
 /// Running servers, and the port of each service by its word.
 pub struct Services {
     pub ports: Vec<(&'static str, u16)>,
@@ -127,8 +131,7 @@ pub fn slapd(scratch: &Scratch) -> Option<Services> {
     std::fs::create_dir_all(scratch.path().join("data")).unwrap();
     let text = format!(
         "pidfile {folder}/pid\nTLSCertificateFile {pem}\nTLSCertificateKeyFile {key}\n\
-         TLSCipherSuite NONE:+VERS-TLS1.2:+VERS-TLS1.3:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD:\
-         +GROUP-ALL:+SIGN-ALL:+COMP-NULL:+CTYPE-X509\n\
+         TLSCipherSuite {GNUTLS}\n\
          database ldif\nsuffix \"cn=shop\"\ndirectory {folder}/data\n"
     );
     let file = scratch.write("slapd.conf", text);
@@ -182,6 +185,43 @@ pub fn prosody(scratch: &Scratch) -> Option<Services> {
     command.arg("-F").arg("--config").arg(file);
     let server = Server::start(&mut command, clients).and_port(servers);
     Some(Services { ports: vec![("xmpp", clients), ("xmpp-server", servers)], _server: server })
+}
+
+/// An InspIRCd, which speaks TLS by GnuTLS.
+pub fn inspircd(scratch: &Scratch) -> Option<Services> {
+    let program = program("inspircd")?;
+    let (key, pem) = key_and_certificate(scratch);
+    let (folder, port) = (scratch.path().display(), free_port());
+    let text = format!(
+        "<server name=\"irc.shop.example\" description=\"x\" network=\"shop\">\n\
+         <admin name=\"a\" nick=\"a\" email=\"a@shop.example\">\n<connect allow=\"*\">\n\
+         <bind address=\"127.0.0.1\" port=\"{port}\" type=\"clients\">\n<module name=\"cap\">\n\
+         <module name=\"ssl_gnutls\">\n<module name=\"starttls\">\n<starttls provider=\"Clients\">\n\
+         <sslprofile name=\"Clients\" provider=\"gnutls\" certfile=\"{pem}\" keyfile=\"{key}\" \
+         priority=\"{GNUTLS}\">\n<pid file=\"{folder}/pid\">\n\
+         <path datadir=\"{folder}\" logdir=\"{folder}\" runtimedir=\"{folder}\">\n"
+    );
+    let file = scratch.write("inspircd.conf", text);
+    let mut command = Command::new(program);
+    command.args(["--nofork", "--runasroot"]).arg(format!("--config={}", file.display()));
+    Some(Services { ports: vec![("irc", port)], _server: Server::start(&mut command, port) })
+}
+
+/// An xrdp.
+pub fn xrdp(scratch: &Scratch) -> Option<Services> {
+    let program = program("xrdp")?;
+    let (key, pem) = key_and_certificate(scratch);
+    let (folder, port) = (scratch.path().display(), free_port());
+    let text = format!(
+        "[Globals]\nini_version=1\nfork=true\nport=tcp://127.0.0.1:{port}\nsecurity_layer=negotiate\n\
+         certificate={pem}\nkey_file={key}\nssl_protocols=TLSv1.2, TLSv1.3\ntls_ciphers={}\nautorun=\n\
+         [Logging]\nLogFile={folder}/log\nLogLevel=INFO\nEnableSyslog=false\n[Xorg]\nname=Xorg\nlib=libxup.so\n",
+        SUITES.join(":")
+    );
+    let file = scratch.write("xrdp.ini", text);
+    let mut command = Command::new(program);
+    command.arg("--nodaemon").arg("--config").arg(file);
+    Some(Services { ports: vec![("rdp", port)], _server: Server::start(&mut command, port) })
 }
 
 /// A MariaDB with these options, which lets a user in from everywhere.
