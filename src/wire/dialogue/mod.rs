@@ -135,6 +135,16 @@ impl Dialogue {
         self.script.stages.get(self.at).map_or("the request for TLS", |stage| stage.name)
     }
 
+    /// Whether what came behind the positive answer is a complaint, as of a server that takes a second command for a
+    /// broken handshake, and no answer to that command.
+    pub fn complains(&self) -> bool {
+        let line = self.buffer.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut words = line::words(line);
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let bad = |word| ["-ERR", "NO", "BAD", "BYE"].iter().any(|bad| line::is(word, bad));
+        matches!(first, [b'4' | b'5', ..]) || bad(first) || bad(second)
+    }
+
     /// Takes what came.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ enum Manner {
     Buffered,
     /// Answers it in clear, before the handshake.
     InClear,
+    /// Complains in clear and hangs up, as a server whose library takes the command for a broken hello.
+    Complains,
     /// Hangs up.
     HangsUp,
 }
@@ -50,6 +52,10 @@ fn serve(word: &str, answer: &[u8], manner: Manner, mut stream: TcpStream, reque
     requests.lock().unwrap().push(request);
     match manner {
         Manner::HangsUp if second => return,
+        Manner::Complains if second => {
+            speak_with(&mut stream, &[*last], b"500 OOPS: wrong version number\r\n");
+            return;
+        }
         Manner::InClear if second => drop(speak_with(&mut stream, &[*last], answer)),
         _ => drop(speak(&mut stream, &[*last])),
     }
@@ -70,6 +76,7 @@ fn a_command_that_crosses_into_tls_is_found_and_a_sound_server_is_not_blamed() {
         (Manner::Sound, "not-vulnerable"),
         (Manner::Buffered, "vulnerable"),
         (Manner::InClear, "likely"),
+        (Manner::Complains, "not-vulnerable"),
         (Manner::HangsUp, "not-vulnerable"),
     ];
     std::thread::scope(|scope| {

@@ -203,7 +203,7 @@ pub fn inspircd(scratch: &Scratch) -> Option<Services> {
     );
     let file = scratch.write("inspircd.conf", text);
     let mut command = Command::new(program);
-    command.args(["--nofork", "--runasroot"]).arg(format!("--config={}", file.display()));
+    command.current_dir(scratch.path()).args(["--nofork", "--runasroot"]).arg(format!("--config={}", file.display()));
     Some(Services { ports: vec![("irc", port)], _server: Server::start(&mut command, port) })
 }
 
@@ -220,7 +220,7 @@ pub fn xrdp(scratch: &Scratch) -> Option<Services> {
     );
     let file = scratch.write("xrdp.ini", text);
     let mut command = Command::new(program);
-    command.arg("--nodaemon").arg("--config").arg(file);
+    command.current_dir(scratch.path()).arg("--nodaemon").arg("--config").arg(file);
     Some(Services { ports: vec![("rdp", port)], _server: Server::start(&mut command, port) })
 }
 

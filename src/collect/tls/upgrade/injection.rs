@@ -103,6 +103,9 @@ impl Test<'_> {
         }
         let mut stream = self.budget.open(self.address).await?;
         match talk(&mut *stream, &mut dialogue).await {
+            Talk::Extra(_) if second && dialogue.complains() => {
+                return Err(Trouble::new(Reason::ProtocolViolation, "the server complains in clear"));
+            }
             Talk::Extra(_) => return Ok(Heard::InClear),
             other => other.result()?,
         }
