@@ -21,8 +21,9 @@ fn root() -> bool {
     Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n")
 }
 
-fn me() -> String {
-    String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned()
+/// My own user (`-un`) or group (`-gn`).
+fn me(which: &str) -> String {
+    String::from_utf8(Command::new("id").arg(which).output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
 fn key_and_certificate(scratch: &Scratch) -> (String, String) {
@@ -49,7 +50,7 @@ pub fn dovecot(scratch: &Scratch) -> Option<Services> {
         ("lmtp", "lmtp", "lmtp"),
     ];
     let ports: Vec<(&'static str, u16)> = services.iter().map(|(word, ..)| (*word, free_port())).collect();
-    let user = me();
+    let (user, group) = (me("-un"), me("-gn"));
     let mut text = format!(
         "base_dir = {folder}/run\nstate_dir = {folder}/state\nlog_path = {folder}/log\nlisten = 127.0.0.1\n\
          protocols = imap pop3 sieve lmtp submission\nssl = yes\nssl_cert = <{pem}\nssl_key = <{key}\n\
@@ -61,8 +62,10 @@ pub fn dovecot(scratch: &Scratch) -> Option<Services> {
     );
     if !root() {
         text +=
-            &format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {user}\n");
-        text += "service anvil {\n  chroot =\n}\nservice stats {\n  chroot =\n}\n";
+            &format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {group}\n");
+        for service in ["anvil", "stats", "imap-urlauth-login"] {
+            text += &format!("service {service} {{\n  chroot =\n}}\n");
+        }
     }
     for ((_, service, listener), (_, port)) in services.iter().zip(&ports) {
         let chroot = if root() { "" } else { "  chroot =\n" };
@@ -229,7 +232,7 @@ pub fn mariadb(scratch: &Scratch, options: &[&str]) -> Option<Services> {
     let (program, install) = (program("mariadbd")?, program("mariadb-install-db")?);
     let (key, pem) = key_and_certificate(scratch);
     let (data, port) = (scratch.path().join("data"), free_port());
-    let user = format!("--user={}", me());
+    let user = format!("--user={}", me("-un"));
     let data = format!("--datadir={}", data.display());
     let output = Command::new(install)
         .args(["--no-defaults", &user, &data, "--auth-root-authentication-method=normal", "--skip-test-db"])
