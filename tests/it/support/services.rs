@@ -126,7 +126,7 @@ pub fn postfix(scratch: &Scratch) -> Option<Services> {
     Some(Services { ports: vec![("smtp", port)], _server: Server::start(&mut command, port) })
 }
 
-/// A slapd, which speaks TLS by GnuTLS.
+/// A slapd, which speaks TLS by GnuTLS, with DHE suites whose fields are those of RFC 7919 alone.
 pub fn slapd(scratch: &Scratch) -> Option<Services> {
     let program = program("slapd")?;
     let (key, pem) = key_and_certificate(scratch);
@@ -134,7 +134,7 @@ pub fn slapd(scratch: &Scratch) -> Option<Services> {
     std::fs::create_dir_all(scratch.path().join("data")).unwrap();
     let text = format!(
         "pidfile {folder}/pid\nTLSCertificateFile {pem}\nTLSCertificateKeyFile {key}\n\
-         TLSCipherSuite {GNUTLS}\n\
+         TLSCipherSuite {GNUTLS}:+DHE-RSA\n\
          database ldif\nsuffix \"cn=shop\"\ndirectory {folder}/data\n"
     );
     let file = scratch.write("slapd.conf", text);
