@@ -74,6 +74,7 @@ fn subject(check: &crate::model::Check) -> &'static str {
     use crate::model::check::Subject;
     match check.subject {
         Subject::Endpoint => "endpoint",
+        Subject::Upgrade => "upgrade",
         Subject::Database => "database",
         Subject::Host => "host",
         Subject::Register => "register",

@@ -163,6 +163,7 @@ fn tasks_of<'a>(index: usize, check: &'a Check, target: &'a Target, seen: &Seen<
 fn fits(subject: Subject, target: &Target) -> bool {
     match subject {
         Subject::Endpoint => target.kind == TargetKind::Endpoint,
+        Subject::Upgrade => target.kind == TargetKind::Endpoint && target.connection.starttls.is_some(),
         Subject::Database => target.engine.is_some(),
         Subject::Host => target.kind == TargetKind::Host,
         Subject::Register => target.kind == TargetKind::Register,

@@ -27,6 +27,7 @@ const EVIDENCE_BYTES: u64 = 1024 * 1024 * 1024;
 Examples:
   probity scan shop.example
   probity scan shop.example:8443 '[2001:db8::7]:443' --fail-on medium
+  probity scan smtp://mx.example imaps://mail.example ldap://dir.example
   probity scan -c probity.yaml -o html=report.html -o json=report.json
   probity scan -c probity.yaml -o junit=junit.xml -o sarif=probity.sarif")]
 pub struct Scan {
@@ -77,7 +78,11 @@ pub struct Evaluate {
 /// What is looked at.
 #[derive(Args)]
 struct What {
-    /// Endpoints: a host, host:port, [address]:port or https address; port 443 where none is given
+    /// Endpoints: a host, host:port, [address]:port or https address; port 443 where none is given.
+    /// SERVICE://host[:port] for others: smtp, submission, lmtp, imap, pop3, sieve, ftp, nntp, xmpp, xmpp-server, irc,
+    /// ldap, postgresql, mysql, mssql, rdp, amqp, telnet (TLS on request); smtps, imaps, pop3s, ftps, nntps, xmpps,
+    /// xmpps-server, ircs, ldaps, postgresql-direct, mssql-strict, mongodb, rediss, amqps, mqtts, dot, elasticsearch,
+    /// kubernetes, etcd
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// A configuration file; see `probity init`

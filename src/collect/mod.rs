@@ -130,6 +130,7 @@ pub fn reverifying() -> Vec<Box<dyn Collector>> {
 /// Every collector, in the order in which a target meets them: what TLS saw decides what HTTP and databases try.
 pub fn all() -> Vec<Box<dyn Collector>> {
     vec![
+        Box::new(tls::Starttls::default()),
         Box::new(tls::Tls),
         Box::new(http::Http),
         #[cfg(feature = "postgres")]

@@ -37,6 +37,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.resumption", schema: || schema_for!(tls_session::Resumption) },
     Kind { id: "tls.reverification", schema: || schema_for!(tls_reverification::Reverification) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
+    Kind { id: "tls.upgrade", schema: || schema_for!(tls::Upgrade) },
     Kind { id: "tls.vulnerabilities", schema: || schema_for!(tls::Vulnerabilities) },
     Kind { id: "vendor.coverage", schema: || schema_for!(register::Coverage) },
     Kind { id: "vendor.register", schema: || schema_for!(register::Register) },

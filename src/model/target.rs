@@ -105,6 +105,12 @@ pub struct Connection {
     /// The opportunistic protocol before TLS, for example `postgresql`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starttls: Option<String>,
+    /// The service behind TLS that begins with the first byte, where it is not HTTP, for example `imaps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The name by which this machine greets mail servers.
+    #[serde(skip)]
+    pub hello_name: Option<String>,
     /// The port of plain HTTP, where it is not 80 beside 443.
     #[serde(skip)]
     pub http_port: Option<u16>,

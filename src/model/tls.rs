@@ -322,6 +322,25 @@ pub struct Features {
     pub client_certificate: Fact<bool>,
 }
 
+/// `tls.upgrade`: whether TLS is offered where it has to be asked for. Only of endpoints that are named with such a
+/// protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Upgrade {
+    /// The word of the protocol, for example `smtp`.
+    pub protocol: String,
+    /// `yes` where a request was accepted and TLS followed, `no` where it is definitely not to be had.
+    pub offered: Fact<String>,
+    /// The server lets nobody in without TLS, where its protocol says so before: `yes`, `no`, `not-applicable`.
+    pub required: Fact<String>,
+    /// Bytes in clear followed the positive answer: `yes`, `no`, `not-applicable`.
+    pub extra_bytes: Fact<String>,
+    /// What was sent in clear behind the request is taken for protected (CVE-2011-0411, CVE-2021-23222): `vulnerable`,
+    /// `likely`, `not-vulnerable`, `not-applicable`.
+    pub injection: Fact<String>,
+    /// In words, what was seen; never a word of the server's.
+    pub seen: String,
+}
+
 /// `tls.vulnerabilities`: one row for each known flaw that was tested for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Vulnerabilities {

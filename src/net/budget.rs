@@ -22,6 +22,8 @@ pub struct Budget {
     /// The time between two connections, and when the next may open.
     pace: Option<(Duration, Arc<Mutex<Instant>>)>,
     deadline: Instant,
+    apart: Duration,
+    ended: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Budget {
@@ -33,6 +35,8 @@ impl Budget {
             opened: Arc::new(AtomicU32::new(0)),
             pace: None,
             deadline: Instant::now() + time,
+            apart: Duration::ZERO,
+            ended: Arc::new(Mutex::new(None)),
         }
     }
 
@@ -51,6 +55,13 @@ impl Budget {
         let turn = (*next).max(Instant::now());
         *next = turn + *apart;
         turn
+    }
+
+    /// The same, with this pause between the end of a connection and the next one.
+    #[must_use]
+    pub fn apart(mut self, pause: Duration) -> Budget {
+        self.apart = pause;
+        self
     }
 
     /// How many connections were opened.
@@ -103,9 +114,13 @@ impl Dial for Budget {
             if self.is_over() {
                 return Err(over());
             }
+            let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(ended) = ended.filter(|_| !self.apart.is_zero()) {
+                tokio::time::sleep_until(ended + self.apart).await;
+            }
             let stream = self.dial.connect(address, timeout).await?;
             self.opened.fetch_add(1, Ordering::Relaxed);
-            Ok(Box::new(Held { stream, _permit: permit }) as Box<dyn Stream>)
+            Ok(Box::new(Held { stream, ended: Arc::clone(&self.ended), _permit: permit }) as Box<dyn Stream>)
         })
     }
 }
@@ -113,7 +128,15 @@ impl Dial for Budget {
 /// A connection that gives its place back when it is dropped.
 struct Held {
     stream: Box<dyn Stream>,
+    ended: Arc<Mutex<Option<Instant>>>,
+    // Dropped after the time of the end has been noted.
     _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 impl AsyncRead for Held {
@@ -168,6 +191,18 @@ mod tests {
         let turns: Vec<u64> = (0..3).map(|_| (budget.turn() - first).as_secs()).collect();
         assert_eq!(turns, [1, 2, 3]);
         assert!(Budget::new(Arc::new(TcpDial), 8, Duration::ZERO).turn() <= Instant::now());
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_to_be_apart_are() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let budget = Budget::new(Arc::new(TcpDial), 1, Duration::from_secs(60)).apart(Duration::from_millis(50));
+        let begin = Instant::now();
+        for _ in 0..4 {
+            drop(budget.open(address).await.unwrap());
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(150), "{:?}", begin.elapsed());
     }
 
     #[tokio::test]

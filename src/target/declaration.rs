@@ -17,7 +17,7 @@ pub(super) fn target(entry: &Entry, spot: &Spot<'_>, folder: &Path) -> Result<Ta
             let address = address::parse(text, 443)
                 .map_err(|wrong| vec![spot.mistake(hidden_login(text).unwrap_or(wrong.message)).help(wrong.help)])?;
             let mut target = Target::new(text, TargetKind::Endpoint, address.joined());
-            target.connection = Connection { host: address.host, port: address.port, ..Connection::default() };
+            address.note_in(&mut target.connection);
             Ok(target)
         }
         Entry::Declared(declaration) => Reading { declaration, spot, mistakes: Vec::new() }.target(folder),
@@ -69,9 +69,10 @@ impl Reading<'_, '_> {
     fn keys(&mut self) {
         use Kind::{Database, Endpoint, File};
         let it = self.declaration;
-        let keys: [(&str, bool, &[Kind]); 8] = [
+        let keys: [(&str, bool, &[Kind]); 9] = [
             ("http", it.http.is_some(), &[Endpoint]),
             ("starttls", it.starttls.is_some(), &[Endpoint]),
+            ("hello_name", it.hello_name.is_some(), &[Endpoint]),
             ("server_name", it.server_name.is_some(), &[Endpoint, Database]),
             ("engine", it.engine.is_some(), &[Database, File]),
             ("database", it.database.is_some(), &[Database]),
@@ -103,8 +104,8 @@ impl Reading<'_, '_> {
     }
 
     fn network(&mut self, target: &mut Target, default_port: Option<u16>) {
-        let starttls = self.declaration.starttls.map(super::file::Starttls::word_and_port);
-        target.connection.starttls = starttls.map(|(word, _)| word.to_owned());
+        let starttls = self.declaration.starttls.map(|starttls| starttls.0);
+        target.connection.hello_name.clone_from(&self.declaration.hello_name);
         let Some(text) = &self.declaration.address else {
             return self
                 .missing("address", "write a host, or a host and a port, for example  address: shop.example:8443");
@@ -112,12 +113,18 @@ impl Reading<'_, '_> {
         if !self.clear(text) {
             return;
         }
-        let port = default_port.or(starttls.map(|(_, port)| port)).unwrap_or(443);
+        let port = default_port.or(starttls.map(|service| service.port)).unwrap_or(443);
         match address::parse(text, port) {
+            Ok(address) if address.service.is_some() && (starttls.is_some() || default_port.is_some()) => {
+                let mistake = self.spot.key("address").mistake("the service is named twice");
+                self.mistakes.push(mistake.help("write the host and the port alone"));
+            }
             Ok(address) => {
                 target.address = address.joined();
-                target.connection.host = address.host;
-                target.connection.port = address.port;
+                address.note_in(&mut target.connection);
+                if let Some(service) = starttls {
+                    target.connection.starttls = Some(service.word.to_owned());
+                }
             }
             Err(wrong) => self.mistakes.push(self.spot.key("address").mistake(wrong.message).help(wrong.help)),
         }

@@ -4,13 +4,15 @@ use super::part::Reference;
 use crate::model::policy::{Overlay, Policy};
 use crate::model::register::{Organisation, Register, Vendor};
 use crate::model::retention::Schedule;
+use crate::model::service::UPGRADES;
 use crate::model::target::Engine;
-use crate::model::{TargetKind, Waiver};
+use crate::model::{Service, TargetKind, Waiver};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess as _, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -137,7 +139,10 @@ pub(super) struct Declaration {
     /// The protocol in which TLS is asked for.
     #[serde(default)]
     pub(super) starttls: Option<Starttls>,
-    /// The name asked for in the handshake, where it is not the host.
+    /// The name by which mail servers are greeted, where it is not this machine's own.
+    #[serde(default)]
+    pub(super) hello_name: Option<String>,
+    /// The name asked for in the handshake, where it is not the host; for XMPP the domain.
     #[serde(default)]
     pub(super) server_name: Option<String>,
     /// The database engine.
@@ -200,53 +205,47 @@ impl From<Kind> for TargetKind {
     }
 }
 
-/// The protocols in which TLS can be asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Starttls {
-    /// Mail transfer and submission.
-    Smtp,
-    /// Local mail transfer.
-    Lmtp,
-    /// Mail access.
-    Imap,
-    /// Mail access.
-    Pop3,
-    /// File transfer.
-    Ftp,
-    /// Mail filters.
-    Sieve,
-    /// News.
-    Nntp,
-    /// Messaging, as a client.
-    Xmpp,
-    /// Messaging, as a server.
-    XmppServer,
-    /// Directory.
-    Ldap,
-    /// PostgreSQL.
-    Postgresql,
-    /// MySQL and MariaDB.
-    Mysql,
+/// A protocol in which TLS can be asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Starttls(pub(super) &'static Service);
+
+impl<'de> Deserialize<'de> for Starttls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Starttls, D::Error> {
+        // Read as the variant of an enumeration, so that a mistake is told at the word and not before it.
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Starttls;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the word of a protocol")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<Starttls, E> {
+                let service = Service::find(word).filter(|one| one.word == word && one.dialogue().is_some());
+                service.map(Starttls).ok_or_else(|| E::unknown_variant(word, UPGRADES))
+            }
+            fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Starttls, A::Error> {
+                let (word, variant) = data.variant_seed(Read)?;
+                variant.unit_variant().map(|()| word)
+            }
+        }
+        impl<'de> DeserializeSeed<'de> for Read {
+            type Value = Starttls;
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Starttls, D::Error> {
+                deserializer.deserialize_identifier(Read)
+            }
+        }
+        deserializer.deserialize_enum("Starttls", UPGRADES, Read)
+    }
 }
 
-impl Starttls {
-    /// The word, and the port where none is written.
-    pub(super) fn word_and_port(self) -> (&'static str, u16) {
-        match self {
-            Starttls::Smtp => ("smtp", 25),
-            Starttls::Lmtp => ("lmtp", 24),
-            Starttls::Imap => ("imap", 143),
-            Starttls::Pop3 => ("pop3", 110),
-            Starttls::Ftp => ("ftp", 21),
-            Starttls::Sieve => ("sieve", 4190),
-            Starttls::Nntp => ("nntp", 119),
-            Starttls::Xmpp => ("xmpp", 5222),
-            Starttls::XmppServer => ("xmpp-server", 5269),
-            Starttls::Ldap => ("ldap", 389),
-            Starttls::Postgresql => ("postgresql", 5432),
-            Starttls::Mysql => ("mysql", 3306),
-        }
+impl JsonSchema for Starttls {
+    fn schema_name() -> Cow<'static, str> {
+        "Starttls".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A protocol in which TLS can be asked for.", "type": "string", "enum": UPGRADES
+        })
     }
 }
 

@@ -124,9 +124,9 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 /// # Errors
 /// When one is not a host, or is written twice.
 pub fn from_arguments(targets: &[String]) -> Result<Config, Vec<Diagnostic>> {
-    let targets = argument::targets(targets)?;
+    let (targets, hints) = argument::targets(targets)?;
     let digest = digest::of(&json!({ "targets": targets })).unwrap_or_default();
-    Ok(Config { targets, digest, ..Config::default() })
+    Ok(Config { targets, digest, hints, ..Config::default() })
 }
 
 /// A configuration that is being read, with the mistakes found so far.

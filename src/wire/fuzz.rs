@@ -1,5 +1,7 @@
 //! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
 
+use super::dialogue::table::SCRIPTS;
+use super::dialogue::{Dialogue, Names, Step, tds};
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
 use super::ticket::Ticket;
 use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, ssl2};
@@ -83,6 +85,28 @@ pub fn postgres(data: &[u8]) {
     let _ = data.first().map(|&byte| postgres::Reply::parse(byte));
 }
 
+/// Every dialogue before TLS, in pieces whose size the first byte sets; the second byte chooses one where it can.
+pub fn dialogue(data: &[u8]) {
+    let Some((&size, data)) = data.split_first() else { return };
+    let Some((&chosen, data)) = data.split_first() else { return };
+    let one = SCRIPTS.get(usize::from(chosen));
+    for script in SCRIPTS.iter().filter(|script| one.is_none_or(|one| one.word == script.word)) {
+        let mut dialogue = Dialogue::new(script, Names::new("probe.example", "shop.example"));
+        let mut parts = data.chunks(usize::from(size).max(1));
+        loop {
+            match dialogue.step() {
+                Step::Say(_) => {}
+                Step::End(_) => break,
+                Step::Hear => match parts.next() {
+                    Some(part) if dialogue.push(part).is_ok() => {}
+                    _ => break,
+                },
+            }
+        }
+    }
+    let _ = tds::Packet::read(data);
+}
+
 fn kind(byte: u8) -> Kind {
     match byte & 3 {
         0 => Kind::Curve,
@@ -100,7 +124,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres, ticket] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres, dialogue, ticket] {
                 entry(&data);
             }
         }
@@ -113,6 +137,17 @@ mod tests {
             bytes.extend(crate::wire::record::write(kind, 0x0303, &data));
             server_flight(&bytes);
             records(&bytes[1..]);
+        }
+
+        #[test]
+        fn any_bytes_in_a_dialogue_never_panic(
+            size in 1u8..=255, chosen in 0u8..20, start in "(220|250|a1|\\* |\\+OK|<|AMQP|0|OK)?",
+            data in proptest::collection::vec(any::<u8>(), 0..600)
+        ) {
+            let mut bytes = vec![size, chosen];
+            bytes.extend(start.as_bytes());
+            bytes.extend(data);
+            dialogue(&bytes);
         }
     }
 }

@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod certificate;
 pub mod cursor;
+pub mod dialogue;
 pub mod extension;
 pub mod flight;
 pub mod fuzz;

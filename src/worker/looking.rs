@@ -116,7 +116,12 @@ pub(super) fn run_id(run: &Run, targets: &[Target], observations: &[Observation]
     format!("{}-{short}", run.started.to_string().replace(':', "-"))
 }
 
-async fn look(target: Target, setup: &Setup, documents: Arc<Documents>, earlier: Vec<Observation>) -> Vec<Observation> {
+async fn look(
+    mut target: Target,
+    setup: &Setup,
+    documents: Arc<Documents>,
+    earlier: Vec<Observation>,
+) -> Vec<Observation> {
     let collectors: Vec<usize> =
         (0..setup.collectors.len()).filter(|&n| setup.collectors.get(n).is_some_and(|c| c.accepts(&target))).collect();
     if collectors.is_empty() {
@@ -128,6 +133,7 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>, earlier:
     setup.progress.step(&target.id, "", 0, 0, "waiting for its first answer");
     let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time)
         .paced(setup.limits.rate);
+    target.connection.hello_name.get_or_insert_with(|| setup.host.clone());
     let mut addresses = match resolve(&target, &budget, &setup.cancel).await {
         Ok(addresses) => addresses,
         Err(trouble) => return failures(&target, setup, &collectors, "", &trouble),

@@ -9,6 +9,7 @@ type Entry = fn(&[u8]);
 const ENTRIES: &[(&str, Entry)] = &[
     ("alert", probity::wire::fuzz::alert),
     ("client_hello", probity::wire::fuzz::client_hello),
+    ("dialogue", probity::wire::fuzz::dialogue),
     ("evidence", probity::worker::fuzz),
     ("http", probity::collect::http::fuzz),
     ("key_exchange", probity::wire::fuzz::key_exchange),

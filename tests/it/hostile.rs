@@ -214,11 +214,11 @@ fn a_run_that_is_stopped_ends_at_once_and_says_so() {
 #[test]
 fn an_upgrade_that_is_not_spoken_is_unsupported() {
     let mut target = target(loopback(free_port()));
-    target.connection.starttls = Some("smtp".into());
+    target.connection.starttls = Some("gopher".into());
     let address = loopback(target.connection.port);
     let (reason, detail) = look_with(target, address, &context()).trouble();
     assert_eq!(reason, Reason::Unsupported);
-    assert!(detail.contains("smtp"));
+    assert!(detail.contains("gopher"));
 }
 
 /// Speaks SSLv2 with this answer, and refuses every newer hello.

@@ -28,6 +28,7 @@ mod session;
 mod sessions;
 mod sqlite;
 mod stopped;
+mod starttls;
 mod support;
 mod sweep;
 mod tls;

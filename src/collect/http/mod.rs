@@ -94,7 +94,7 @@ impl Recorder<'_> {
 async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observation> {
     let target = &job.target;
     let recorder = Recorder { target, part: address.to_string(), now: cx.clock.now() };
-    if target.connection.starttls.is_some() {
+    if target.connection.starttls.is_some() || target.connection.service.is_some() {
         return recorder.inapplicable();
     }
     let handshake = job.earlier.iter().find(|o| o.part == recorder.part && o.kind == "tls.protocols");

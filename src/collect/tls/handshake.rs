@@ -111,6 +111,14 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
     })
 }
 
+/// A client that has not begun; every certificate is accepted.
+///
+/// # Errors
+/// When the name cannot be sent.
+pub(super) fn client(ask: &Ask) -> Result<ClientConnection, Trouble> {
+    connection(ask, Arc::new(Record::new(&ask.kinds)))
+}
+
 fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Trouble> {
     let mut config = config(ask, record)?;
     config.resumption = rustls::client::Resumption::disabled();
@@ -187,7 +195,7 @@ pub(super) async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientCo
     stream.flush().await.map_err(lost)
 }
 
-fn closed(total: usize) -> Trouble {
+pub(super) fn closed(total: usize) -> Trouble {
     Trouble::new(Reason::Refused, format!("the peer closed the connection during the handshake, after {total} bytes"))
 }
 

@@ -32,10 +32,12 @@ mod visit;
 
 pub use reverify::Reverify;
 
+pub use upgrade::Starttls;
+
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::tls::Vulnerabilities;
-use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
+use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
 use crate::net::Budget;
 use certificate::Anchors;
 use facts::{Data, Facts};
@@ -44,9 +46,12 @@ use prober::Prober;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use upgrade::Upgrade;
 
 const ID: &str = "tls";
+/// The pause between two connections to a mail server.
+const MAIL_PAUSE: Duration = Duration::from_millis(50);
 const YIELDS: &[&str] = &[
     "tls.protocols",
     "tls.suites",
@@ -102,17 +107,49 @@ async fn collect(job: &Job, cx: &CollectContext) -> Vec<Observation> {
         Ok(anchors) => Arc::new(anchors),
         Err(trouble) => return failed(target, &part, cx, &trouble),
     };
-    let budget = Budget::new(Arc::clone(&cx.dial), cx.limits.connections, cx.limits.target_time);
-    let looks = job.addresses.iter().map(|address| one(target, *address, cx, &budget, upgrade, Arc::clone(&anchors)));
+    let budget = budget_of(&upgrade, cx);
+    let looks = job.addresses.iter().map(|address| {
+        let (budget, upgrade, anchors) = (&budget, upgrade.clone(), Arc::clone(&anchors));
+        async move {
+            match not_upgraded(job, *address) {
+                Some(trouble) => failed(target, &address.to_string(), cx, &trouble),
+                None => one(target, *address, cx, budget, upgrade, anchors).await,
+            }
+        }
+    });
     join_all(looks).await.into_iter().flatten().collect()
 }
 
 /// PostgreSQL speaks a dialogue before TLS, whether it is named as an endpoint or as a database.
 fn upgrade_of(target: &Target) -> Result<Upgrade, Trouble> {
     match (target.kind, target.connection.starttls.as_deref()) {
-        (TargetKind::Database, None) => Ok(Upgrade::Postgresql),
-        (_, word) => Upgrade::of(word),
+        (TargetKind::Database, None) => Upgrade::of(&target.connection, Some("postgresql")),
+        (_, word) => Upgrade::of(&target.connection, word),
     }
+}
+
+/// The connections to a target: as many at once as the limits allow, but to a mail server one after the other.
+fn budget_of(upgrade: &Upgrade, cx: &CollectContext) -> Budget {
+    let time = cx.limits.target_time;
+    match upgrade.is_mail() {
+        true => Budget::new(Arc::clone(&cx.dial), 1, time).apart(MAIL_PAUSE),
+        false => Budget::new(Arc::clone(&cx.dial), cx.limits.connections, time),
+    }
+}
+
+/// Why an address is not to be looked at, where the request for TLS has already shown it.
+fn not_upgraded(job: &Job, address: SocketAddr) -> Option<Trouble> {
+    let part = address.to_string();
+    let asked = job.earlier.iter().find(|seen| seen.kind == "tls.upgrade" && seen.part == part)?;
+    if asked.status == ObservationStatus::Failed {
+        return asked.trouble.clone();
+    }
+    let facts: crate::model::tls::Upgrade = asked.read().ok()?;
+    let is = |fact: &crate::model::Fact<String>, word| fact.known().is_some_and(|known| known == word);
+    if is(&facts.offered, "no") {
+        return Some(Trouble::new(Reason::Unsupported, format!("TLS is not offered: {}", facts.seen)));
+    }
+    is(&facts.extra_bytes, "yes").then(|| Trouble::new(Reason::ProtocolViolation, facts.seen))
 }
 
 async fn one(
@@ -213,7 +250,7 @@ mod tests {
         assert!(!Tls.accepts(&database));
         database.engine = Some(Engine::Postgresql);
         assert!(Tls.accepts(&database));
-        assert_eq!(upgrade_of(&database), Ok(Upgrade::Postgresql));
-        assert_eq!(upgrade_of(&endpoint), Ok(Upgrade::Direct));
+        assert_eq!(upgrade_of(&database).unwrap().word(), Some("postgresql"));
+        assert_eq!(upgrade_of(&endpoint).unwrap().word(), None);
     }
 }

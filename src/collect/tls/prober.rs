@@ -132,9 +132,33 @@ impl<'a> Prober<'a> {
     /// # Errors
     /// When there is none, or the dialogue before TLS fails.
     pub async fn open(&self) -> Result<Box<dyn Stream>, Trouble> {
-        let mut stream = self.budget.open(self.address).await?;
-        self.upgrade.lead(&mut *stream).await?;
-        Ok(stream)
+        for wait in BACK_OFF.into_iter().take(2) {
+            match self.open_once().await {
+                Err(trouble) if is_throttled(&trouble) => self.pause(wait).await?,
+                outcome => return outcome,
+            }
+        }
+        let outcome = self.open_once().await;
+        if let Err(trouble) = &outcome
+            && is_throttled(trouble)
+        {
+            self.state().interrupted = Some(trouble.clone());
+        }
+        outcome
+    }
+
+    async fn open_once(&self) -> Result<Box<dyn Stream>, Trouble> {
+        if let Some(trouble) = self.stopped() {
+            return Err(trouble);
+        }
+        if self.upgrade.most_connections().is_some_and(|most| self.budget.opened() >= most) {
+            let detail =
+                "stopped, so that the server does not shut out this machine for connections that were broken off";
+            let trouble = Trouble::new(Reason::Refused, detail);
+            self.state().interrupted = Some(trouble.clone());
+            return Err(trouble);
+        }
+        self.upgrade.lead(self.budget.open(self.address).await?).await
     }
 
     /// One connection with this offer. An answer is noted in the ledger.
@@ -363,6 +387,11 @@ impl<'a> Prober<'a> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the server asked for patience in the dialogue before TLS.
+fn is_throttled(trouble: &Trouble) -> bool {
+    trouble.reason == Reason::Refused && trouble.detail.starts_with("throttled: ")
 }
 
 /// The answer that an outcome gives by itself.

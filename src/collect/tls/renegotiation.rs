@@ -122,7 +122,7 @@ async fn turn(prober: &Prober<'_>, session: &mut Session, hello: &ClientHello, s
 /// Whether the session still carries data: a server that does not is not one that ignores a hello.
 async fn flows(prober: &Prober<'_>, session: &mut Session) -> bool {
     let end = Instant::now() + ANSWER;
-    if session.send(&visit::question(prober.upgrade, 0), end).await.is_err() {
+    if session.send(&visit::question(prober.upgrade.word(), 0), end).await.is_err() {
         return false;
     }
     loop {

@@ -3,7 +3,6 @@
 use super::offer::Offer;
 use super::prober::{APART, Prober};
 use super::session::{Agreed, Failure, GROUPS, Session, Suite, Time};
-use super::upgrade::Upgrade;
 use crate::wire::record::ALERT;
 use crate::wire::{Alert, ClientHello, Extension, Version, alert, extension};
 use std::sync::Arc;
@@ -111,10 +110,10 @@ pub async fn leave(mut session: Session) {
     }
 }
 
-/// What the service answers to, longer by so many bytes that mean nothing.
-pub fn question(upgrade: Upgrade, filling: usize) -> Vec<u8> {
-    match upgrade {
-        Upgrade::Postgresql => {
+/// What a service answers to, longer by so many bytes that mean nothing.
+pub fn question(service: Option<&str>, filling: usize) -> Vec<u8> {
+    match service {
+        Some("postgresql" | "postgresql-direct") => {
             // A startup message of protocol 3.0: the server asks for a password or says why not.
             let mut body = vec![0, 3, 0, 0];
             body.extend(b"user\0probity\0application_name\0p");
@@ -122,6 +121,10 @@ pub fn question(upgrade: Upgrade, filling: usize) -> Vec<u8> {
             body.extend(b"\0\0");
             let length = u32::try_from(body.len() + 4).unwrap_or_default();
             [length.to_be_bytes().as_slice(), &body].concat()
+        }
+        Some("imap" | "imaps") => format!("a{} NOOP\r\n", "1".repeat(filling)).into_bytes(),
+        Some("smtp" | "smtps" | "submission" | "lmtp" | "pop3" | "pop3s" | "ftp" | "ftps" | "sieve") => {
+            format!("NOOP{}\r\n", " ".repeat(filling)).into_bytes()
         }
         _ => {
             let filling = "x".repeat(filling);
@@ -153,12 +156,12 @@ mod tests {
 
     #[test]
     fn a_question_is_as_long_as_wanted() {
-        for upgrade in [Upgrade::Direct, Upgrade::Postgresql] {
-            let plain = question(upgrade, 0);
+        for service in [None, Some("postgresql"), Some("imap"), Some("smtp")] {
+            let plain = question(service, 0);
             assert!(plain.len() < 64);
-            assert_eq!(question(upgrade, 15).len(), plain.len() + 15);
+            assert_eq!(question(service, 15).len(), plain.len() + 15);
         }
-        let startup = question(Upgrade::Postgresql, 3);
+        let startup = question(Some("postgresql"), 3);
         assert_eq!(startup[..4], u32::try_from(startup.len()).unwrap().to_be_bytes());
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
 pub mod desk;
+pub mod dialogue;
 pub mod estate;
 pub mod old_node;
 pub mod oracle;
@@ -8,6 +9,7 @@ pub mod lab;
 pub mod postgres;
 pub mod proxy;
 pub mod scan;
+pub mod services;
 pub mod tls;
 
 use std::io::Write as _;

@@ -28,6 +28,8 @@ pub struct Facts {
     pub headers: Option<http::Headers>,
     /// What is served.
     pub service: Service,
+    /// It takes mail from other servers, which seldom ask who it is.
+    pub relay: bool,
     /// Lists that may lack members, and looks that failed, by kind with the reason.
     pub gaps: Vec<(String, Trouble)>,
     /// Observation ids by kind.
@@ -40,16 +42,26 @@ pub enum Service {
     /// HTTPS.
     #[default]
     Https,
+    /// Another service with TLS from the first byte.
+    Implicit,
     /// TLS after an upgrade of another protocol.
     Opportunistic,
+}
+
+fn is_relay(target: &Target) -> bool {
+    target.connection.starttls.as_deref() == Some("smtp") && target.address.ends_with(":25")
 }
 
 impl Facts {
     /// Gathers the facts of one part of one target from what was seen of it.
     pub fn gather(target: &Target, observations: &[&Observation]) -> Facts {
         let opportunistic = target.connection.starttls.is_some() || target.kind == TargetKind::Database;
-        let service = if opportunistic { Service::Opportunistic } else { Service::Https };
-        let mut facts = Facts { service, ..Facts::default() };
+        let service = match (opportunistic, &target.connection.service) {
+            (true, _) => Service::Opportunistic,
+            (false, Some(_)) => Service::Implicit,
+            (false, None) => Service::Https,
+        };
+        let mut facts = Facts { service, relay: is_relay(target), ..Facts::default() };
         for observation in observations {
             facts.take(observation);
         }

@@ -245,6 +245,8 @@ fn not_plus(facts: &Facts, rules: &Rules, provisional: bool) -> Vec<Note> {
     if facts.service == Service::Opportunistic {
         let reason = "TLS starts after an upgrade of another protocol";
         notes.push(note(facts, "NOPLUS_OPPORTUNISTIC", reason, &[]));
+    }
+    if facts.service != Service::Https {
         notes.push(note(facts, "NOPLUS_SERVICE", "the service is not HTTPS", &[]));
     }
     notes
@@ -274,7 +276,10 @@ fn sha1(deployment: &crate::model::tls::Deployment) -> Option<Sha1> {
 
 fn trust(facts: &Facts) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
-    let mut add = |code: &str, reason: String| {
+    let mut add = |code: &str, mut reason: String| {
+        if facts.relay {
+            reason += "; servers that send mail seldom verify this unless DANE or MTA-STS tells them to";
+        }
         if !notes.iter().any(|note| note.code == code) {
             notes.push(note(facts, code, reason, &["tls.certificates"]));
         }

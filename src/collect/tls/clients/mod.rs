@@ -8,7 +8,6 @@ use super::certificate;
 use super::facts::Data;
 use super::probe::{self, Outcome};
 use super::prober::{APART, Answer, Prober};
-use super::upgrade::Upgrade;
 use crate::catalogue::registry::{self, Client};
 use crate::model::tls::{Clients, SimulatedClient};
 use crate::model::{Fact, Reason, Trouble};
@@ -54,7 +53,7 @@ async fn ask(prober: &Prober<'_>, client: &Client, server_name: &str) -> Outcome
         return Outcome::NoTransport(trouble);
     }
     // A browser's protocols mean nothing to a service of another kind.
-    let with_alpn = prober.upgrade == Upgrade::Direct;
+    let with_alpn = prober.upgrade.word().is_none();
     let look = async {
         let hello = match hello::record(client, server_name, with_alpn, &*prober.cx.random) {
             Ok(hello) => hello,

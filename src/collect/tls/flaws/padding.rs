@@ -227,8 +227,8 @@ impl Asker<'_> {
         let writer = channel.writer().ok_or(Failure::Unexpected("a session without protection"))?;
         let block = writer.block();
         // The content and its MAC fill whole blocks, so that a whole block of padding follows.
-        let short = visit::question(prober.upgrade, 0).len() + writer.mac(APPLICATION_DATA, &[]).len();
-        let content = visit::question(prober.upgrade, short.next_multiple_of(block) - short);
+        let short = visit::question(prober.upgrade.word(), 0).len() + writer.mac(APPLICATION_DATA, &[]).len();
+        let content = visit::question(prober.upgrade.word(), short.next_multiple_of(block) - short);
         let plain = form.plaintext(&content, &writer.mac(APPLICATION_DATA, &content), block);
         channel.put_forged(APPLICATION_DATA, plain)?;
         channel.flush(end).await;
