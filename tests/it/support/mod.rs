@@ -2,6 +2,7 @@
 
 pub mod desk;
 pub mod estate;
+pub mod lab;
 pub mod postgres;
 pub mod proxy;
 pub mod tls;
@@ -22,11 +23,16 @@ pub fn program(name: &str) -> Option<PathBuf> {
     let folders = path.split(':').map(PathBuf::from).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let found = folders.chain(postgresql_folders()).map(|folder| folder.join(name)).find(|file| file.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is not installed, and in CI no server may be absent");
-        eprintln!("skipped: {name} is not installed");
-        note_skip(name);
+        skip(name);
     }
     found
+}
+
+/// Says that this test lacks a server; in CI that is a failure.
+pub fn skip(lacking: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{lacking} is not installed, and in CI no server may be absent");
+    eprintln!("skipped: {lacking} is not installed");
+    note_skip(lacking);
 }
 
 /// Writes the running test and what it lacks into the file that `tests/run` reads at its end: a runner shows no output
