@@ -5,6 +5,7 @@ pub mod certificate;
 mod facts;
 mod features;
 mod first;
+mod flaws;
 pub mod handshake;
 mod ledger;
 mod legacy_groups;
@@ -34,7 +35,8 @@ use std::sync::Arc;
 use upgrade::Upgrade;
 
 const ID: &str = "tls";
-const YIELDS: &[&str] = &["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.features"];
+const YIELDS: &[&str] =
+    &["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.features", "tls.flaws"];
 
 /// Looks at what a TLS server offers, with hellos of our own and a few whole handshakes.
 pub struct Tls;
@@ -110,7 +112,10 @@ async fn one(
             return failed.drain(..).map(|failed| failed.with_transcript(prober.transcript())).collect();
         }
     };
-    let (ledger, now) = (prober.ledger(), cx.clock.now());
+    let ledger = prober.ledger();
+    // Stages after the enumeration stand here; each can be left out.
+    let flaws = flaws::test(&prober, cx.depth(target).intrusive).await;
+    let now = cx.clock.now();
     // Signatures and primes are arithmetic: other sockets must not wait for it.
     let computed = tokio::task::spawn_blocking(move || {
         let facts = Facts::new(look, ledger);
@@ -129,6 +134,7 @@ async fn one(
         at.observation("tls.dh", facts.dh()),
         at.observation("tls.certificates", certificates),
         at.observation("tls.features", facts.features()),
+        seen(at.observation("tls.flaws", (flaws, None))),
     ]
 }
 

@@ -314,13 +314,19 @@ impl<'a> Prober<'a> {
     }
 
     async fn unless_stopped(&self, look: impl Future<Output = Outcome>) -> Outcome {
+        self.until_stopped(async { Ok(look.await) }).await.unwrap_or_else(Outcome::NoTransport)
+    }
+
+    /// Does this, unless the run is stopped or the target's time is over before.
+    ///
+    /// # Errors
+    /// When it fails, or was cut short.
+    pub async fn until_stopped<T>(&self, look: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         tokio::select! {
             outcome = look => outcome,
-            () = self.cx.cancel.cancelled() => {
-                Outcome::NoTransport(Trouble::new(Reason::Interrupted, "the run was stopped"))
-            }
+            () = self.cx.cancel.cancelled() => Err(Trouble::new(Reason::Interrupted, "the run was stopped")),
             () = tokio::time::sleep_until(self.budget.deadline()) => {
-                Outcome::NoTransport(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))
+                Err(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))
             }
         }
     }

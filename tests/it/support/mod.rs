@@ -3,6 +3,7 @@
 pub mod desk;
 pub mod estate;
 pub mod lab;
+pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod tls;
