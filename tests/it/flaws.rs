@@ -8,6 +8,7 @@ use crate::support::{Scratch, tls::Seen};
 use probity::catalogue::Catalogue;
 use probity::check::derive;
 use probity::collect::CollectContext;
+use probity::model::grade::Grade;
 use probity::model::policy::Judging;
 use probity::model::tls::{Flaws, Vulnerabilities, VulnerabilityTest};
 use probity::model::{Observation, flaw::FLAWS};
@@ -114,7 +115,7 @@ fn a_common_prime_of_1024_bits_is_likely_logjam() {
     let logjam = row(&seen, address, "logjam");
     assert_row(&logjam, Some(true), "1024 bits with a common prime");
     assert_eq!((logjam.certainty.as_str(), logjam.severity.as_str()), ("likely", "medium"));
-    assert_row(&row(&seen, address, "anonymous"), Some(true), "ADH");
+    assert_row(&row(&seen, address, "anonymous"), Some(true), "DH_anon");
     let scratch = Scratch::new("flaws-logjam-safe");
     let Some((_server, port)) = haproxy(&scratch, "") else { return };
     let address = loopback(port);
@@ -139,6 +140,17 @@ fn a_modern_nginx_has_no_flaw_and_costs_one_connection_more() {
     }
     assert_row(&tested(&seen, "ccs"), Some(false), "alert unexpected_message");
     assert!(!tested(&seen, "robot").applies);
+}
+
+#[test]
+fn a_grade_lacks_only_what_was_not_looked_at() {
+    let scratch = Scratch::new("flaws-grade");
+    let Some((_server, port)) = nginx(&scratch, "ssl_protocols TLSv1.3;") else { return };
+    let address = loopback(port);
+    let made = derived(&look(address), address);
+    let grade: Grade = made.iter().find(|observation| observation.kind == "tls.grade").unwrap().read().unwrap();
+    // This look has neither the collector of HTTP nor clients.
+    assert_eq!(grade.incomplete, ["client_simulation", "hsts"]);
 }
 
 #[test]
