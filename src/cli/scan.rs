@@ -9,6 +9,7 @@ use crate::gate;
 use crate::model::Severity;
 use crate::model::assessment::Evidence;
 use crate::model::policy::Judging;
+use crate::model::target::{Depth, Profile};
 use crate::report::Detail;
 use crate::target::{self, Config};
 use crate::worker;
@@ -97,6 +98,18 @@ struct How {
     /// Seconds for one target
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     target_time: u64,
+    /// What is asked: `full`, or `quick` for what the grade and the checks need
+    #[arg(long, value_name = "quick|full", default_value = "full", hide_possible_values = true)]
+    profile: Asked,
+    /// Leave out tests for flaws that a server may not bear (Heartbleed, ROBOT and their kin)
+    #[arg(long)]
+    no_intrusive: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Asked {
+    Quick,
+    Full,
 }
 
 /// How it is judged and reported.
@@ -249,7 +262,15 @@ fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
 
 impl How {
     fn limits(&self) -> Limits {
-        Limits { connections: usize::from(self.connections), target_time: Duration::from_secs(self.target_time) }
+        let profile = match self.profile {
+            Asked::Quick => Profile::Quick,
+            Asked::Full => Profile::Full,
+        };
+        Limits {
+            connections: usize::from(self.connections),
+            target_time: Duration::from_secs(self.target_time),
+            depth: Depth { profile, intrusive: !self.no_intrusive },
+        }
     }
 }
 

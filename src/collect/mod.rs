@@ -11,6 +11,7 @@ pub mod sqlite;
 pub mod tls;
 mod witness;
 
+use crate::model::target::Depth;
 use crate::model::{Clock, Observation, Target};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -68,11 +69,20 @@ pub struct Limits {
     pub connections: usize,
     /// Wall time of one target.
     pub target_time: Duration,
+    /// How much is asked of every target.
+    pub depth: Depth,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { connections: 8, target_time: Duration::from_secs(300) }
+        Limits { connections: 8, target_time: Duration::from_secs(300), depth: Depth::default() }
+    }
+}
+
+impl CollectContext {
+    /// How much is asked of this target: the narrower of what holds for the run and for the target.
+    pub fn depth(&self, target: &Target) -> Depth {
+        self.limits.depth.within(target.connection.depth)
     }
 }
 

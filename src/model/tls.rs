@@ -240,6 +240,9 @@ pub struct Certificate {
     pub curve: String,
     /// The RSA exponent in decimal, or empty.
     pub exponent: String,
+    /// SHA-256 of the public key with its algorithm, or empty: the same key in two certificates shows by it.
+    #[serde(default)]
+    pub key_sha256: String,
     /// For example `sha256WithRSAEncryption`.
     pub signature: String,
     /// `md2`, `md4`, `md5`, `sha1`, `sha256`, … of the signature.
@@ -312,7 +315,14 @@ pub struct Features {
     pub client_certificate: Fact<bool>,
 }
 
-/// `tls.vulnerabilities`: one row for each known flaw that was tested for.
+/// `tls.flaws`: what the active tests for known flaws showed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Flaws {
+    /// The tests that were made, and those that could not be, with the reason.
+    pub tests: Vec<VulnerabilityTest>,
+}
+
+/// `tls.vulnerabilities`: one row for each known flaw (see [`super::flaw::FLAWS`]), whatever is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Vulnerabilities {
     /// The tests.
@@ -328,10 +338,14 @@ pub struct VulnerabilityTest {
     pub applies: bool,
     /// The flaw is there.
     pub vulnerable: Fact<bool>,
+    /// Of a positive result: `certain` or `likely`. `potential` where only the precondition is known to hold.
+    pub certainty: String,
     /// Somebody on the path can see the difference that the flaw makes.
     pub observable: bool,
-    /// How much it matters.
+    /// How much it matters: one of the five severities.
     pub severity: String,
+    /// What was seen, in words.
+    pub detail: String,
 }
 
 /// `tls.clients`: which handshake known clients end up with.

@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod corpus;
 mod demo;
+mod flaws;
 mod handshake;
 mod hostile;
 mod http;

@@ -3,6 +3,7 @@
 pub mod at_rest;
 pub mod coverage;
 pub mod day;
+pub mod flaws;
 pub mod grade;
 pub mod table;
 pub mod transfers;
@@ -40,6 +41,8 @@ pub struct Derivation {
 /// Every derivation, in the order in which they run.
 pub const DERIVATIONS: &[Derivation] = &[
     at_rest::AT_REST,
+    // The grade reads what is known of flaws.
+    flaws::VULNERABILITIES,
     grade::GRADE,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },

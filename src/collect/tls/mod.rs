@@ -28,7 +28,6 @@ mod visit;
 
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
-use crate::model::tls::Vulnerabilities;
 use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
 use crate::net::Budget;
 use certificate::Anchors;
@@ -50,7 +49,7 @@ const YIELDS: &[&str] = &[
     "tls.features",
     "tls.resumption",
     "tls.renegotiation",
-    "tls.vulnerabilities",
+    "tls.flaws",
 ];
 
 /// Looks at what a TLS server offers, with hellos of our own and a few whole handshakes.
@@ -137,9 +136,13 @@ async fn one(
     let Ok((facts, certificates)) = computed.await else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
-    let sessions = Box::pin(sessions::look(&prober, &facts, &name));
-    let (sessions, mut tests) = tokio::join!(sessions, Box::pin(flaws::oracles(&prober, &facts)));
-    tests.extend(sessions.rows);
+    // Stages after the enumeration stand here, side by side.
+    let intrusive = cx.depth(target).intrusive;
+    let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
+    let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
+    let (sessions, oracles, mut flaws) = tokio::join!(sessions, oracles, Box::pin(flaws::test(&prober, intrusive)));
+    flaws.tests.extend(oracles);
+    flaws.tests.extend(sessions.rows);
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     vec![
@@ -151,7 +154,7 @@ async fn one(
         at.observation("tls.features", facts.features()),
         at.observation("tls.resumption", (sessions.resumption, None)),
         at.observation("tls.renegotiation", (sessions.renegotiation, None)),
-        at.observation("tls.vulnerabilities", (Vulnerabilities { tests }, None)),
+        seen(at.observation("tls.flaws", (flaws, None))),
     ]
 }
 

@@ -102,9 +102,14 @@ fn is_http(bytes: &[u8]) -> bool {
 
 /// Sends a hello and reads the flight that answers it.
 pub async fn tls(mut stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
+    tls_on(&mut *stream, hello, offer, patience).await
+}
+
+/// The same on a connection that is used further.
+pub async fn tls_on(stream: &mut dyn Stream, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
     let mut reader = FlightReader::new(form_of);
     let mut broken = None;
-    let end = receive(&mut *stream, hello, patience, |bytes| match reader.push(bytes) {
+    let end = receive(stream, hello, patience, |bytes| match reader.push(bytes) {
         Ok(done) => done,
         Err(error) => {
             broken = Some(error);

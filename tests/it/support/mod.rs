@@ -2,10 +2,11 @@
 
 pub mod desk;
 pub mod estate;
-pub mod old_node;
+pub mod lab;
 pub mod oracle;
 pub mod postgres;
 pub mod proxy;
+pub mod simulated;
 pub mod tls;
 
 use std::io::Write as _;
@@ -24,16 +25,21 @@ pub fn program(name: &str) -> Option<PathBuf> {
     let folders = path.split(':').map(PathBuf::from).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let found = folders.chain(postgresql_folders()).map(|folder| folder.join(name)).find(|file| file.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is not installed, and in CI no server may be absent");
-        eprintln!("skipped: {name} is not installed");
-        note_skip(name);
+        skip(name);
     }
     found
 }
 
+/// Says that this test lacks a server; in CI that is a failure.
+pub fn skip(lacking: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{lacking} is not installed, and in CI no server may be absent");
+    eprintln!("skipped: {lacking} is not installed");
+    note_skip(lacking);
+}
+
 /// Writes the running test and what it lacks into the file that `tests/run` reads at its end: a runner shows no output
 /// of a test that did not fail.
-pub fn note_skip(lacking: &str) {
+fn note_skip(lacking: &str) {
     let Some(file) = std::env::var_os("PROBITY_SKIPPED") else { return };
     let thread = std::thread::current();
     let test = std::env::var("NEXTEST_TEST_NAME").unwrap_or_else(|_| thread.name().unwrap_or("a test").to_owned());
