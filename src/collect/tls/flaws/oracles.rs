@@ -14,7 +14,8 @@ use crate::wire::Version;
 pub async fn oracles(prober: &Prober<'_>, facts: &Facts, intrusive: bool) -> Vec<VulnerabilityTest> {
     let (pairs, others) = pairs(facts);
     let open = open(facts);
-    if !intrusive && !(pairs.is_empty() && others == 0 && open.is_none()) {
+    let possible = !pairs.is_empty() || others > 0 || open.is_some();
+    if possible && !intrusive {
         let names = padding::NAMES.iter().chain(&[record_overflow::NAME]);
         return names.map(|name| VulnerabilityTest::unknown(name, DISABLED)).collect();
     }
