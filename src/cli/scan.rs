@@ -9,6 +9,7 @@ use crate::gate;
 use crate::model::Severity;
 use crate::model::assessment::Evidence;
 use crate::model::policy::Judging;
+use crate::model::target::{Depth, Profile};
 use crate::report::Detail;
 use crate::target::{self, Config};
 use crate::worker;
@@ -112,6 +113,12 @@ pub(super) struct How {
     /// Known clients: computed from what was seen, or live, with a connection each
     #[arg(long, value_name = "computed|live", default_value = "computed", hide_possible_values = true)]
     clients: KnownClients,
+    /// What is asked: `full`, or `quick` for what the grade and the checks need
+    #[arg(long, value_name = "quick|full", default_value = "full", hide_possible_values = true)]
+    profile: Asked,
+    /// Leave out tests for flaws that a server may not bear (Heartbleed, ROBOT and their kin)
+    #[arg(long)]
+    no_intrusive: bool,
 }
 
 /// How it is found out what known clients end up with.
@@ -119,6 +126,12 @@ pub(super) struct How {
 enum KnownClients {
     Computed,
     Live,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Asked {
+    Quick,
+    Full,
 }
 
 /// How it is judged and reported.
@@ -279,11 +292,16 @@ fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
 
 impl How {
     pub(super) fn limits(&self) -> Limits {
+        let profile = match self.profile {
+            Asked::Quick => Profile::Quick,
+            Asked::Full => Profile::Full,
+        };
         Limits {
             connections: usize::from(self.connections),
             rate: self.rate,
             target_time: Duration::from_secs(self.target_time),
             live_clients: self.clients == KnownClients::Live,
+            depth: Depth { profile, intrusive: !self.no_intrusive },
         }
     }
 }

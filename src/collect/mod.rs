@@ -11,6 +11,7 @@ pub mod sqlite;
 pub mod tls;
 mod witness;
 
+use crate::model::target::Depth;
 use crate::model::{Clock, Observation, Target};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -72,11 +73,26 @@ pub struct Limits {
     pub target_time: Duration,
     /// The hellos of known clients are sent, too: one connection each.
     pub live_clients: bool,
+    /// How much is asked of every target.
+    pub depth: Depth,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { connections: 8, rate: None, target_time: Duration::from_secs(300), live_clients: false }
+        Limits {
+            connections: 8,
+            rate: None,
+            target_time: Duration::from_secs(300),
+            live_clients: false,
+            depth: Depth::default(),
+        }
+    }
+}
+
+impl CollectContext {
+    /// How much is asked of this target: the narrower of what holds for the run and for the target.
+    pub fn depth(&self, target: &Target) -> Depth {
+        self.limits.depth.within(target.connection.depth)
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Plain {
     pub hsts_over_http: bool,
     /// The chain of redirects, at most 20.
     pub hops: Vec<String>,
+    /// It offers to go on with TLS on the same connection (RFC 2817).
+    #[serde(default)]
+    pub tls_upgrade: Fact<bool>,
 }
 
 /// `http.hsts`: Strict-Transport-Security (RFC 6797).
@@ -102,6 +105,9 @@ pub struct Headers {
     pub corp: String,
     /// Public-Key-Pins: `absent`, `valid` or `invalid`.
     pub hpkp: String,
+    /// Text was sent compressed when that was asked for.
+    #[serde(default)]
+    pub compressed_text: Fact<bool>,
     /// Headers that give away version numbers, by name.
     pub version_leaks: Vec<String>,
     /// Headers that browsers no longer honour, by name.

@@ -30,6 +30,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.clients.live", schema: || schema_for!(tls::Clients) },
     Kind { id: "tls.dh", schema: || schema_for!(tls::Dh) },
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
+    Kind { id: "tls.flaws", schema: || schema_for!(tls::Flaws) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },

@@ -10,6 +10,7 @@ pub mod database;
 pub mod digest;
 pub mod fact;
 pub mod finding;
+pub mod flaw;
 pub mod grade;
 pub mod http;
 pub mod kind;

@@ -135,6 +135,43 @@ pub struct Connection {
     /// The target of kind host below this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_target: Option<String>,
+    /// How much is asked of it.
+    #[serde(skip)]
+    pub depth: Depth,
+}
+
+/// How much is asked of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Which questions.
+    pub profile: Profile,
+    /// Tests for flaws that a server may not bear are among them.
+    pub intrusive: bool,
+}
+
+/// Which questions are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What the grade and the checks need.
+    Quick,
+    /// All.
+    #[default]
+    Full,
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        Depth { profile: Profile::Full, intrusive: true }
+    }
+}
+
+impl Depth {
+    /// The narrower of the two in each respect.
+    #[must_use]
+    pub fn within(self, other: Depth) -> Depth {
+        Depth { profile: self.profile.min(other.profile), intrusive: self.intrusive && other.intrusive }
+    }
 }
 
 impl Target {

@@ -250,6 +250,9 @@ pub struct Certificate {
     pub curve: String,
     /// The RSA exponent in decimal, or empty.
     pub exponent: String,
+    /// SHA-256 of the public key with its algorithm, or empty: the same key in two certificates shows by it.
+    #[serde(default)]
+    pub key_sha256: String,
     /// For example `sha256WithRSAEncryption`.
     pub signature: String,
     /// `md2`, `md4`, `md5`, `sha1`, `sha256`, … of the signature.
@@ -341,7 +344,14 @@ pub struct Upgrade {
     pub seen: String,
 }
 
-/// `tls.vulnerabilities`: one row for each known flaw that was tested for.
+/// `tls.flaws`: what the active tests for known flaws showed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Flaws {
+    /// The tests that were made, and those that could not be, with the reason.
+    pub tests: Vec<VulnerabilityTest>,
+}
+
+/// `tls.vulnerabilities`: one row for each known flaw (see [`super::flaw::FLAWS`]), whatever is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Vulnerabilities {
     /// The tests.
@@ -357,40 +367,12 @@ pub struct VulnerabilityTest {
     pub applies: bool,
     /// The flaw is there.
     pub vulnerable: Fact<bool>,
+    /// Of a positive result: `certain` or `likely`. `potential` where only the precondition is known to hold.
+    pub certainty: String,
     /// Somebody on the path can see the difference that the flaw makes.
     pub observable: bool,
-    /// How much it matters: one of the five words of severities.
+    /// How much it matters: one of the five severities.
     pub severity: String,
-    /// The signs are strong and not conclusive: then it is no ground for a cap of the grade.
-    #[serde(default)]
-    pub likely: bool,
     /// What was seen, in words.
-    #[serde(default)]
-    pub seen: String,
-}
-
-impl VulnerabilityTest {
-    /// A test whose precondition holds.
-    pub fn of(name: &str, severity: &str, vulnerable: Fact<bool>, seen: impl Into<String>) -> VulnerabilityTest {
-        VulnerabilityTest {
-            name: name.to_owned(),
-            applies: true,
-            vulnerable,
-            observable: true,
-            severity: severity.to_owned(),
-            likely: false,
-            seen: seen.into(),
-        }
-    }
-
-    /// A test whose precondition does not hold, for this reason.
-    pub fn does_not_apply(name: &str, severity: &str, why: impl Into<String>) -> VulnerabilityTest {
-        VulnerabilityTest { applies: false, ..VulnerabilityTest::of(name, severity, Fact::Known(false), why) }
-    }
-
-    /// The same, with signs that are strong and not conclusive.
-    #[must_use]
-    pub fn likely(self) -> VulnerabilityTest {
-        VulnerabilityTest { likely: true, ..self }
-    }
+    pub detail: String,
 }

@@ -2,7 +2,7 @@
 
 use super::file::{Credentials, Declaration, Entry, Kind};
 use super::{address, secrets};
-use crate::model::target::{Connection, Engine};
+use crate::model::target::{Connection, Depth, Engine};
 use crate::model::{SecretRef, Target, TargetKind};
 use crate::yaml::{Diagnostic, Spot};
 use std::path::Path;
@@ -69,7 +69,7 @@ impl Reading<'_, '_> {
     fn keys(&mut self) {
         use Kind::{Database, Endpoint, File};
         let it = self.declaration;
-        let keys: [(&str, bool, &[Kind]); 9] = [
+        let keys: [(&str, bool, &[Kind]); 11] = [
             ("http", it.http.is_some(), &[Endpoint]),
             ("starttls", it.starttls.is_some(), &[Endpoint]),
             ("hello_name", it.hello_name.is_some(), &[Endpoint]),
@@ -78,6 +78,8 @@ impl Reading<'_, '_> {
             ("database", it.database.is_some(), &[Database]),
             ("credentials", it.credentials.is_some(), &[Database]),
             ("tls", it.tls.is_some(), &[Endpoint, Database]),
+            ("profile", it.profile.is_some(), &[Endpoint, Database]),
+            ("intrusive", it.intrusive.is_some(), &[Endpoint, Database]),
             ("host", it.host.is_some(), &[Endpoint, Database, File]),
         ];
         let kind = TargetKind::from(it.kind).word();
@@ -198,6 +200,8 @@ impl Reading<'_, '_> {
         target.environment.clone_from(&it.environment);
         target.connection.server_name.clone_from(&it.server_name);
         target.connection.host_target.clone_from(&it.host);
+        target.connection.depth =
+            Depth { profile: it.profile.unwrap_or_default(), intrusive: it.intrusive.unwrap_or(true) };
         if let Some(tls) = &it.tls {
             target.connection.ca_files = tls.ca.all().iter().map(|path| folder.join(path)).collect();
         }

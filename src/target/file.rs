@@ -5,7 +5,7 @@ use crate::model::policy::{Overlay, Policy};
 use crate::model::register::{Organisation, Register, Vendor};
 use crate::model::retention::Schedule;
 use crate::model::service::UPGRADES;
-use crate::model::target::Engine;
+use crate::model::target::{Engine, Profile};
 use crate::model::{Service, TargetKind, Waiver};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
@@ -157,6 +157,12 @@ pub(super) struct Declaration {
     /// What TLS is checked against.
     #[serde(default)]
     pub(super) tls: Option<Tls>,
+    /// What is asked of it, where that is less than of the others.
+    #[serde(default)]
+    pub(super) profile: Option<Profile>,
+    /// `false` leaves out tests for flaws that a server may not bear.
+    #[serde(default)]
+    pub(super) intrusive: Option<bool>,
     /// The id of the target of kind host below this one.
     #[serde(default)]
     pub(super) host: Option<String>,

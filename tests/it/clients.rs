@@ -1,6 +1,6 @@
 //! Known clients: what is computed for them and what real servers answer to their hellos must agree.
 
-use crate::support::lab::{
+use crate::support::lab::{self, 
     self, EVERY_CIPHER, OPENSSL_1_0_0F, OPENSSL_1_0_1E, OPENSSL_1_0_2O, OPENSSL_1_1_1K, OPENSSL_3_5, Options,
 };
 use crate::support::tls::{context, haproxy, look_with, loopback, nginx, openssl, pair, s_server, scripted, target};
@@ -210,7 +210,7 @@ fn computed_and_live_agree_on_a_server_that_refuses_the_name() {
 #[test]
 fn computed_and_live_agree_on_openssl_of_every_age() {
     let every = Options { ciphers: EVERY_CIPHER, ..Options::default() };
-    let field = Options { dhparam: Some(1024), ..every.clone() };
+    let field = Options { prime: Some(lab::OAKLEY_1024), ..every.clone() };
     let old = Options { versions: Some(("TLSv1", "TLSv1.2")), ..Options::default() };
     let cases = [
         (OPENSSL_1_0_0F, &every),

@@ -2,6 +2,7 @@
 
 use crate::support::Scratch;
 use probity::model::TargetKind;
+use probity::model::target::{Depth, Profile};
 use probity::target::{self, Config};
 use probity::yaml::{self, Diagnostic, Document};
 use proptest::prelude::*;
@@ -374,4 +375,16 @@ fn paths_start_at_the_folder_of_the_configuration() {
     let password = config.targets[1].connection.password.as_ref().unwrap().name();
     assert_eq!(password, format!("file:{}/pg.secret", scratch.path().display()));
     assert_eq!(config.targets[1].address, "db:5432");
+}
+
+#[test]
+fn a_target_may_be_asked_less_than_the_run() {
+    let scratch = Scratch::new("config-depth");
+    let text = "targets:\n  - { id: a, kind: endpoint, address: a.example, profile: quick, intrusive: false }\n  - b.example\n";
+    let config = load(&scratch.write("probity.yaml", text));
+    let quick = Depth { profile: Profile::Quick, intrusive: false };
+    assert_eq!(config.targets[0].connection.depth, quick);
+    assert_eq!(config.targets[1].connection.depth, Depth::default());
+    assert_eq!(Depth::default().within(quick), quick);
+    assert_eq!(quick.within(Depth::default()), quick);
 }

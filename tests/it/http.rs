@@ -148,11 +148,12 @@ fn a_careful_site_is_seen_as_it_is() {
     let plain = facts(&seen, "http.plain");
     assert_facts(&plain, &[("looked", json!(true)), ("answered", json!(true)), ("status", json!(301))]);
     assert_facts(&plain, &[("to_https", json!(true)), ("same_host", json!(true)), ("permanent", json!(true))]);
-    assert_facts(&plain, &[("content", json!(false)), ("port", json!(site.plain))]);
+    assert_facts(&plain, &[("content", json!(false)), ("port", json!(site.plain)), ("tls_upgrade", json!(false))]);
 
     let headers = facts(&seen, "http.headers");
     assert_facts(&headers, &[("status", json!(200)), ("nosniff", json!(true)), ("framing_limited", json!(true))]);
     assert_facts(&headers, &[("referrer_policy", json!("no-referrer")), ("version_leaks", json!([]))]);
+    assert_facts(&headers, &[("compressed_text", json!(false))]);
     assert_facts(&headers["csp"], &[("present", json!(true)), ("unsafe_inline", json!(false))]);
 
     let cookies = facts(&seen, "http.cookies");
@@ -185,6 +186,17 @@ fn a_careless_site_is_seen_as_it_is() {
     assert_eq!(headers["version_leaks"], json!(["server"]), "nginx tells its version");
     assert_facts(&facts(&seen, "http.cookies"), &[("cookies", json!([]))]);
     assert_facts(&facts(&seen, "http.security_txt"), &[("present", json!(false)), ("status", json!("absent"))]);
+}
+
+#[test]
+fn compressed_text_and_an_upgrade_to_tls_in_clear_are_seen() {
+    let secure = r#"gzip on; gzip_min_length 1; gzip_types text/plain; location / { default_type text/plain; return 200 "hello hello"; }"#;
+    let plain =
+        r#"location / { add_header Upgrade "h2c, TLS/1.2"; add_header Connection Upgrade; return 200 "in clear"; }"#;
+    let Some(site) = Site::start("http-flaws", secure, plain) else { return };
+    let seen = site.look();
+    assert_facts(&facts(&seen, "http.headers"), &[("compressed_text", json!(true))]);
+    assert_facts(&facts(&seen, "http.plain"), &[("tls_upgrade", json!(true)), ("answered", json!(true))]);
 }
 
 #[test]

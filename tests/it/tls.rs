@@ -3,7 +3,7 @@
 use crate::support::postgres::{Postgres, Posture};
 use crate::support::proxy::Proxy;
 use crate::support::tls::{
-    HAPROXY_SUITES, context, haproxy, look, look_with, loopback, nginx, openssl, s_server, target,
+    HAPROXY_SUITES, context, enumerate, haproxy, look, look_with, loopback, nginx, openssl, s_server, target,
 };
 use crate::support::{Scratch, program};
 use probity::model::target::Engine;
@@ -24,7 +24,7 @@ fn a_modern_nginx_is_seen_as_it_is_configured() {
     let scratch = Scratch::new("tls-modern");
     let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
     let proxy = Proxy::start(port, Duration::ZERO);
-    let seen = look(proxy.address());
+    let seen = enumerate(proxy.address());
     assert_eq!(seen.protocols(), ["TLSv1.2", "TLSv1.3"]);
     let expected = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"];
     assert_eq!(seen.suites("TLSv1.2"), expected.map(String::from).into());
@@ -53,7 +53,7 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
         let scratch = Scratch::new("tls-haproxy");
         let Some((_server, port)) = haproxy(&scratch, options) else { return };
         let proxy = Proxy::start(port, Duration::ZERO);
-        let seen = look(proxy.address());
+        let seen = enumerate(proxy.address());
         assert_eq!(seen.suites("TLSv1.2"), HAPROXY_SUITES.map(String::from).into());
         assert_eq!(seen.suites("TLSv1.3").len(), 3);
         let certificates: Certificates = seen.read("tls.certificates");
@@ -101,7 +101,7 @@ fn a_long_way_is_gone_few_times() {
         };
         let Some((_server, port)) = started else { return };
         let proxy = Proxy::start(port, Duration::from_millis(100));
-        let seen = look(proxy.address());
+        let seen = enumerate(proxy.address());
         eprintln!("{server} at 100 ms: {} hellos, {:?}, at most {} open", proxy.hellos(), seen.time, proxy.most_open());
         assert!(proxy.hellos() <= 36 + SESSIONS, "{} hellos", proxy.hellos());
     }
@@ -135,7 +135,7 @@ fn a_weak_nginx_is_seen_suite_by_suite() {
     let lines = format!("ssl_protocols TLSv1 TLSv1.1 TLSv1.2; ssl_ciphers {weak}; ssl_dhparam {};", dh.display());
     let Some((_server, port)) = nginx(&scratch, &lines) else { return };
     let proxy = Proxy::start(port, Duration::ZERO);
-    let seen = look(proxy.address());
+    let seen = enumerate(proxy.address());
     eprintln!("nginx weak: {} hellos, {:?}", proxy.hellos(), seen.time);
     assert_eq!(seen.protocols(), ["TLSv1.0", "TLSv1.1", "TLSv1.2"]);
     let candidates = openssl_suites(weak, "-tls1_2");
@@ -159,7 +159,7 @@ fn a_weak_nginx_is_seen_suite_by_suite() {
     let rsa = suites.suites.iter().find(|suite| suite.openssl_name == "AES128-SHA").unwrap();
     assert_eq!((rsa.block_bits, &rsa.strength), (128, &Fact::Known(2048)));
     let far = Proxy::start(port, Duration::from_millis(100));
-    let seen = look(far.address());
+    let seen = enumerate(far.address());
     eprintln!("nginx weak at 100 ms: {} hellos, {:?}", far.hellos(), seen.time);
     assert_eq!(seen.suites("TLSv1.2").len(), suites.suites.iter().filter(|suite| suite.protocol == "TLSv1.2").count());
 }
@@ -204,7 +204,7 @@ fn sixty_one_suites_of_a_server_that_allows_all() {
     let all = ["-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0", "-tls1_2"];
     let Some((_server, port)) = s_server(&scratch, "rsa", &all) else { return };
     let proxy = Proxy::start(port, Duration::ZERO);
-    let seen = look(proxy.address());
+    let seen = enumerate(proxy.address());
     eprintln!("s_server ALL: {} hellos, {:?}", proxy.hellos(), seen.time);
     assert_eq!(seen.suites("TLSv1.2").len(), 61, "{:?}", seen.suites("TLSv1.2"));
     let protocols: Protocols = seen.read("tls.protocols");

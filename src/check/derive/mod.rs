@@ -4,6 +4,7 @@ pub mod at_rest;
 pub mod clients;
 pub mod coverage;
 pub mod day;
+pub mod flaws;
 pub mod grade;
 pub mod table;
 pub mod transfers;
@@ -42,6 +43,8 @@ pub struct Derivation {
 pub const DERIVATIONS: &[Derivation] = &[
     at_rest::AT_REST,
     clients::CLIENTS,
+    // The grade reads what is known of flaws.
+    flaws::VULNERABILITIES,
     grade::GRADE,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },

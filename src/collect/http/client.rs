@@ -140,6 +140,20 @@ impl Client {
         way
     }
 
+    /// Whether a server that speaks plain HTTP offers to go on with TLS on the same connection (RFC 2817).
+    ///
+    /// # Errors
+    /// When no answer came, with its class.
+    pub async fn offers_tls(&self, url: Url) -> Result<bool, Trouble> {
+        let request = self.http.get(url).header("connection", "Upgrade").header("upgrade", "TLS/1.0");
+        let answer = request.send().await.map_err(|error| trouble(&error))?;
+        let offers = answer.headers().get_all("upgrade").iter().any(|value| {
+            let words = String::from_utf8_lossy(value.as_bytes()).to_ascii_uppercase();
+            words.split(',').any(|word| word.trim().starts_with("TLS/"))
+        });
+        Ok(offers || answer.status().as_u16() == 101)
+    }
+
     /// Only the host that was named is in scope; an address that the peer names is never followed elsewhere.
     fn is_in_scope(&self, url: &Url) -> bool {
         matches!(url.scheme(), "http" | "https")
@@ -151,7 +165,12 @@ impl Client {
     /// # Errors
     /// When no answer came, with its class.
     pub async fn get(&self, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
-        let mut answer = self.http.get(url.clone()).send().await.map_err(|error| trouble(&error))?;
+        let mut request = self.http.get(url.clone());
+        if bodies == Bodies::Counted {
+            // Whether text comes compressed is a fact; a body that is read is asked for as it is.
+            request = request.header("accept-encoding", "gzip, deflate, br, zstd");
+        }
+        let mut answer = request.send().await.map_err(|error| trouble(&error))?;
         let status = answer.status().as_u16();
         // HTTP/2 counts the bytes of the fields itself, HTTP/1 the fields alone: a long way of large heads adds up.
         let size: usize = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();

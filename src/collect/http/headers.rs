@@ -29,9 +29,18 @@ pub fn read(response: &Response) -> Headers {
         coep: token(response, "cross-origin-embedder-policy"),
         corp: token(response, "cross-origin-resource-policy"),
         hpkp: hpkp(response).to_owned(),
+        compressed_text: compressed_text(response).into(),
         version_leaks: version_leaks(response),
         deprecated: deprecated(response),
     }
+}
+
+/// Whether text came in one of the codings that were asked for (BREACH).
+fn compressed_text(response: &Response) -> bool {
+    let coding = response.first("content-encoding").unwrap_or_default().trim().to_ascii_lowercase();
+    let media = response.first("content-type").unwrap_or_default().to_ascii_lowercase();
+    let text = ["text/", "application/json", "application/javascript", "application/xml", "application/xhtml"];
+    !coding.is_empty() && coding != "identity" && text.iter().any(|start| media.trim_start().starts_with(start))
 }
 
 fn frame_options(response: &Response) -> &'static str {

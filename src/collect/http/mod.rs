@@ -9,7 +9,7 @@ mod security_txt;
 use super::witness::Authorities;
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::http::{Cookies, Headers, Hsts, Plain, SecurityTxt};
-use crate::model::{Exchange, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
+use crate::model::{Exchange, Fact, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
 use client::{Bodies, Client, Response, Way, url};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -212,6 +212,10 @@ async fn plain(client: &Client, host: &str, port: Option<u16>) -> (Way, Result<P
         return (way, if refused { Ok(facts) } else { Err(trouble) });
     };
     let to = first.location();
+    facts.tls_upgrade = match client.offers_tls(first.url.clone()).await {
+        Ok(offers) => Fact::Known(offers),
+        Err(trouble) => Fact::unknown(trouble.to_string()),
+    };
     facts.answered = true;
     facts.status = first.status;
     facts.location = to.as_ref().map(redacted).unwrap_or_default();

@@ -36,7 +36,6 @@ pub use upgrade::Starttls;
 
 use super::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
-use crate::model::tls::Vulnerabilities;
 use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
 use crate::net::Budget;
 use certificate::Anchors;
@@ -61,7 +60,7 @@ const YIELDS: &[&str] = &[
     "tls.features",
     "tls.resumption",
     "tls.renegotiation",
-    "tls.vulnerabilities",
+    "tls.flaws",
 ];
 
 /// Looks at what a TLS server offers, with hellos of our own and a few whole handshakes.
@@ -184,11 +183,15 @@ async fn one(
     let Ok((facts, certificates)) = computed.await else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
-    let sessions = Box::pin(sessions::look(&prober, &facts, &name));
-    let (sessions, oracles) = tokio::join!(sessions, Box::pin(flaws::oracles(&prober, &facts)));
+    // Stages after the enumeration stand here, side by side.
+    let intrusive = cx.depth(target).intrusive;
+    let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
+    let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
+    let (sessions, oracles) = tokio::join!(sessions, oracles);
     // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
-    let in_clear = Box::pin(flaws::in_clear(&prober, &facts)).await;
-    let tests = [in_clear, oracles, sessions.rows, flaws::accepted(&facts)].concat();
+    let mut flaws = Box::pin(flaws::test(&prober, intrusive)).await;
+    flaws.tests.extend(oracles);
+    flaws.tests.extend(sessions.rows);
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     let mut all = vec![
@@ -200,7 +203,7 @@ async fn one(
         at.observation("tls.features", facts.features()),
         at.observation("tls.resumption", (sessions.resumption, None)),
         at.observation("tls.renegotiation", (sessions.renegotiation, None)),
-        at.observation("tls.vulnerabilities", (Vulnerabilities { tests }, None)),
+        seen(at.observation("tls.flaws", (flaws, None))),
     ];
     all.extend(live.map(|live| at.observation("tls.clients.live", live)));
     all

@@ -102,11 +102,11 @@ fn is_http(bytes: &[u8]) -> bool {
 
 /// Sends a hello and reads the flight that answers it.
 pub async fn tls(mut stream: Box<dyn Stream>, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
-    flight(&mut *stream, hello, offer, patience).await
+    tls_on(&mut *stream, hello, offer, patience).await
 }
 
-/// The same on a stream that is still needed.
-pub async fn flight(stream: &mut dyn Stream, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
+/// The same on a connection that is used further.
+pub async fn tls_on(stream: &mut dyn Stream, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
     match answer(stream, hello, patience).await {
         Outcome::Hello(flight) => judge(*flight, offer),
         other => other,

@@ -352,8 +352,16 @@ impl<'a> Prober<'a> {
     /// # Errors
     /// When it is.
     pub async fn within<T>(&self, look: impl Future<Output = T>) -> Result<T, Trouble> {
+        self.until_stopped(async { Ok(look.await) }).await
+    }
+
+    /// Does this, unless the run is stopped or the target's time is over before.
+    ///
+    /// # Errors
+    /// When it fails, or was cut short.
+    pub async fn until_stopped<T>(&self, look: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         tokio::select! {
-            outcome = look => Ok(outcome),
+            outcome = look => outcome,
             () = self.cx.cancel.cancelled() => Err(Trouble::new(Reason::Interrupted, "the run was stopped")),
             () = tokio::time::sleep_until(self.budget.deadline()) => {
                 Err(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))

@@ -85,20 +85,18 @@ async fn insecure_once(prober: &Prober<'_>, mut session: Session, suites: &[Suit
     }
 }
 
-/// The row of `tls.vulnerabilities` that says the same.
+/// The row of `tls.flaws` that says the same.
 pub fn row(insecure: &Fact<String>) -> VulnerabilityTest {
-    let vulnerable = match insecure {
-        Fact::Known(word) => Fact::Known(word == "yes"),
-        Fact::Unknown(unknown) => Fact::Unknown(unknown.clone()),
-    };
-    VulnerabilityTest {
-        name: "insecure_renegotiation".to_owned(),
-        applies: insecure.known().is_none_or(|word| word != "not-applicable"),
-        vulnerable,
-        observable: true,
-        severity: "high".to_owned(),
-        likely: false,
-        seen: String::new(),
+    const NAME: &str = "insecure_renegotiation";
+    match insecure {
+        Fact::Unknown(unknown) => VulnerabilityTest::unknown(NAME, unknown.unknown.clone()),
+        Fact::Known(word) if word == "yes" => {
+            VulnerabilityTest::found(NAME, "a handshake without RFC 5746 was taken up inside a session")
+        }
+        Fact::Known(word) if word == "no" => {
+            VulnerabilityTest::safe(NAME, "a handshake without RFC 5746 was not taken up inside a session")
+        }
+        Fact::Known(_) => VulnerabilityTest::inapplicable(NAME, "no version with renegotiation is offered"),
     }
 }
 

@@ -2,6 +2,7 @@
 //! more than one question, and what would spoil a session for later is asked in its last one.
 
 use super::facts::{Facts, Standing};
+use super::flaws::DISABLED;
 use super::flaws::ticketbleed::{self, Echo};
 use super::prober::Prober;
 use super::psk::{self, Psk};
@@ -18,20 +19,20 @@ pub struct Sessions {
     pub resumption: Resumption,
     /// `tls.renegotiation`.
     pub renegotiation: Renegotiation,
-    /// The rows of `tls.vulnerabilities` that need no session of their own.
+    /// The rows of `tls.flaws` that need no session of their own.
     pub rows: Vec<VulnerabilityTest>,
 }
 
 /// Makes the sessions, side by side.
-pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str) -> Sessions {
+pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str, intrusive: bool) -> Sessions {
     let older = Older::of(prober, facts);
     let modern = facts.standing(Version::Tls13);
     let tickets = facts.ledger.ride.tickets;
     // A machine that lacks tickets can be reached among others that have them, so one yes is enough.
     let ticketed = tickets.yes > 0 || tickets.no == 0;
     let (id, ticket, psk) = tokio::join!(
-        ById::look(prober, &older),
-        ByTicket::look(prober, &older, ticketed),
+        ById::look(prober, &older, intrusive),
+        ByTicket::look(prober, &older, ticketed, intrusive),
         modern_tickets(prober, &modern, server_name)
     );
     let rows = vec![renegotiation::row(&ticket.insecure), ticket.bleed];
@@ -102,7 +103,7 @@ struct ById {
 }
 
 impl ById {
-    async fn look(prober: &Prober<'_>, older: &Older) -> ById {
+    async fn look(prober: &Prober<'_>, older: &Older, intrusive: bool) -> ById {
         let Older::Offered(version, suites) = older else {
             return ById { session_id: older.instead(), client: older.instead(), accepted: 0 };
         };
@@ -127,6 +128,9 @@ impl ById {
                 Err(failure) => return unknown(None, &failure),
             }
         };
+        if !intrusive {
+            return ById { session_id, client: Fact::unknown(DISABLED), accepted: 0 };
+        }
         // A session that was asked to renegotiate may be thrown away by the server, so it comes last.
         let (client, accepted) = renegotiation::client(prober, last, suites).await;
         ById { session_id, client, accepted }
@@ -143,7 +147,7 @@ struct ByTicket {
 }
 
 impl ByTicket {
-    async fn look(prober: &Prober<'_>, older: &Older, ticketed: bool) -> ByTicket {
+    async fn look(prober: &Prober<'_>, older: &Older, ticketed: bool, intrusive: bool) -> ByTicket {
         let Older::Offered(version, suites) = older else {
             let lifetime = match older {
                 Older::Unknown(why) => Fact::unknown(why.clone()),
@@ -159,7 +163,7 @@ impl ByTicket {
                 bleed: ticketbleed::judge(echo),
             };
         };
-        let guest = Guest { prober, version: *version, suites };
+        let guest = Guest { prober, version: *version, suites, intrusive };
         if !ticketed {
             return guest.without(Ok(())).await;
         }
@@ -182,19 +186,13 @@ struct Guest<'a> {
     prober: &'a Prober<'a>,
     version: Version,
     suites: &'a [Suite],
+    intrusive: bool,
 }
 
 impl Guest<'_> {
     /// No ticket came; the question of insecure renegotiation needs a session all the same.
     async fn without(&self, asked: Result<(), Failure>) -> ByTicket {
-        let hello = renegotiation::silent_hello(self.prober, self.version, self.suites);
-        let insecure = match visit::open(self.prober, &hello, None, "session without RFC 5746").await {
-            Ok(session) => renegotiation::insecure(self.prober, session, self.suites).await,
-            Err(failure) => match &asked {
-                Ok(()) => self.refused(failure).await,
-                Err(first) => Fact::unknown(first.words()),
-            },
-        };
+        let insecure = self.insecure_without(&asked).await;
         let (resumed, lifetime, echo) = match asked {
             Ok(()) => (word("no"), Fact::Known(0), None),
             Err(failure) => (Fact::unknown(failure.words()), Fact::unknown(failure.words()), Some([Err(failure)])),
@@ -203,10 +201,41 @@ impl Guest<'_> {
         ByTicket { resumed, lifetime, tickets: Vec::new(), insecure, bleed }
     }
 
+    async fn insecure_without(&self, asked: &Result<(), Failure>) -> Fact<String> {
+        if !self.intrusive {
+            return Fact::unknown(DISABLED);
+        }
+        let hello = renegotiation::silent_hello(self.prober, self.version, self.suites);
+        match visit::open(self.prober, &hello, None, "session without RFC 5746").await {
+            Ok(session) => renegotiation::insecure(self.prober, session, self.suites).await,
+            Err(failure) => match asked {
+                Ok(()) => self.refused(failure).await,
+                Err(first) => Fact::unknown(first.words()),
+            },
+        }
+    }
+
+    /// The ticket is shown as any client would.
+    async fn plainly(&self, earlier: &Agreed, ticket: &Ticket) -> Result<bool, Failure> {
+        let plain = visit::hello(self.prober, self.version, self.suites);
+        let mut id = vec![0; 32];
+        self.prober.cx.random.fill(&mut id);
+        let shown = show(plain, id, ticket);
+        let session = visit::open(self.prober, &shown, Some(earlier), "resumption by ticket").await?;
+        let resumed = session.agreed().resumed;
+        visit::leave(session).await;
+        Ok(resumed)
+    }
+
     /// The ticket is shown with a session id of 31 bytes and without a word of RFC 5746: one connection answers whether
     /// it is taken, whether the id comes back as it was, and whether the session can be renegotiated insecurely.
     async fn with(&self, earlier: &Agreed, ticket: Ticket) -> ByTicket {
         let lifetime = Fact::Known(ticket.lifetime);
+        if !self.intrusive {
+            let resumed = self.plainly(earlier, &ticket).await.map_or_else(|failure| unknown(&failure), resumed);
+            let bleed = VulnerabilityTest::unknown("ticketbleed", DISABLED);
+            return ByTicket { resumed, lifetime, tickets: vec![ticket], insecure: Fact::unknown(DISABLED), bleed };
+        }
         let id = self.id();
         let silent = renegotiation::silent_hello(self.prober, self.version, self.suites);
         let shown = show(silent, id.clone(), &ticket);
@@ -231,14 +260,9 @@ impl Guest<'_> {
             }
         }
         if resumed_by != Ok(true) {
-            let plain = visit::hello(self.prober, self.version, self.suites);
-            let mut id = vec![0; 32];
-            self.prober.cx.random.fill(&mut id);
-            let again =
-                visit::open(self.prober, &show(plain, id, &ticket), Some(earlier), "resumption by ticket").await;
-            resumed_by = again.map(|session| session.agreed().resumed);
+            resumed_by = self.plainly(earlier, &ticket).await;
         }
-        let resumed = resumed_by.map_or_else(|failure| Fact::unknown(failure.words()), resumed);
+        let resumed = resumed_by.map_or_else(|failure| unknown(&failure), resumed);
         let mut echoes = vec![echo];
         while ticketbleed::wants_more(&echoes) {
             echoes.push(self.echo(earlier, &ticket).await);
@@ -327,6 +351,10 @@ fn key_names<'a>(
         }
         _ => (word("different"), String::new()),
     }
+}
+
+fn unknown(failure: &Failure) -> Fact<String> {
+    Fact::unknown(failure.words())
 }
 
 fn resumed(resumed: bool) -> Fact<String> {

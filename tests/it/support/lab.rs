@@ -20,6 +20,12 @@ pub const OPENSSL_1_1_1K: &str = "10.24.1";
 /// OpenSSL 3.5: post-quantum groups.
 pub const OPENSSL_3_5: &str = "24.21.0";
 
+/// The prime of 1024 bits that most servers of their time shared (RFC 2409, section 6.2).
+pub const OAKLEY_1024: &str = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74\
+    020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437\
+    4FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED\
+    EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF";
+
 /// How a server is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -29,13 +35,13 @@ pub struct Options {
     pub key: &'static str,
     /// `minVersion` and `maxVersion`, from 10 on: for example `TLSv1` and `TLSv1.3`.
     pub versions: Option<(&'static str, &'static str)>,
-    /// Bits of the finite field, from 0.12 on.
-    pub dhparam: Option<u32>,
+    /// The prime of the finite field in hexadecimal, from 0.12 on; the generator is 2.
+    pub prime: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { ciphers: "", key: "rsa:2048", versions: None, dhparam: None }
+        Options { ciphers: "", key: "rsa:2048", versions: None, prime: None }
     }
 }
 
@@ -55,8 +61,8 @@ pub fn node(scratch: &Scratch, version: &str, options: &Options) -> Option<(Serv
         settings["minVersion"] = least.into();
         settings["maxVersion"] = most.into();
     }
-    if let Some(bits) = options.dhparam {
-        settings["dhparam"] = dhparam(scratch, bits).to_str().unwrap().into();
+    if let Some(prime) = options.prime {
+        settings["dhparam"] = dhparam(scratch, prime).to_str().unwrap().into();
     }
     let settings = scratch.write("node.json", settings.to_string());
     let script = scratch.write("server.js", SCRIPT);
@@ -109,9 +115,12 @@ fn pair(scratch: &Scratch, kind: &str) -> (PathBuf, PathBuf) {
     (key, pem)
 }
 
-fn dhparam(scratch: &Scratch, bits: u32) -> PathBuf {
-    let file = scratch.path().join(format!("dh-{bits}.pem"));
-    // Parameters in the manner of DSA are made at once; safe primes may take a minute.
-    openssl(&["dhparam", "-dsaparam", "-out", file.to_str().unwrap(), &bits.to_string()]);
-    file
+fn dhparam(scratch: &Scratch, prime: &str) -> PathBuf {
+    let form = format!("asn1 = SEQUENCE:field\n[field]\np = INTEGER:0x{prime}\ng = INTEGER:2\n");
+    let form = scratch.write("dh.form", form);
+    let path = |name: &str| scratch.path().join(name);
+    let (der, pem) = (path("dh.der"), path("dh.pem"));
+    openssl(&["asn1parse", "-noout", "-genconf", form.to_str().unwrap(), "-out", der.to_str().unwrap()]);
+    openssl(&["dhparam", "-inform", "DER", "-in", der.to_str().unwrap(), "-out", pem.to_str().unwrap()]);
+    pem
 }

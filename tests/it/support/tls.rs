@@ -2,6 +2,7 @@
 
 use super::{Scratch, Server, free_port, program};
 use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Secret, Secrets, Silent, tls::Tls};
+use probity::model::target::{Depth, Profile};
 use probity::model::tls::{Protocols, Suites};
 use probity::model::{Observation, ObservationStatus, Reason, SecretRef, SystemClock, Target, TargetKind};
 use probity::net::{SystemRandom, TcpDial};
@@ -102,6 +103,17 @@ pub fn target(address: SocketAddr) -> Target {
 
 pub fn look(address: SocketAddr) -> Seen {
     look_with(target(address), address, &context())
+}
+
+/// A context for the enumeration alone, without the stages that follow it.
+pub fn enumeration() -> CollectContext {
+    let depth = Depth { profile: Profile::Quick, intrusive: false };
+    CollectContext { limits: Limits { depth, ..Limits::default() }, ..context() }
+}
+
+/// The enumeration alone: what is counted is its cost.
+pub fn enumerate(address: SocketAddr) -> Seen {
+    look_with(target(address), address, &enumeration())
 }
 
 pub fn loopback(port: u16) -> SocketAddr {

@@ -5,7 +5,7 @@
 //! is then an upper bound.
 
 mod caps;
-mod facts;
+pub mod facts;
 mod rules;
 
 use super::{Derivation, Inputs};

@@ -174,7 +174,10 @@ fn vulnerabilities(row: &Row) -> Value {
             } else {
                 json!(row.has(name))
             };
-            json!({"name": name, "applies": true, "vulnerable": vulnerable, "observable": true, "severity": "critical"})
+            json!({
+                "name": name, "applies": true, "vulnerable": vulnerable, "certainty": "certain", "observable": true,
+                "severity": "critical", "detail": "",
+            })
         })
         .collect();
     json!({ "tests": tests })

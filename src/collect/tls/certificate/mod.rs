@@ -11,7 +11,7 @@ mod signature;
 mod staple;
 
 pub use anchors::Anchors;
-pub use key::{KeyFacts, key_of};
+pub use key::{KeyFacts, key_of, rsa_of};
 
 pub(super) use signature::{Hash, Outcome, Scheme, verify};
 
@@ -237,6 +237,7 @@ fn describe(parsed: &Parsed) -> Certificate {
         key_strength: key.facts.strength,
         curve: key.facts.curve,
         exponent: key.exponent,
+        key_sha256: digest::sha256(&parsed.spki),
         signature: parsed.algorithm.name.clone(),
         signature_hash: parsed.algorithm.hash.to_owned(),
         not_before: date(parsed.not_before),
@@ -288,6 +289,7 @@ fn unreadable(id: String, protocols: Vec<String>, chain: Vec<ChainLink>, why: &s
             key_strength: 0,
             curve: String::new(),
             exponent: String::new(),
+            key_sha256: String::new(),
             signature: "unknown".to_owned(),
             signature_hash: "unknown".to_owned(),
             not_before: String::new(),

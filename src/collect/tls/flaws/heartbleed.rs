@@ -1,50 +1,60 @@
-//! Heartbleed (CVE-2014-0160): a heartbeat that claims more than it brings is answered with the server's memory.
+//! Heartbleed (CVE-2014-0160): a heartbeat that claims a payload which it does not carry.
 
-use super::halfway::{Halfway, Reply};
-use super::{Older, Tries, Try};
-use crate::collect::tls::facts::Facts;
-use crate::collect::tls::offer::Offer;
-use crate::collect::tls::prober::Prober;
-use crate::model::Fact;
+use super::super::ledger::Ledger;
+use super::super::offer::Offer;
+use super::super::prober::Prober;
+use super::conversation::{Conversation, Reply};
+use super::{DISABLED, broken, newest};
+use crate::model::Trouble;
 use crate::model::tls::VulnerabilityTest;
+use crate::wire::record::HEARTBEAT;
 use std::time::Duration;
 
 const NAME: &str = "heartbleed";
-const SEVERITY: &str = "critical";
-/// The type of heartbeat records (RFC 6520).
-const HEARTBEAT: u8 = 24;
-/// A request that claims 16 384 bytes and brings none. Less may stay in the server's buffer and look safe.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A request with a claimed payload of 16 KiB, of which nothing is sent. A small claim may stay in the buffer of a
+/// server in mid-handshake, and look safe.
 const REQUEST: [u8; 3] = [1, 0x40, 0];
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(5);
 
-/// The row.
-pub async fn look(prober: &Prober<'_>, facts: &Facts, older: &Older) -> VulnerabilityTest {
-    let heartbeat = facts.ledger.ride.heartbeat;
-    let offer = match older {
-        Older::Absent => return VulnerabilityTest::does_not_apply(NAME, SEVERITY, "no TLS 1.2 or older"),
-        Older::Unknown(why) => return VulnerabilityTest::of(NAME, SEVERITY, Fact::unknown(why.clone()), ""),
-        Older::Offered(offer) if heartbeat.yes > 0 => offer,
-        Older::Offered(_) if heartbeat.no > 0 => {
-            return VulnerabilityTest::does_not_apply(NAME, SEVERITY, "the heartbeat extension is not answered");
-        }
-        Older::Offered(_) => {
-            let why = "no full hello was answered, so that heartbeats were not offered";
-            return VulnerabilityTest::of(NAME, SEVERITY, Fact::unknown(why), "");
-        }
+/// No connection where heartbeats are not answered; else one, and one more to be sure.
+pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> VulnerabilityTest {
+    let Some((version, suites)) = newest(ledger) else {
+        return VulnerabilityTest::inapplicable(NAME, "no version with heartbeats in clear is offered");
     };
-    let mut tries = Tries::default();
-    while tries.wanted() {
-        tries.note(attempt(prober, offer).await);
+    match (ledger.ride.heartbeat.yes, ledger.ride.heartbeat.no) {
+        (0, 0) => return VulnerabilityTest::unknown(NAME, "no hello that offers heartbeats was answered"),
+        (0, _) => return VulnerabilityTest::safe(NAME, "the heartbeat extension is not answered"),
+        _ if !intrusive => return VulnerabilityTest::unknown(NAME, DISABLED),
+        _ => {}
     }
-    let (vulnerable, seen) = tries.verdict();
-    VulnerabilityTest::of(NAME, SEVERITY, vulnerable, seen)
+    let offer = Offer::new(version, suites);
+    let (first, second) = match twice(prober, &offer).await {
+        Ok(replies) => replies,
+        Err(trouble) => return broken(NAME, &trouble),
+    };
+    let seen = format!("a heartbeat of 3 bytes that claims 16384: {}", first.words());
+    match (leaks(first), leaks(second)) {
+        (true, true) => VulnerabilityTest::found(NAME, format!("{seen}, twice")),
+        (false, false) if second == Reply::NotTls || first == Reply::NotTls => VulnerabilityTest::unknown(NAME, seen),
+        (false, false) => VulnerabilityTest::safe(NAME, seen),
+        _ => VulnerabilityTest::unknown(NAME, format!("inconsistent: {seen}, then {}", second.words())),
+    }
 }
 
-/// Silence, an alert and a close are what a safe server does.
-async fn attempt(prober: &Prober<'_>, offer: &Offer) -> Try {
-    let mut halfway = Halfway::open(prober, offer, "heartbeat").await?;
-    halfway.send(HEARTBEAT, &REQUEST).await;
-    let reply = prober.within(Box::pin(halfway.next(ANSWER))).await?;
-    Ok((Some(matches!(reply, Reply::Record(HEARTBEAT, 4..))), reply.words()))
+/// A positive is repeated; so is a negative, which also shows that the server still answers.
+async fn twice(prober: &Prober<'_>, offer: &Offer) -> Result<(Reply, Reply), Trouble> {
+    let first = once(prober, offer).await?;
+    let second = once(prober, offer).await?;
+    Ok((first, second))
+}
+
+async fn once(prober: &Prober<'_>, offer: &Offer) -> Result<Reply, Trouble> {
+    let mut conversation = Conversation::open(prober, offer, NAME).await?;
+    let request = conversation.record(HEARTBEAT, &REQUEST);
+    conversation.send(&request, PATIENCE, "heartbeat of 3 bytes that claims 16384").await
+}
+
+/// Only the length of the answer is known: what leaked is never read.
+fn leaks(reply: Reply) -> bool {
+    matches!(reply, Reply::Record(HEARTBEAT, length) if length > 3)
 }

@@ -1,11 +1,10 @@
-//! Tests for known flaws: the rows of `tls.vulnerabilities`.
+//! Active tests for known flaws: a stage of its own after the enumeration, one file a test.
 //!
-//! Each row is there at every look: what could not be tested is unknown with its reason, since a row that is missing
-//! would read as a flaw that is not there.
+//! Each test first asks what the enumeration saw, and opens no connection where that suffices. The tests can be
+//! switched off as a class, since a server that has a flaw may not bear them.
 
-mod accepted;
 mod ccs;
-mod halfway;
+mod conversation;
 mod heartbleed;
 mod oracles;
 mod padding;
@@ -14,118 +13,46 @@ mod record_overflow;
 mod robot;
 pub(super) mod ticketbleed;
 
-pub use accepted::accepted;
 pub use oracles::oracles;
 
-use super::facts::{Facts, Standing};
-use super::offer::Offer;
+use super::ledger::Ledger;
+use super::plan;
 use super::prober::Prober;
-use crate::model::tls::VulnerabilityTest;
-use crate::model::{Fact, Trouble};
+use crate::model::Trouble;
+use crate::model::tls::{Flaws, VulnerabilityTest};
+use crate::wire::Version;
 
-/// TLS 1.0 to 1.2 of the target.
-pub enum Older {
-    /// The newest version that is offered, with its accepted suites.
-    Offered(Offer),
-    /// Not offered.
-    Absent,
-    /// Why it is not known.
-    Unknown(String),
+/// Why a test of the class was not made.
+pub const DISABLED: &str = "disabled: intrusive tests are switched off";
+
+/// The tests, side by side.
+pub async fn test(prober: &Prober<'_>, intrusive: bool) -> Flaws {
+    let ledger = prober.ledger();
+    let (heartbleed, ccs, robot) = tokio::join!(
+        heartbleed::test(prober, &ledger, intrusive),
+        ccs::test(prober, &ledger, intrusive),
+        robot::test(prober, &ledger, intrusive)
+    );
+    Flaws { tests: vec![heartbleed, ccs, robot] }
 }
 
-impl Older {
-    fn of(facts: &Facts) -> Older {
-        let mut unknown = None;
-        for version in super::visit::VERSIONS {
-            match facts.standing(version) {
-                Standing::Offered(_) => return Older::Offered(Offer::new(version, facts.ledger.accepted(version))),
-                Standing::Unknown(trouble) => unknown = unknown.or(Some(trouble.detail)),
-                Standing::Refused(_) => {}
-            }
-        }
-        unknown.map_or(Older::Absent, Older::Unknown)
-    }
+/// The newest version of TLS 1.2 and older with suites, and those suites.
+fn newest(ledger: &Ledger) -> Option<(Version, Vec<u16>)> {
+    suites_of(ledger, |_| true)
 }
 
-/// The rows of the tests that need no keys: Heartbleed, early ChangeCipherSpec and ROBOT.
-pub async fn in_clear(prober: &Prober<'_>, facts: &Facts) -> Vec<VulnerabilityTest> {
-    let older = Older::of(facts);
-    let (heartbleed, ccs) =
-        tokio::join!(Box::pin(heartbleed::look(prober, facts, &older)), Box::pin(ccs::look(prober, &older)));
-    let robot = Box::pin(robot::look(prober, facts)).await;
-    vec![heartbleed, ccs, robot]
+/// The newest version of TLS 1.2 and older with suites of this sort, and those suites.
+fn suites_of(ledger: &Ledger, wanted: impl Fn(u16) -> bool) -> Option<(Version, Vec<u16>)> {
+    [Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3].into_iter().find_map(|version| {
+        // Anonymous suites and those with a shared key come last: what a client of today would take is what is tested.
+        let mut suites: Vec<u16> = ledger.accepted(version).into_iter().filter(|suite| wanted(*suite)).collect();
+        suites.sort_by_key(|suite| plan::suite(*suite).is_none_or(|row| !matches!(row.auth.as_str(), "RSA" | "ECDSA")));
+        suites.truncate(100);
+        (!suites.is_empty()).then_some((version, suites))
+    })
 }
 
-/// What one try showed: whether the flaw is there, where that is clear, and what was seen.
-type Try = Result<(Option<bool>, String), Trouble>;
-
-/// Tries of one test. A flaw that shows, and what is not clear, is tried once more; two tries that differ show nothing.
-#[derive(Default)]
-struct Tries(Vec<Try>);
-
-impl Tries {
-    /// Whether another try is wanted.
-    fn wanted(&self) -> bool {
-        match self.0.as_slice() {
-            [] => true,
-            [Ok((first, _))] => *first != Some(false),
-            _ => false,
-        }
-    }
-
-    fn note(&mut self, one: Try) {
-        self.0.push(one);
-    }
-
-    /// Whether the flaw is there, and what was seen.
-    fn verdict(self) -> (Fact<bool>, String) {
-        let mut tries = self.0.into_iter();
-        let (first, seen) = match tries.next() {
-            Some(Ok(first)) => first,
-            Some(Err(trouble)) => return (Fact::unknown(trouble.to_string()), String::new()),
-            None => return (Fact::unknown("not tried"), String::new()),
-        };
-        match (first, tries.next()) {
-            (Some(false), _) => (Fact::Known(false), seen),
-            (Some(true), Some(Ok((Some(true), _)))) => (Fact::Known(true), seen),
-            (None, Some(Ok((Some(false), seen)))) => (Fact::Known(false), seen),
-            (None, Some(Ok((None, _)))) => (Fact::unknown(format!("not conclusive: {seen}, twice")), seen),
-            (_, Some(Ok((_, other)))) => {
-                let seen = format!("{seen}, then {other}");
-                (Fact::unknown(format!("inconsistent: {seen}")), seen)
-            }
-            (_, Some(Err(trouble))) => (Fact::unknown(format!("seen once ({seen}); then: {trouble}")), seen),
-            (_, None) => (Fact::unknown(format!("seen once: {seen}")), seen),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Reason;
-
-    fn tries(answers: &[Option<bool>]) -> (Fact<bool>, usize) {
-        let (mut tries, mut made) = (Tries::default(), 0);
-        while tries.wanted() {
-            tries.note(match answers.get(made) {
-                Some(answer) => Ok((*answer, "seen".to_owned())),
-                None => Err(Trouble::new(Reason::TimedOut, "gone")),
-            });
-            made += 1;
-        }
-        (tries.verdict().0, made)
-    }
-
-    #[test]
-    fn a_flaw_counts_when_it_shows_twice() {
-        assert_eq!(tries(&[Some(false)]), (Fact::Known(false), 1));
-        assert_eq!(tries(&[Some(true), Some(true)]), (Fact::Known(true), 2));
-        assert_eq!(tries(&[None, Some(false)]), (Fact::Known(false), 2));
-        let open: [&[Option<bool>]; 6] =
-            [&[], &[Some(true)], &[Some(true), Some(false)], &[Some(true), None], &[None, None], &[None, Some(true)]];
-        for open in open {
-            assert!(tries(open).0.reason().is_some(), "{open:?}");
-        }
-    }
+/// A test that broke off.
+fn broken(name: &str, trouble: &Trouble) -> VulnerabilityTest {
+    VulnerabilityTest::unknown(name, trouble.to_string())
 }

@@ -1,7 +1,7 @@
 //! The oracles of records: those of CBC padding, and CVE-2016-2107.
 
 use super::padding::Pair;
-use super::{padding, record_overflow};
+use super::{DISABLED, padding, record_overflow};
 use crate::catalogue::registry;
 use crate::collect::tls::facts::{Facts, Standing};
 use crate::collect::tls::prober::Prober;
@@ -11,9 +11,14 @@ use crate::model::tls::VulnerabilityTest;
 use crate::wire::Version;
 
 /// The rows, for the CBC suites that the enumeration found. Without any, no connection is made.
-pub async fn oracles(prober: &Prober<'_>, facts: &Facts) -> Vec<VulnerabilityTest> {
+pub async fn oracles(prober: &Prober<'_>, facts: &Facts, intrusive: bool) -> Vec<VulnerabilityTest> {
     let (pairs, others) = pairs(facts);
     let open = open(facts);
+    let possible = !pairs.is_empty() || others > 0 || open.is_some();
+    if possible && !intrusive {
+        let names = padding::NAMES.iter().chain(&[record_overflow::NAME]);
+        return names.map(|name| VulnerabilityTest::unknown(name, DISABLED)).collect();
+    }
     let overflow_open = match (&open, others) {
         (None, 1..) => Some("no accepted AES-CBC suite is one that a session can be made with here".to_owned()),
         (open, _) => open.clone(),

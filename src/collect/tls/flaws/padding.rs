@@ -6,7 +6,7 @@ use super::reading::{Form, Readings, Response, Verdict, WRONG};
 use crate::collect::tls::prober::Prober;
 use crate::collect::tls::session::{Failure, Item, Session, Suite};
 use crate::collect::tls::visit;
-use crate::model::Fact;
+use crate::model::Severity;
 use crate::model::tls::VulnerabilityTest;
 use crate::wire::Version;
 use crate::wire::record::APPLICATION_DATA;
@@ -25,7 +25,7 @@ const RUNS: usize = 3;
 const SAMPLES: usize = 2;
 
 /// The names of the rows.
-const NAMES: [&str; 6] =
+pub const NAMES: [&str; 6] =
     ["poodle_tls", "goldendoodle", "zombie_poodle", "zero_length", "sleeping_poodle", "cbc_oracle_other"];
 
 /// A version and a suite.
@@ -36,7 +36,10 @@ pub type Pair = (Version, Suite);
 pub async fn look(prober: &Prober<'_>, pairs: &[Pair], others: usize, open: Option<String>) -> Vec<VulnerabilityTest> {
     let mut outcome = Outcome::default();
     match (pairs, others, &open) {
-        ([], 0, None) => return NAMES.iter().map(|name| row(name, false, Fact::Known(false), true)).collect(),
+        ([], 0, None) => {
+            let why = "no CBC suite is accepted with TLS 1.0 to 1.2";
+            return NAMES.iter().map(|name| VulnerabilityTest::inapplicable(name, why)).collect();
+        }
         ([], 0, Some(why)) => outcome.unclear = Some(why.clone()),
         ([], ..) => {
             outcome.unclear = Some("no accepted CBC suite is one that a session can be made with here".to_owned());
@@ -141,24 +144,19 @@ impl Outcome {
             _ => self.unclear.as_ref(),
         };
         match (found, unclear) {
-            (Some(observable), _) => row(name, true, Fact::Known(true), observable),
-            (None, Some(why)) => row(name, true, Fact::unknown(why.clone()), true),
-            (None, None) => row(name, true, Fact::Known(false), true),
+            (Some(true), _) => VulnerabilityTest::found(name, "wrong records are answered in different ways"),
+            // What nobody on the path can see, nobody can use.
+            (Some(false), _) => VulnerabilityTest {
+                observable: false,
+                severity: Severity::Low.word().to_owned(),
+                ..VulnerabilityTest::found(
+                    name,
+                    "wrong records are answered with different alerts, which are encrypted",
+                )
+            },
+            (None, Some(why)) => VulnerabilityTest::unknown(name, why.clone()),
+            (None, None) => VulnerabilityTest::safe(name, "wrong records are answered alike"),
         }
-    }
-}
-
-fn row(name: &str, applies: bool, vulnerable: Fact<bool>, observable: bool) -> VulnerabilityTest {
-    // What nobody on the path can see, nobody can use.
-    let severity = if observable { "high" } else { "low" };
-    VulnerabilityTest {
-        name: name.to_owned(),
-        applies,
-        vulnerable,
-        observable,
-        severity: severity.to_owned(),
-        likely: false,
-        seen: String::new(),
     }
 }
 
@@ -280,6 +278,7 @@ async fn read(session: &mut Session, end: Instant) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Fact;
 
     #[test]
     fn a_poodle_that_sleeps_is_one_that_the_preferred_suite_does_not_have() {

@@ -15,6 +15,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Four blocks of the byte that Cloudflare's test uses.
 const PLAINTEXT: [u8; 64] = [0x41; 64];
 
+/// The name of the row.
+pub const NAME: &str = "cve_2016_2107";
 const BAD_RECORD_MAC: u8 = 20;
 const RECORD_OVERFLOW: u8 = 22;
 
@@ -25,18 +27,19 @@ pub async fn look(prober: &Prober<'_>, pairs: &[Pair], open: Option<String>) -> 
     let candidates = pairs.iter().filter(|(_, suite)| matches!(suite.cipher, Cipher::AesCbc(_)));
     let Some(pair) = candidates.min_by_key(|(_, suite)| place(suite.mac).unwrap_or(usize::MAX)) else {
         return match open {
-            Some(why) => row(true, Fact::unknown(why)),
-            None => row(false, Fact::Known(false)),
+            Some(why) => VulnerabilityTest::unknown(NAME, why),
+            None => VulnerabilityTest::inapplicable(NAME, "no CBC suite is accepted with TLS 1.0 to 1.2"),
         };
     };
-    let first = ask(prober, *pair).await;
-    if first != Fact::Known(true) {
-        return row(true, first);
+    match ask(prober, *pair).await {
+        Fact::Unknown(why) => return VulnerabilityTest::unknown(NAME, why.unknown),
+        Fact::Known(false) => return VulnerabilityTest::safe(NAME, "64 equal bytes were answered with bad_record_mac"),
+        Fact::Known(true) => {}
     }
     match ask(prober, *pair).await {
-        Fact::Known(true) => row(true, first),
-        Fact::Known(false) => row(true, Fact::unknown("inconsistent: record_overflow once, and not again")),
-        unknown => row(true, unknown),
+        Fact::Known(true) => VulnerabilityTest::found(NAME, "64 equal bytes were answered with record_overflow, twice"),
+        Fact::Known(false) => VulnerabilityTest::unknown(NAME, "inconsistent: record_overflow once, and not again"),
+        Fact::Unknown(why) => VulnerabilityTest::unknown(NAME, why.unknown),
     }
 }
 
@@ -64,18 +67,6 @@ fn judge(failure: &Failure) -> Fact<bool> {
         Failure::Alert(alert) if alert.description == RECORD_OVERFLOW => Fact::Known(true),
         Failure::Alert(alert) if alert.description == BAD_RECORD_MAC => Fact::Known(false),
         other => Fact::unknown(format!("a record of 64 equal bytes was answered with: {}", other.words())),
-    }
-}
-
-fn row(applies: bool, vulnerable: Fact<bool>) -> VulnerabilityTest {
-    VulnerabilityTest {
-        name: "cve_2016_2107".to_owned(),
-        applies,
-        vulnerable,
-        observable: true,
-        severity: "high".to_owned(),
-        likely: false,
-        seen: String::new(),
     }
 }
 

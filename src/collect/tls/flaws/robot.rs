@@ -1,238 +1,264 @@
-//! ROBOT: does a server behave in another way when the padding of an RSA key exchange is wrong (Bleichenbacher's oracle)?
+//! ROBOT: a server whose answer tells whether a block, deciphered by its RSA key, has the padding of PKCS #1 v1.5.
 
-use super::halfway::{Halfway, Reply};
-use crate::catalogue::registry;
-use crate::collect::tls::facts::{Facts, Standing};
-use crate::collect::tls::offer::Offer;
-use crate::collect::tls::prober::Prober;
-use crate::collect::tls::session::RsaKey;
-use crate::collect::tls::visit;
+use super::super::certificate;
+use super::super::ledger::Ledger;
+use super::super::offer::Offer;
+use super::super::plan;
+use super::super::prober::Prober;
+use super::conversation::{Conversation, Reply};
+use super::{DISABLED, broken, suites_of};
 use crate::model::tls::VulnerabilityTest;
-use crate::model::{Fact, Reason, Trouble};
-use crate::net::Random;
-use crate::wire::record::{self, CHANGE_CIPHER_SPEC, HANDSHAKE};
-use crate::wire::{Version, cursor};
-use futures_util::future::join_all;
+use crate::model::{Reason, Trouble};
+use crate::wire::cursor::{put_vec16, put_vec24};
+use crate::wire::record::{CHANGE_CIPHER_SPEC, HANDSHAKE};
+use crate::wire::{Version, flight};
+use futures_util::future::try_join_all;
+use num_bigint::BigUint;
 use std::time::Duration;
 
 const NAME: &str = "robot";
-const SEVERITY: &str = "critical";
-/// How long an answer may take, and how long where silence is the only difference.
-const ANSWER: Duration = Duration::from_secs(5);
-const CONFIRMED: Duration = Duration::from_secs(12);
-/// The blocks: one right, four wrong.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The patience of the confirmation where only silence tells the answers apart.
+const CONFIRMATION: Duration = Duration::from_secs(12);
+const CLIENT_KEY_EXCHANGE: u8 = 16;
+/// The least modulus that a block fits in, and the largest that is worth the arithmetic.
+const MODULUS: std::ops::RangeInclusive<usize> = 64..=2_048;
+/// Bytes of the largest public exponent that is used.
+const EXPONENT: usize = 8;
+/// The random part of a premaster secret.
+const SECRET: usize = 46;
 const BLOCKS: usize = 5;
-/// How often a difference must be seen.
-const RUNS: usize = 3;
 
-/// How much of the handshake follows the block.
+/// The answers to the five blocks.
+type Answers = [Reply; BLOCKS];
+
+/// No connection where no suite has RSA key transport; else ten, and more where the answers differ.
+pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> VulnerabilityTest {
+    let Some((version, mut suites)) = suites_of(ledger, is_transport) else {
+        return VulnerabilityTest::inapplicable(NAME, "no suite with RSA key transport is accepted");
+    };
+    if !intrusive {
+        return VulnerabilityTest::unknown(NAME, DISABLED);
+    }
+    suites.sort_by_key(|suite| preference(*suite));
+    let offer = Offer::new(version, suites);
+    match judged(prober, ledger, &offer).await {
+        Ok(row) => row,
+        Err(trouble) => broken(NAME, &trouble),
+    }
+}
+
+fn is_transport(suite: u16) -> bool {
+    plan::suite(suite).is_some_and(|row| row.kx == "RSA" && row.auth == "RSA" && !row.export)
+}
+
+/// AES in GCM first, then AES, then the rest.
+fn preference(suite: u16) -> u8 {
+    match plan::suite(suite).map_or("", |row| row.enc.as_str()) {
+        enc if enc.starts_with("AES") && enc.ends_with("GCM") => 0,
+        enc if enc.starts_with("AES") => 1,
+        _ => 2,
+    }
+}
+
+/// What is sent after the server's flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
-    /// ChangeCipherSpec and an end that cannot be right.
+    /// The whole second flight of a client, the last message of which is random.
     Whole,
-    /// Nothing.
+    /// The key exchange alone.
     Exchange,
 }
 
-/// The row.
-pub async fn look(prober: &Prober<'_>, facts: &Facts) -> VulnerabilityTest {
-    let offer = match offer(facts) {
-        Ok(Some(offer)) => offer,
-        Ok(None) => return VulnerabilityTest::does_not_apply(NAME, SEVERITY, "no RSA key exchange"),
-        Err(why) => return VulnerabilityTest::of(NAME, SEVERITY, Fact::unknown(why), ""),
-    };
-    let whole = flow(prober, &offer, Flow::Whole).await;
-    let exchange = flow(prober, &offer, Flow::Exchange).await;
-    let (vulnerable, seen) = judge([whole, exchange]);
-    VulnerabilityTest::of(NAME, SEVERITY, vulnerable, seen)
-}
-
-/// The newest version with RSA key exchange, AES-GCM first, then AES-CBC, then the rest.
-fn offer(facts: &Facts) -> Result<Option<Offer>, String> {
-    let mut open = None;
-    for version in visit::VERSIONS {
-        let mut ids = facts.ledger.accepted(version);
-        let row = |id: u16| registry::suite(u32::from(id), false);
-        ids.retain(|id| row(*id).is_some_and(|row| row.kx == "RSA" && row.auth == "RSA" && !row.export));
-        ids.sort_by_key(|id| match row(*id).map(|row| row.enc.as_str()) {
-            Some("AES-GCM") => 0,
-            Some("AES-CBC") => 1,
-            _ => 2,
-        });
-        if !ids.is_empty() {
-            return Ok(Some(Offer::new(version, ids)));
-        }
-        let cut = facts.look.versions.get(&version).and_then(|suites| suites.trouble.as_ref());
-        open = open.or(cut.map(|trouble| trouble.detail.clone()));
-        if let Standing::Unknown(trouble) = facts.standing(version) {
-            open = open.or(Some(trouble.detail));
+impl Flow {
+    fn words(self) -> &'static str {
+        match self {
+            Flow::Whole => "a whole second flight",
+            Flow::Exchange => "a key exchange alone",
         }
     }
-    open.map_or(Ok(None), Err)
 }
 
-/// What the server did with each block: the same each time, or not.
-enum Oracle {
-    /// It treats all blocks alike.
-    None(String),
-    /// It tells them apart, three times in the same way. Strong if it tells the wrong ones apart.
-    Found { strong: bool, seen: String },
-    /// It did one thing, then another.
-    Inconsistent(String),
-}
-
-async fn flow(prober: &Prober<'_>, offer: &Offer, flow: Flow) -> Result<Oracle, Trouble> {
-    let first = run(prober, offer, flow, ANSWER).await?;
-    if alike(&first) {
-        return Ok(Oracle::None(first.first().map(Reply::words).unwrap_or_default()));
-    }
-    // Where some were silent, time alone may be the difference: then it must show with more of it.
-    let wait = if first.contains(&Reply::Silent) { CONFIRMED } else { ANSWER };
-    for _ in 1..RUNS {
-        let again = run(prober, offer, flow, wait).await?;
-        if again != first {
-            return Ok(Oracle::Inconsistent(format!("{}; then {}", words(&first), words(&again))));
+async fn judged(prober: &Prober<'_>, ledger: &Ledger, offer: &Offer) -> Result<VulnerabilityTest, Trouble> {
+    let key = key(ledger, offer)?;
+    let (whole, exchange) = tokio::try_join!(
+        answers(prober, offer, &key, Flow::Whole, PATIENCE),
+        answers(prober, offer, &key, Flow::Exchange, PATIENCE)
+    )?;
+    for (flow, first) in [(Flow::Whole, whole), (Flow::Exchange, exchange)] {
+        if same(&first) {
+            continue;
+        }
+        let spoken: Vec<&Reply> = first.iter().filter(|reply| **reply != Reply::Silent).collect();
+        let only_silence = spoken.len() < BLOCKS && spoken.windows(2).all(|pair| pair.first() == pair.last());
+        let patience = if only_silence { CONFIRMATION } else { PATIENCE };
+        let second = answers(prober, offer, &key, flow, patience).await?;
+        let third = answers(prober, offer, &key, flow, patience).await?;
+        let seen = words(flow, &second);
+        if second != third || (!only_silence && first != second) {
+            let detail = format!("inconsistent: {}, then {seen}, then {}", words(flow, &first), words(flow, &third));
+            return Ok(VulnerabilityTest::unknown(NAME, detail));
+        }
+        if !same(&second) {
+            let [_, one, two, three, _] = second;
+            let strength = if one == two && two == three { "weak" } else { "strong" };
+            return Ok(VulnerabilityTest::found(NAME, format!("a {strength} oracle, three times: {seen}")));
         }
     }
-    let wrong = first.get(1..4).unwrap_or_default();
-    Ok(Oracle::Found { strong: !alike(wrong), seen: words(&first) })
+    // A server that went away answers everything alike, too.
+    if !whole.iter().any(|reply| matches!(reply, Reply::Alert(_))) {
+        Conversation::open(prober, offer, NAME).await?;
+    }
+    let [first, ..] = whole;
+    Ok(VulnerabilityTest::safe(NAME, format!("five blocks are all answered with {}", first.words())))
 }
 
-fn alike(replies: &[Reply]) -> bool {
-    replies.windows(2).all(|pair| matches!(pair, [one, other] if one == other))
+fn same(answers: &Answers) -> bool {
+    let [first, rest @ ..] = answers;
+    rest.iter().all(|reply| reply == first)
 }
 
-fn words(replies: &[Reply]) -> String {
-    replies.iter().map(Reply::words).collect::<Vec<String>>().join(", ")
+fn words(flow: Flow, answers: &Answers) -> String {
+    let words: Vec<String> = answers.iter().map(|reply| reply.words()).collect();
+    format!("{} gets {}", flow.words(), words.join(", "))
 }
 
-/// Every block on a connection of its own, side by side.
-async fn run(prober: &Prober<'_>, offer: &Offer, flow: Flow, wait: Duration) -> Result<Vec<Reply>, Trouble> {
-    let tries = (0..BLOCKS).map(|number| Box::pin(one(prober, offer, flow, number, wait)));
-    let all: Result<Vec<Reply>, Trouble> = join_all(tries).await.into_iter().collect();
-    match all {
-        // A server that serves one connection after the other keeps all but one waiting.
-        Err(trouble) if trouble.reason == Reason::TimedOut && prober.stopped().is_none() => {
-            let mut replies = Vec::new();
-            for number in 0..BLOCKS {
-                replies.push(Box::pin(one(prober, offer, flow, number, wait)).await?);
-            }
-            Ok(replies)
-        }
-        all => all,
+/// The public key of a certificate that came with one of the suites.
+struct Key {
+    modulus: BigUint,
+    exponent: BigUint,
+    length: usize,
+}
+
+impl Key {
+    /// The block, raw-encrypted, as long as the modulus.
+    fn encrypt(&self, block: &[u8]) -> Vec<u8> {
+        let bytes = BigUint::from_bytes_be(block).modpow(&self.exponent, &self.modulus).to_bytes_be();
+        let mut all = vec![0; self.length.saturating_sub(bytes.len())];
+        all.extend(bytes);
+        all
     }
 }
 
-async fn one(prober: &Prober<'_>, offer: &Offer, flow: Flow, number: usize, wait: Duration) -> Result<Reply, Trouble> {
-    const STEP: &str = "ROBOT";
-    let mut halfway = Halfway::open(prober, offer, STEP).await?;
-    let unusable = |what: &str| Trouble::new(Reason::Unsupported, what);
-    let key = halfway.flight.chain.first().and_then(|leaf| RsaKey::of_certificate(leaf));
-    let key = key.ok_or_else(|| unusable("the certificate has no RSA key of a usual size"))?;
-    let block = block(number, key.length, offer.version, &*prober.cx.random);
-    let block = block.ok_or_else(|| unusable("the RSA key is too short for the blocks"))?;
-    let mut bytes = exchange(&key.encrypt(&block), halfway.flight.hello.version);
+fn key(ledger: &Ledger, offer: &Offer) -> Result<Key, Trouble> {
+    let mut leaves = ledger
+        .suites
+        .iter()
+        .filter(|accepted| accepted.version == offer.version)
+        .filter(|accepted| offer.suites.iter().any(|suite| u32::from(*suite) == accepted.suite))
+        .filter_map(|accepted| ledger.chains.get(accepted.leaf.as_ref()?)?.certificates.first());
+    let unreadable = || Trouble::new(Reason::Unsupported, "robot: the certificate's RSA key could not be read");
+    let (modulus, exponent) = leaves.find_map(|leaf| certificate::rsa_of(leaf)).ok_or_else(unreadable)?;
+    if !MODULUS.contains(&modulus.len()) || exponent.is_empty() || exponent.len() > EXPONENT {
+        let detail = format!("robot: an RSA key of {} bytes is not tested", modulus.len());
+        return Err(Trouble::new(Reason::Unsupported, detail));
+    }
+    let length = modulus.len();
+    Ok(Key { modulus: BigUint::from_bytes_be(&modulus), exponent: BigUint::from_bytes_be(&exponent), length })
+}
+
+/// The five blocks before they are encrypted: right; wrong at its start; zero byte in the wrong place; no zero byte;
+/// wrong version.
+fn blocks(length: usize, version: Version, secret: &[u8; SECRET], padding: &[u8]) -> [Vec<u8>; BLOCKS] {
+    let padding: Vec<u8> = padding.iter().map(|byte| *byte | 1).take(length.saturating_sub(SECRET + 5)).collect();
+    let version = version.code().to_be_bytes();
+    // Those without a separating zero byte must not hold one by chance.
+    let filled: Vec<u8> = secret.iter().map(|byte| *byte | 1).collect();
+    let block =
+        |start: &[u8], middle: &[u8], secret: &[u8], end: &[u8]| [start, &padding, middle, secret, end].concat();
+    let right = [&[0][..], &version].concat();
+    [
+        block(&[0, 2], &right, secret, &[]),
+        block(&[0x41, 0x17], &right, secret, &[]),
+        block(&[0, 2], &[0x11], &filled, &[0, 0x11]),
+        block(&[0, 2], &[0x11, 0x11, 0x11], &filled, &[]),
+        block(&[0, 2], &[0, 2, 2], secret, &[]),
+    ]
+}
+
+async fn answers(
+    prober: &Prober<'_>,
+    offer: &Offer,
+    key: &Key,
+    flow: Flow,
+    patience: Duration,
+) -> Result<Answers, Trouble> {
+    let (mut secret, mut padding) = ([0; SECRET], vec![0; key.length]);
+    prober.cx.random.fill(&mut secret);
+    prober.cx.random.fill(&mut padding);
+    let blocks = blocks(key.length, offer.version, &secret, &padding);
+    let asked = blocks.iter().map(|block| answer(prober, offer, key.encrypt(block), flow, patience));
+    let replies = try_join_all(asked).await?;
+    replies.try_into().map_err(|_| Trouble::new(Reason::Internal, "robot: an answer is missing"))
+}
+
+async fn answer(
+    prober: &Prober<'_>,
+    offer: &Offer,
+    encrypted: Vec<u8>,
+    flow: Flow,
+    patience: Duration,
+) -> Result<Reply, Trouble> {
+    let mut conversation = Conversation::open(prober, offer, NAME).await?;
+    let mut bytes = Vec::new();
+    if conversation.flight.request.is_some() && conversation.version() > Version::Ssl3 {
+        // Who is asked for a certificate and has none sends an empty list.
+        bytes.extend(conversation.record(HANDSHAKE, &[flight::CERTIFICATE, 0, 0, 3, 0, 0, 0]));
+    }
+    bytes.extend(conversation.record(HANDSHAKE, &key_exchange(&encrypted, conversation.version())));
     if flow == Flow::Whole {
-        bytes.extend(record::write(CHANGE_CIPHER_SPEC, halfway.flight.hello.version, &[1]));
+        bytes.extend(conversation.record(CHANGE_CIPHER_SPEC, &[1]));
         let mut finished = [0; 64];
         prober.cx.random.fill(&mut finished);
-        bytes.extend(record::write(HANDSHAKE, halfway.flight.hello.version, &finished));
+        bytes.extend(conversation.record(HANDSHAKE, &finished));
     }
-    halfway.send_bytes(&bytes).await;
-    prober.within(Box::pin(halfway.next(wait))).await
+    conversation.send(&bytes, patience, flow.words()).await
 }
 
-/// A ClientKeyExchange with this encrypted block.
-fn exchange(encrypted: &[u8], version: u16) -> Vec<u8> {
+fn key_exchange(encrypted: &[u8], version: Version) -> Vec<u8> {
     let mut body = Vec::new();
-    cursor::put_vec16(&mut body, encrypted);
-    let mut message = vec![16];
-    cursor::put_vec24(&mut message, &body);
-    record::write(HANDSHAKE, version, &message)
-}
-
-/// The blocks of the published test: right; a wrong beginning; a zero byte at a wrong place; none at all; a wrong
-/// version. `None` where the key is too short for them.
-fn block(number: usize, length: usize, version: Version, random: &dyn Random) -> Option<Vec<u8>> {
-    let mut secret = [0; 46];
-    random.fill(&mut secret);
-    secret.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = 1);
-    let filling = length.checked_sub(51).filter(|filling| *filling >= 8)?;
-    let mut padding = vec![0; filling];
-    random.fill(&mut padding);
-    padding.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = 1);
-    let version = version.code().to_be_bytes();
-    let block = match number {
-        0 => [&[0, 2][..], &padding, &[0], &version, &secret].concat(),
-        1 => [&[0x41, 0x17][..], &padding, &[0], &version, &secret].concat(),
-        2 => [&[0, 2][..], &padding, &[0x11], &secret, &[0, 0x11]].concat(),
-        3 => [&[0, 2][..], &padding, &[0x11, 0x11, 0x11], &secret].concat(),
-        _ => [&[0, 2][..], &padding, &[0, 2, 2], &secret].concat(),
-    };
-    Some(block)
-}
-
-fn judge(flows: [Result<Oracle, Trouble>; 2]) -> (Fact<bool>, String) {
-    let mut open = None;
-    let mut calm = Vec::new();
-    for flow in flows {
-        match flow {
-            Ok(Oracle::Found { strong, seen }) => {
-                let word = if strong { "strong" } else { "weak" };
-                return (Fact::Known(true), format!("a {word} oracle: {seen}"));
-            }
-            Ok(Oracle::None(seen)) => calm.push(seen),
-            Ok(Oracle::Inconsistent(seen)) => open = Some(format!("inconsistent: {seen}")),
-            Err(trouble) => open = open.or(Some(trouble.to_string())),
-        }
+    match version {
+        Version::Ssl3 => body.extend(encrypted),
+        _ => put_vec16(&mut body, encrypted),
     }
-    match open {
-        Some(why) => (Fact::unknown(why), String::new()),
-        None => (Fact::Known(false), format!("all blocks alike: {}", calm.join("; "))),
-    }
+    let mut message = vec![CLIENT_KEY_EXCHANGE];
+    put_vec24(&mut message, &body);
+    message
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::SeededRandom;
-    use crate::wire::Alert;
 
     #[test]
-    fn blocks_are_as_long_as_the_modulus_and_one_is_right() {
-        let random = SeededRandom::new(7);
-        for length in [64, 128, 256] {
-            for number in 0..BLOCKS {
-                assert_eq!(block(number, length, Version::Tls12, &random).unwrap().len(), length, "{number}");
-            }
-            let right = block(0, length, Version::Tls12, &random).unwrap();
+    fn the_blocks_are_as_long_as_the_key_and_differ_where_they_should() {
+        for length in [64, 128, 256, 257] {
+            let all = blocks(length, Version::Tls12, &[7; SECRET], &vec![0; length]);
+            assert!(all.iter().all(|block| block.len() == length), "{length}");
+            let [right, start, zero, none, version] = all;
+            let at = length - SECRET - 3;
             assert_eq!(right[..2], [0, 2]);
-            assert_eq!(right[length - 49..length - 46], [0, 3, 3]);
-            assert!(right[2..length - 49].iter().all(|byte| *byte != 0));
-            let none = block(3, length, Version::Tls12, &random).unwrap();
-            assert!(none[1..].iter().all(|byte| *byte != 0), "there is no zero byte");
+            assert!(right[2..at].iter().all(|byte| *byte != 0));
+            assert_eq!(right[at..at + 3], [0, 3, 3]);
+            assert_eq!(start[..2], [0x41, 0x17]);
+            assert_eq!(zero[length - 2..], [0, 0x11]);
+            assert!(zero[2..length - 2].iter().all(|byte| *byte != 0));
+            assert!(none[2..].iter().all(|byte| *byte != 0));
+            assert_eq!(version[at..at + 3], [0, 2, 2]);
         }
-        assert_eq!(block(0, 58, Version::Tls12, &random), None);
     }
 
     #[test]
-    fn an_oracle_in_one_flow_is_enough_and_doubt_in_one_too() {
-        let none = || Ok(Oracle::None("alert bad_record_mac".into()));
-        let found = || Ok(Oracle::Found { strong: true, seen: "x".into() });
-        let doubt = || Ok(Oracle::Inconsistent("x".into()));
-        let gone = || Err(Trouble::new(Reason::TimedOut, "gone"));
-        assert_eq!(judge([none(), none()]).0, Fact::Known(false));
-        assert_eq!(judge([none(), found()]).0, Fact::Known(true));
-        assert_eq!(judge([gone(), found()]).0, Fact::Known(true));
-        assert!(judge([none(), doubt()]).0.reason().is_some());
-        assert!(judge([none(), gone()]).0.reason().is_some());
+    fn encryption_is_that_of_a_known_key() {
+        // The textbook key 3233 = 61 * 53 with exponent 17: 65 becomes 2790.
+        let key = Key { modulus: 3233u32.into(), exponent: 17u32.into(), length: 2 };
+        assert_eq!(key.encrypt(&[65]), 2790u16.to_be_bytes());
+        assert_eq!(key.encrypt(&[0]), [0, 0]);
     }
 
     #[test]
-    fn replies_are_compared_by_class_and_alert() {
-        let alert = |description| Reply::Alert(Alert::fatal(description));
-        assert!(alike(&[alert(20), alert(20)]));
-        assert!(!alike(&[alert(20), alert(51)]));
-        assert!(!alike(&[alert(20), Reply::Closed]));
+    fn sslv3_has_no_length_before_the_block() {
+        assert_eq!(key_exchange(&[9; 4], Version::Ssl3), [16, 0, 0, 4, 9, 9, 9, 9]);
+        assert_eq!(key_exchange(&[9; 4], Version::Tls10), [16, 0, 0, 6, 0, 4, 9, 9, 9, 9]);
     }
 }

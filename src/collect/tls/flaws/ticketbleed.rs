@@ -1,13 +1,13 @@
 //! Ticketbleed (CVE-2016-9244): a server that fills a short session id up with its own memory when it resumes a ticket.
 
 use crate::collect::tls::session::Failure;
-use crate::model::Fact;
 use crate::model::tls::VulnerabilityTest;
 
 /// The length of the session id that is sent: one byte short.
 pub const LENGTH: usize = 31;
 /// How often a leak is looked for before it counts.
 const TRIES: usize = 3;
+const NAME: &str = "ticketbleed";
 
 /// What came back of a session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,39 +38,34 @@ pub fn wants_more(echoes: &[Result<Echo, Failure>]) -> bool {
 
 /// The row, from what came back; `None` where there was no ticket to resume.
 pub fn judge(echoes: Option<&[Result<Echo, Failure>]>) -> VulnerabilityTest {
-    let Some(echoes) = echoes else { return row(false, Fact::Known(false), true) };
+    let Some(echoes) = echoes else {
+        return VulnerabilityTest::inapplicable(NAME, "no ticket of TLS 1.2 or older is issued");
+    };
     let mut zeros = true;
     for (n, echo) in echoes.iter().enumerate() {
         match echo {
-            Ok(Echo::Harmless) if n == 0 => return row(true, Fact::Known(false), true),
-            Ok(Echo::Harmless) => return row(true, Fact::unknown("inconsistent: leaked once, and not again"), true),
+            Ok(Echo::Harmless) if n == 0 => {
+                return VulnerabilityTest::safe(NAME, "nothing came back behind a session id of 31 bytes");
+            }
+            Ok(Echo::Harmless) => {
+                return VulnerabilityTest::unknown(NAME, "inconsistent: leaked once, and not again");
+            }
             Ok(Echo::Longer { zero }) => zeros &= zero,
-            Err(failure) => return row(true, Fact::unknown(failure.words()), true),
+            Err(failure) => return VulnerabilityTest::unknown(NAME, failure.words()),
         }
     }
-    match echoes.len() {
-        TRIES.. => row(true, Fact::Known(true), !zeros),
-        _ => row(true, Fact::unknown("the session id was not sent often enough"), true),
-    }
-}
-
-/// A leak that is zero each time is likely one, and weighs less.
-fn row(applies: bool, vulnerable: Fact<bool>, certain: bool) -> VulnerabilityTest {
-    let severity = if certain { "high" } else { "medium" };
-    VulnerabilityTest {
-        name: "ticketbleed".to_owned(),
-        applies,
-        vulnerable,
-        observable: true,
-        severity: severity.to_owned(),
-        likely: !certain,
-        seen: String::new(),
+    // A byte that is zero each time may be filling.
+    match (echoes.len(), zeros) {
+        (TRIES.., false) => VulnerabilityTest::found(NAME, "a byte of memory came back behind the session id"),
+        (TRIES.., true) => VulnerabilityTest::likely(NAME, "a zero byte came back behind the session id, each time"),
+        _ => VulnerabilityTest::unknown(NAME, "the session id was not sent often enough"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Fact;
 
     #[test]
     fn a_longer_id_is_a_leak_and_nothing_else() {
