@@ -1,6 +1,6 @@
 //! Known clients: what is computed for them and what real servers answer to their hellos must agree.
 
-use crate::support::lab::{self, 
+use crate::support::lab::{
     self, EVERY_CIPHER, OPENSSL_1_0_0F, OPENSSL_1_0_1E, OPENSSL_1_0_2O, OPENSSL_1_1_1K, OPENSSL_3_5, Options,
 };
 use crate::support::tls::{context, haproxy, look_with, loopback, nginx, openssl, pair, s_server, scripted, target};
