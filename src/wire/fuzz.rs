@@ -1,7 +1,9 @@
 //! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
 
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
-use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, ssl2};
+use super::{
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, postgres, record::RecordReader, ssl2,
+};
 
 /// The first flight of a server, in pieces whose size the first byte sets.
 pub fn server_flight(data: &[u8]) {
@@ -73,6 +75,24 @@ pub fn postgres(data: &[u8]) {
     let _ = data.first().map(|&byte| postgres::Reply::parse(byte));
 }
 
+/// The tags of a page.
+pub fn html(data: &[u8]) {
+    let _ = super::html::read(&String::from_utf8_lossy(data));
+}
+
+/// A message of DNS. What parses can be looked at in every way that we look.
+pub fn dns(data: &[u8]) {
+    let Ok(message) = dns::Message::parse(data) else { return };
+    for record in message.answers.iter().chain(&message.authorities) {
+        let _ = (record.canonical(), record.name.to_string(), record.name.parent());
+        let _ = (dns::record::Caa::read(&record.data), dns::record::Tlsa::read(&record.data));
+        let _ = (dns::record::Mx::read(&record.data), dns::record::text(&record.data));
+        let _ = (dns::record::Ds::read(&record.data), dns::record::Dnskey::read(&record.data));
+        let _ = (dns::record::Rrsig::read(&record.data), dns::record::Nsec::read(&record.data));
+        let _ = (dns::record::Nsec3::read(&record.data), dns::record::address(record));
+    }
+}
+
 fn kind(byte: u8) -> Kind {
     match byte & 3 {
         0 => Kind::Curve,
@@ -90,7 +110,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres, html, dns] {
                 entry(&data);
             }
         }

@@ -9,9 +9,12 @@ type Entry = fn(&[u8]);
 const ENTRIES: &[(&str, Entry)] = &[
     ("alert", probity::wire::fuzz::alert),
     ("client_hello", probity::wire::fuzz::client_hello),
+    ("dns", probity::wire::fuzz::dns),
     ("evidence", probity::worker::fuzz),
+    ("html", probity::wire::fuzz::html),
     ("http", probity::collect::http::fuzz),
     ("key_exchange", probity::wire::fuzz::key_exchange),
+    ("mail", probity::model::mail::fuzz),
     ("postgres", probity::collect::postgres::fuzz),
     ("postgres_greeting", probity::wire::fuzz::postgres),
     ("records", probity::wire::fuzz::records),
