@@ -75,6 +75,7 @@ fn subject(check: &crate::model::Check) -> &'static str {
     match check.subject {
         Subject::Endpoint => "endpoint",
         Subject::Database => "database",
+        Subject::Domain => "domain",
         Subject::Host => "host",
         Subject::Register => "register",
     }

@@ -164,6 +164,7 @@ fn fits(subject: Subject, target: &Target) -> bool {
     match subject {
         Subject::Endpoint => target.kind == TargetKind::Endpoint,
         Subject::Database => target.engine.is_some(),
+        Subject::Domain => target.kind == TargetKind::Domain,
         Subject::Host => target.kind == TargetKind::Host,
         Subject::Register => target.kind == TargetKind::Register,
     }

@@ -85,6 +85,8 @@ pub enum Subject {
     Endpoint,
     /// Every target with a database engine, server or file.
     Database,
+    /// Domains.
+    Domain,
     /// Machines.
     Host,
     /// The vendor register.

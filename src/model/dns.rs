@@ -3,6 +3,55 @@
 use super::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// How names are looked up, as the user wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The resolver that is asked, where it is not the system's.
+    pub resolver: Option<SocketAddr>,
+    /// Digests of the root's keys, where they are not those of the public root.
+    pub anchors: Vec<Anchor>,
+}
+
+/// The digest of a key of the root, from which trust starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The key's number.
+    pub key_tag: u16,
+    /// The key's algorithm.
+    pub algorithm: u8,
+    /// The digest's algorithm.
+    pub digest_type: u8,
+    /// The digest.
+    pub digest: Vec<u8>,
+}
+
+impl Anchor {
+    /// Reads `KEYTAG ALGORITHM DIGESTTYPE HEX`, as in the data of a DS record.
+    pub fn parse(text: &str) -> Option<Anchor> {
+        let mut words = text.split_ascii_whitespace();
+        let (key_tag, algorithm) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let digest_type = words.next()?.parse().ok()?;
+        let digits: Vec<u8> = words.collect::<String>().bytes().map(hexadecimal).collect::<Option<_>>()?;
+        let (pairs, rest) = digits.as_chunks::<2>();
+        let digest: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+        (rest.is_empty() && digest.len() >= 20).then_some(Anchor { key_tag, algorithm, digest_type, digest })
+    }
+
+    /// The anchors of the public root: its keys of 2017 and 2024, as IANA publishes them.
+    pub fn public() -> Vec<Anchor> {
+        const PUBLISHED: [&str; 2] = [
+            "20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
+            "38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16",
+        ];
+        PUBLISHED.iter().filter_map(|text| Anchor::parse(text)).collect()
+    }
+}
+
+fn hexadecimal(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
 
 /// `dns.caa`: who may issue certificates for a name (RFC 8659).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

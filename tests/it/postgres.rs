@@ -97,7 +97,7 @@ impl Look {
             secrets: Arc::new(Names),
             cancel: self.cancel.clone(),
             limits: Limits::default(),
-            documents: Arc::new(Documents { retention: self.schedule.clone(), register: None }),
+            documents: Arc::new(Documents { retention: self.schedule.clone(), register: None, ..Documents::default() }),
         };
         let address = SocketAddr::new(self.address, self.target.connection.port);
         let job = Job { target: self.target.clone(), addresses: vec![address], earlier: Vec::new() };

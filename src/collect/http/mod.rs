@@ -1,7 +1,7 @@
 //! The collector of HTTP over an endpoint: what answers in clear, HSTS, headers, cookies, the
 //! page, what foreign origins may read, security.txt.
 
-mod client;
+pub(super) mod client;
 mod csp;
 mod headers;
 mod hsts;
