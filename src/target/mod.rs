@@ -196,7 +196,9 @@ impl Loading {
             settings.resolver = address::resolver(text);
             if settings.resolver.is_none() {
                 let mistake = spot.key("resolver").mistake("this is not the address of a resolver");
-                self.mistakes.push(mistake.help("write an IP address, with a port where it is not 53, for example  127.0.0.1:5353"));
+                self.mistakes.push(
+                    mistake.help("write an IP address, with a port where it is not 53, for example  127.0.0.1:5353"),
+                );
             }
         }
         for (text, item) in written.anchors.iter().zip(spot.key("anchors").items()) {

@@ -8,8 +8,7 @@ use crate::wire::dns::Name;
 use crate::wire::dns::record::{self, Caa};
 
 /// Tags whose meaning is known.
-const KNOWN: [&str; 7] =
-    ["issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"];
+const KNOWN: [&str; 7] = ["issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"];
 
 /// Words in the name of an issuer, and the domains by which CAA records name it.
 const ISSUERS: &[(&str, &[&str])] = &[
@@ -99,9 +98,10 @@ fn facts(at: &Name, records: &[Option<Caa>], in_use: &Fact<Vec<String>>) -> Fact
     };
     let parameters = |caa: &Caa| {
         let value = caa.value.to_ascii_lowercase();
-        value.split(';').skip(1).any(|part| {
-            ["accounturi", "validationmethods"].iter().any(|name| part.trim_start().starts_with(name))
-        })
+        value
+            .split(';')
+            .skip(1)
+            .any(|part| ["accounturi", "validationmethods"].iter().any(|name| part.trim_start().starts_with(name)))
     };
     let current = current(in_use);
     let allows_current = match (&current, limits || unknown_critical) {
@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_vectors_of_the_specification() {
-        let facts = judged(&[("issue", false, "letsencrypt.org"), ("issuewild", false, ";")], "CN=R11, O=Let's Encrypt");
+        let facts =
+            judged(&[("issue", false, "letsencrypt.org"), ("issuewild", false, ";")], "CN=R11, O=Let's Encrypt");
         assert_eq!(facts.issuers, ["letsencrypt.org"]);
         assert!(facts.limits && facts.wildcard_issuers.is_empty());
         assert_eq!(facts.allows_current, true.into());
@@ -176,7 +177,10 @@ mod tests {
         assert!(!judged(&[("iodef", false, "mailto:a@b.example")], "O=Amazon").limits);
         let nobody = judged(&[("issue", false, ";")], "O=Amazon");
         assert!(nobody.limits && nobody.issuers.is_empty() && nobody.wildcard_issuers.is_empty());
-        let bound = judged(&[("issue", false, "ca.example; accounturi=https://a.example/1; validationmethods=dns-01")], "O=Own");
+        let bound = judged(
+            &[("issue", false, "ca.example; accounturi=https://a.example/1; validationmethods=dns-01")],
+            "O=Own",
+        );
         assert!(bound.bound && bound.issuers == ["ca.example"]);
         assert!(bound.allows_current.known().is_none(), "an issuer without a known domain");
         let odd = facts(&Name::root(), &[None], &Fact::unknown("not seen"));

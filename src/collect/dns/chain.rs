@@ -169,8 +169,7 @@ fn keys(name: &Name, answer: &Answer, digests: Vec<Ds>, now: Timestamp) -> Resul
     if entry.is_empty() {
         return Err(format!("no key of the zone {name} has a digest that its parent holds"));
     }
-    let Signed { expires, .. } =
-        verify(&records, &answer.answers, &Zone { name: name.clone(), keys: entry }, now)?;
+    let Signed { expires, .. } = verify(&records, &answer.answers, &Zone { name: name.clone(), keys: entry }, now)?;
     let keys = records.iter().filter_map(|record| Dnskey::read(&record.data)).collect();
     Ok(Secure { zone: Zone { name: name.clone(), keys }, digests, expires })
 }
@@ -200,8 +199,9 @@ pub fn verify_found(records: &[Record], answer: &Answer, zone: &Zone, now: Times
 fn renamed(records: &[Record], answer: &Answer) -> Option<Name> {
     let alias = records.first().filter(|record| record.kind == record::CNAME)?;
     let own = answer.answers.iter().any(|record| record.kind == record::RRSIG && record.name == alias.name);
-    let above = answer.answers.iter().find(|record| {
-        record.kind == record::DNAME && alias.name.is_within(&record.name) && alias.name != record.name
-    });
+    let above = answer
+        .answers
+        .iter()
+        .find(|record| record.kind == record::DNAME && alias.name.is_within(&record.name) && alias.name != record.name);
     above.filter(|_| !own).map(|record| record.name.clone())
 }

@@ -130,7 +130,14 @@ mod tests {
     #[test]
     fn the_hash_of_the_published_example() {
         // RFC 5155 appendix A: salt aabbccdd, 12 rounds.
-        let gap = Nsec3 { hash: 1, opt_out: true, iterations: 12, salt: vec![0xAA, 0xBB, 0xCC, 0xDD], next: vec![], kinds: BTreeSet::new() };
+        let gap = Nsec3 {
+            hash: 1,
+            opt_out: true,
+            iterations: 12,
+            salt: vec![0xAA, 0xBB, 0xCC, 0xDD],
+            next: vec![],
+            kinds: BTreeSet::new(),
+        };
         assert_eq!(hash(&name("example"), &gap), base32(b"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom").unwrap());
         assert_eq!(hash(&name("a.example"), &gap), base32(b"35mthgpgcu1qg68fab165klnsnk3dpvl").unwrap());
     }

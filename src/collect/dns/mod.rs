@@ -73,11 +73,7 @@ async fn look(walker: &Walker<'_>, name: &Name, job: &Job, recorder: &Recorder<'
     let port = job.target.connection.port;
     let mail = job.target.connection.starttls.as_deref() == Some("smtp");
     let tlsa = tlsa::look(walker, name, port, mail, &job.earlier).await;
-    vec![
-        recorder.record("dns.caa", caa),
-        recorder.record("dns.dnssec", dnssec),
-        recorder.record("dns.tlsa", tlsa),
-    ]
+    vec![recorder.record("dns.caa", caa), recorder.record("dns.dnssec", dnssec), recorder.record("dns.tlsa", tlsa)]
 }
 
 /// Where trust starts: the user's anchors, or those of the public root.
@@ -126,11 +122,7 @@ impl Recorder<'_> {
         let caa = Caa { current_issuer: Fact::unknown(why), allows_current: Fact::unknown(why), ..Caa::default() };
         let dnssec = Dnssec { status: "insecure".to_owned(), ..Dnssec::default() };
         let tlsa = Tlsa { matches: Fact::unknown(why), ..Tlsa::default() };
-        vec![
-            self.record("dns.caa", Ok(caa)),
-            self.record("dns.dnssec", Ok(dnssec)),
-            self.record("dns.tlsa", Ok(tlsa)),
-        ]
+        vec![self.record("dns.caa", Ok(caa)), self.record("dns.dnssec", Ok(dnssec)), self.record("dns.tlsa", Ok(tlsa))]
     }
 }
 
@@ -140,7 +132,8 @@ mod tests {
 
     #[test]
     fn only_names_of_the_public_dns_are_asked_for() {
-        for host in ["127.0.0.1", "::1", "localhost", "db", "a.localhost", "printer.local", "x.internal", "a.home.arpa"] {
+        for host in ["127.0.0.1", "::1", "localhost", "db", "a.localhost", "printer.local", "x.internal", "a.home.arpa"]
+        {
             assert_eq!(public_name(host), None, "{host}");
         }
         assert_eq!(public_name("Shop.Example.").unwrap().to_string(), "shop.example");

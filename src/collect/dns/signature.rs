@@ -3,7 +3,9 @@
 use crate::wire::dns::record::{Dnskey, Ds, Rrsig};
 use crate::wire::dns::{Name, Record};
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{self as aws, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{
+    self as aws, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
 use jiff::Timestamp;
 
 /// The most signatures over one set, and the most keys of one number, that are tried: what is made to cost more is
@@ -238,7 +240,9 @@ mod tests {
     #[test]
     fn a_published_signature_holds_until_it_ends() {
         let base64 = |text: &str| {
-            let value = |c: char| "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".find(c).unwrap_or(0) as u32;
+            let value = |c: char| {
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".find(c).unwrap_or(0) as u32
+            };
             let bits = text.as_bytes().chunks(4).map(|four| four.iter().fold(0, |sum, &c| sum << 6 | value(c.into())));
             let mut bytes: Vec<u8> = bits.flat_map(|word| word.to_be_bytes()[1..].to_vec()).collect();
             bytes.truncate(bytes.len() - text.matches('=').count());

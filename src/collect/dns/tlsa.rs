@@ -20,10 +20,12 @@ pub async fn look(
     earlier: &[Observation],
 ) -> Result<Facts, Trouble> {
     let (name, found, why) = secured(walker, host, port).await?;
-    let records: Vec<Option<Tlsa>> = found.records.iter().take(RECORDS).map(|record| Tlsa::read(&record.data)).collect();
+    let records: Vec<Option<Tlsa>> =
+        found.records.iter().take(RECORDS).map(|record| Tlsa::read(&record.data)).collect();
     let deployments = deployments(earlier);
     let none = Fact::unknown("there are no records to compare");
-    let (associations, matches) = if records.is_empty() { (Vec::new(), none) } else { judge(&records, mail, &deployments) };
+    let (associations, matches) =
+        if records.is_empty() { (Vec::new(), none) } else { judge(&records, mail, &deployments) };
     Ok(Facts {
         applicable: true,
         name,
@@ -38,7 +40,8 @@ pub async fn look(
 /// The records of a host's port, and why they are not to be trusted, if they are not.
 pub async fn secured(walker: &Walker<'_>, host: &Name, port: u16) -> Result<(String, Found, String), Trouble> {
     let name = host.child("_tcp").and_then(|name| name.child(&format!("_{port}")));
-    let name = name.ok_or_else(|| Trouble::new(crate::model::Reason::Unsupported, "the name is too long for records of a port"))?;
+    let name = name
+        .ok_or_else(|| Trouble::new(crate::model::Reason::Unsupported, "the name is too long for records of a port"))?;
     let found = walker.resolver.find(&name, record::TLSA).await?;
     if found.records.is_empty() {
         return Ok((name.to_string(), found, String::new()));

@@ -101,7 +101,8 @@ impl Mail {
 /// Where a domain takes mail.
 async fn exchangers(resolver: &Resolver<'_>, domain: &Name) -> Result<Mx, Trouble> {
     let found = resolver.find(domain, record::MX).await?;
-    let mut records: Vec<record::Mx> = found.records.iter().filter_map(|record| record::Mx::read(&record.data)).collect();
+    let mut records: Vec<record::Mx> =
+        found.records.iter().filter_map(|record| record::Mx::read(&record.data)).collect();
     records.sort();
     if records.len() > EXCHANGERS {
         let detail = format!("the domain names more than {EXCHANGERS} mail exchangers");

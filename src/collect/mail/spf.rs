@@ -16,7 +16,8 @@ const NAMES: usize = 10;
 /// Reads the record of a domain and all that it includes.
 pub async fn look(resolver: &Resolver<'_>, domain: &Name) -> Result<Facts, Trouble> {
     let mut facts = Facts { all: "none".to_owned(), ..Facts::default() };
-    let mut records: Vec<String> = texts_at(resolver, domain).await?.into_iter().filter(|text| is_record(text)).collect();
+    let mut records: Vec<String> =
+        texts_at(resolver, domain).await?.into_iter().filter(|text| is_record(text)).collect();
     facts.present = !records.is_empty();
     let record = match (records.pop(), records.len()) {
         (None, _) => return Ok(facts),
@@ -54,7 +55,8 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     async fn whole(&mut self, domain: &Name, text: &str) -> Result<(), Trouble> {
-        let mut open = vec![Open { domain: domain.clone(), text: text.to_owned(), decides: true, path: vec![domain.clone()] }];
+        let mut open =
+            vec![Open { domain: domain.clone(), text: text.to_owned(), decides: true, path: vec![domain.clone()] }];
         while let Some(next) = open.pop() {
             let record = match parse(&next.text) {
                 Ok(record) => record,

@@ -116,7 +116,9 @@ async fn policy(
 fn taken(answer: &Response) -> Result<Result<Policy, String>, Trouble> {
     let media = answer.first("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
     match answer.status {
-        200 if !media.eq_ignore_ascii_case("text/plain") => Ok(Err("the policy is not served as text/plain".to_owned())),
+        200 if !media.eq_ignore_ascii_case("text/plain") => {
+            Ok(Err("the policy is not served as text/plain".to_owned()))
+        }
         200 if answer.body.len() > POLICY => Ok(Err("the policy is larger than 64 KiB".to_owned())),
         200 => Ok(sts::policy(&answer.body)),
         status @ 500..=599 => {

@@ -2,9 +2,11 @@
 
 pub mod desk;
 pub mod estate;
+pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod tls;
+pub mod zones;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
