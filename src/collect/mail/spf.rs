@@ -65,10 +65,8 @@ impl Walk<'_> {
                     return Ok(());
                 }
             };
-            if next.decides {
-                if let Some(sign) = record.all {
-                    self.facts.all = sign.to_string();
-                }
+            if let Some(sign) = record.all.filter(|_| next.decides) {
+                self.facts.all = sign.to_string();
             }
             let found = self.record(&next, &record).await?;
             if self.fault.is_some() {
