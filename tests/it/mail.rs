@@ -285,6 +285,8 @@ fn a_domain_is_judged_from_the_command_line() {
         .output()
         .unwrap();
     assert_eq!(run.status.code(), Some(1), "{}", String::from_utf8_lossy(&run.stderr));
+    let printed = String::from_utf8_lossy(&run.stdout);
+    assert!(printed.contains("SPF +all") && printed.contains("DMARC reject"), "{printed}");
     let report: Value = serde_json::from_slice(&std::fs::read(output).unwrap()).unwrap();
     let status = |check: &str| {
         let results = report["results"].as_array().unwrap();
