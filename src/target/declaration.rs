@@ -70,7 +70,7 @@ impl Reading<'_, '_> {
     fn keys(&mut self) {
         use Kind::{Database, Domain, Endpoint, File};
         let it = self.declaration;
-        let keys: [(&str, bool, &[Kind]); 8] = [
+        let keys: [(&str, bool, &[Kind]); 9] = [
             ("http", it.http.is_some(), &[Endpoint]),
             ("starttls", it.starttls.is_some(), &[Endpoint]),
             ("server_name", it.server_name.is_some(), &[Endpoint, Database]),
@@ -78,6 +78,7 @@ impl Reading<'_, '_> {
             ("database", it.database.is_some(), &[Database]),
             ("credentials", it.credentials.is_some(), &[Database]),
             ("tls", it.tls.is_some(), &[Endpoint, Database, Domain]),
+            ("dkim", it.dkim.is_some(), &[Domain]),
             ("host", it.host.is_some(), &[Endpoint, Database, File]),
         ];
         let kind = TargetKind::from(it.kind).word();
@@ -140,6 +141,16 @@ impl Reading<'_, '_> {
                 target.connection.host = name;
             }
             Err(wrong) => self.mistakes.push(self.spot.key(key).mistake(wrong.message).help(wrong.help)),
+        }
+        let selectors = self.declaration.dkim.iter().flatten();
+        for (selector, item) in selectors.zip(self.spot.key("dkim").items()) {
+            match address::domain(selector) {
+                Ok(name) => target.connection.dkim_selectors.push(name),
+                Err(_) => self.mistakes.push(
+                    item.mistake("this is not the name of a selector")
+                        .help("write what stands before `._domainkey` in the name of the key's record"),
+                ),
+            }
         }
     }
 

@@ -167,6 +167,9 @@ pub(super) struct Declaration {
     /// What TLS is checked against.
     #[serde(default)]
     pub(super) tls: Option<Tls>,
+    /// Selectors with which the domain's mail is signed.
+    #[serde(default)]
+    pub(super) dkim: Option<Vec<String>>,
     /// The id of the target of kind host below this one.
     #[serde(default)]
     pub(super) host: Option<String>,

@@ -363,7 +363,7 @@ fn a_resolver_and_anchors_of_ones_own_are_taken() {
     let scratch = Scratch::new("config-dns");
     let digest = "00".repeat(32);
     let text = format!(
-        "targets:\n  - {{ id: Shop.Example, kind: domain }}\n  - {{ id: mail, kind: domain, address: b\u{fc}cher.example }}\n\
+        "targets:\n  - {{ id: Shop.Example, kind: domain }}\n  - {{ id: mail, kind: domain, address: b\u{fc}cher.example, dkim: [s1, a.b] }}\n\
          dns: {{ resolver: \"127.0.0.1:5353\", anchors: [\"20326 8 2 {digest}\"] }}\n"
     );
     let config = load(&scratch.write("probity.yaml", text));
@@ -371,6 +371,7 @@ fn a_resolver_and_anchors_of_ones_own_are_taken() {
     assert_eq!((config.dns.anchors.len(), config.dns.anchors[0].key_tag), (1, 20326));
     let hosts: Vec<_> = config.targets.iter().map(|target| target.connection.host.as_str()).collect();
     assert_eq!(hosts, ["shop.example", "xn--bcher-kva.example"]);
+    assert_eq!(config.targets[1].connection.dkim_selectors, ["s1", "a.b"]);
     let bare = load(&scratch.write("probity.yaml", "targets: [shop.example]\ndns: { resolver: \"::1\" }\n"));
     assert_eq!(bare.dns.resolver, Some("[::1]:53".parse().unwrap()));
 }

@@ -87,6 +87,8 @@ fn chains_of_trust_are_followed_and_faults_in_them_are_named() {
         zone("changed", Signing::Changed, true, ""),
         zone("orphan", Signing::Good, false, ""),
         zone("plain", Signing::Plain, false, ""),
+        zone("strange", Signing::Strange, true, ""),
+        zone("stripped", Signing::Plain, true, ""),
     ];
     let Some(names) = Names::start("dns-chains", &zones) else { return };
     let dnssec = |host: &str| facts(&look_at(host, &names.settings), "dns.dnssec");
@@ -108,6 +110,13 @@ fn chains_of_trust_are_followed_and_faults_in_them_are_named() {
     let changed = dnssec("changed.example");
     assert_eq!(changed["status"], "bogus");
     assert!(changed["why"].as_str().unwrap().contains("changed.example A does not hold"), "{changed}");
+    for (host, words) in [
+        ("strange.example", "no key of the zone strange.example has a digest that its parent holds"),
+        ("stripped.example", "the zone stripped.example shows no keys"),
+    ] {
+        let seen = dnssec(host);
+        assert_eq!((&seen["status"], &seen["why"]), (&json!("bogus"), &json!(words)));
+    }
     let orphan = dnssec("orphan.example");
     assert_eq!((&orphan["status"], &orphan["signed"]), (&json!("insecure"), &json!(true)), "{orphan}");
     assert_eq!(orphan["why"], "the zone example has no digest for orphan.example");

@@ -67,6 +67,62 @@ fn senders_are_read_with_all_that_they_include() {
     }
 }
 
+/// Bytes in base 64, in strings that fit a record of text.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let word = three.iter().fold(0, |sum, &byte| sum << 8 | u32::from(byte)) << (8 * (3 - three.len()));
+        for n in 0..=three.len() {
+            text.push(char::from(LETTERS[(word >> (18 - 6 * n)) as usize & 63]));
+        }
+    }
+    let parts: Vec<&str> = text.as_bytes().chunks(200).map(|part| std::str::from_utf8(part).unwrap()).collect();
+    parts.join("\" \"")
+}
+
+#[test]
+fn keys_of_named_selectors_are_measured() {
+    use aws_lc_rs::encoding::AsDer as _;
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::KeyPair as _;
+    let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let rsa: aws_lc_rs::encoding::PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
+    let records = format!(
+        "s1._domainkey TXT \"v=DKIM1; p=\" \"{}\"\nbare._domainkey TXT \"p=\" \"{}\"\n\
+         ed._domainkey TXT \"v=DKIM1; k=ed25519; t=y; p={}\"\nold._domainkey TXT \"v=DKIM1; p=\"\nodd._domainkey TXT \"v=DKIM1; p=AAAA\"",
+        base64(rsa.as_ref()),
+        base64(key.public_key().as_ref()),
+        base64(&[7; 32])
+    );
+    let Some(names) = plain("mail-dkim", &records) else { return };
+    let mut target = domain("shop.example");
+    target.connection.dkim_selectors = ["s1", "bare", "ed", "old", "odd", "gone"].map(str::to_owned).to_vec();
+    let seen = facts(&look(&Mail::default(), target, &names.settings, Vec::new()), "mail.dkim");
+    let of = |name: &str| {
+        let selectors = seen["selectors"].as_array().unwrap();
+        let selector = selectors.iter().find(|selector| selector["name"] == name).unwrap();
+        json!([
+            selector["present"],
+            selector["valid"],
+            selector["revoked"],
+            selector["key_type"],
+            selector["bits"],
+            selector["testing"]
+        ])
+    };
+    assert_eq!(of("s1"), json!([true, true, false, "rsa", 2048, false]));
+    assert_eq!(of("bare"), json!([true, true, false, "rsa", 2048, false]), "without its algorithm");
+    assert_eq!(of("ed"), json!([true, true, false, "ed25519", 256, true]));
+    assert_eq!(of("old"), json!([true, true, true, "rsa", 0, false]));
+    assert_eq!(of("odd"), json!([true, false, false, "rsa", 0, false]));
+    assert_eq!(of("gone"), json!([false, false, false, "", 0, false]));
+    assert_eq!(
+        facts(&look_at("shop.example", &names.settings), "mail.dkim"),
+        json!({ "named": false, "selectors": [] })
+    );
+}
+
 #[test]
 fn policies_for_forged_mail_are_found_here_or_above() {
     let records = "_dmarc TXT \"v=DMARC1; p=reject; sp=quarantine; rua=mailto:a@shop.example,mailto:a@other.example\"\nnews A 192.0.2.1\n\
@@ -224,7 +280,7 @@ fn a_domain_without_mail_or_without_existence_is_told_apart() {
     let bare = look_at("bare.shop.example", &names.settings);
     assert_eq!(facts(&bare, "mail.mx"), json!({ "hosts": ["bare.shop.example"], "present": false, "null": false }));
     let absent = look_at("absent.shop.example", &names.settings);
-    for kind in ["mail.mx", "mail.spf", "mail.dmarc", "mail.mta_sts", "mail.tls_rpt"] {
+    for kind in ["mail.mx", "mail.spf", "mail.dkim", "mail.dmarc", "mail.mta_sts", "mail.tls_rpt"] {
         let (reason, detail) = reason(&absent, kind);
         assert_eq!((reason, detail.as_str()), (Reason::Unreachable, "the domain absent.shop.example does not exist"));
     }

@@ -1,6 +1,7 @@
 //! The collector of what a domain says about its mail: where it takes it, who may send it, and what holds senders to
 //! TLS. Everything is asked of a resolver; the policy of MTA-STS alone is fetched over https.
 
+mod dkim;
 mod dmarc;
 mod spf;
 mod sts;
@@ -15,7 +16,7 @@ use crate::wire::dns::Name;
 use crate::wire::dns::record;
 
 const ID: &str = "mail";
-const KINDS: &[&str] = &["mail.mx", "mail.spf", "mail.dmarc", "mail.mta_sts", "mail.tls_rpt"];
+const KINDS: &[&str] = &["mail.mx", "mail.spf", "mail.dkim", "mail.dmarc", "mail.mta_sts", "mail.tls_rpt"];
 
 /// The most mail exchangers that are looked at.
 const EXCHANGERS: usize = 10;
@@ -80,6 +81,7 @@ impl Mail {
         let walker = Walker { resolver: &resolver, anchors: &anchors, now: recorder.now };
         let mx = exchangers(&resolver, &domain).await;
         let spf = spf::look(&resolver, &domain).await;
+        let dkim = dkim::look(&resolver, &domain, &target.connection.dkim_selectors).await;
         let dmarc = dmarc::look(&resolver, &domain).await;
         let (sts, reports) = match &mx {
             Ok(mx) => {
@@ -91,6 +93,7 @@ impl Mail {
         Ok(vec![
             recorder.record("mail.mx", mx),
             recorder.record("mail.spf", spf),
+            recorder.record("mail.dkim", dkim),
             recorder.record("mail.dmarc", dmarc),
             recorder.record("mail.mta_sts", sts),
             recorder.record("mail.tls_rpt", reports),

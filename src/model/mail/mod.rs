@@ -1,5 +1,6 @@
 //! What a domain says about its mail: the data of the `mail.*` observation kinds, and their texts read.
 
+pub mod dkim;
 pub mod dmarc;
 pub mod spf;
 pub mod sts;
@@ -11,7 +12,14 @@ use serde::{Deserialize, Serialize};
 /// Reads arbitrary bytes as every text that a domain publishes about its mail: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let _ = (spf::parse(&text), dmarc::parse(&text), sts::policy(&text), sts::id(&text), sts::reports(&text));
+    let _ = (
+        dkim::parse(&text),
+        spf::parse(&text),
+        dmarc::parse(&text),
+        sts::policy(&text),
+        sts::id(&text),
+        sts::reports(&text),
+    );
     if let Some((pattern, host)) = text.split_once(' ') {
         let _ = sts::matches(pattern, host);
     }
@@ -45,6 +53,36 @@ pub struct Spf {
     pub void_lookups: u32,
     /// The mechanism `ptr` is used, which receivers are told not to follow.
     pub ptr: bool,
+}
+
+/// `mail.dkim`: the keys with which a domain signs its mail (RFC 6376).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dkim {
+    /// The user has named selectors.
+    pub named: bool,
+    /// Each of them.
+    pub selectors: Vec<Selector>,
+}
+
+/// A selector and its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Selector {
+    /// Its name.
+    pub name: String,
+    /// There is a record.
+    pub present: bool,
+    /// The record can be used.
+    pub valid: bool,
+    /// Why it cannot; else empty.
+    pub why: String,
+    /// The key is taken back.
+    pub revoked: bool,
+    /// `rsa`, `ed25519`, or empty.
+    pub key_type: String,
+    /// The size of the key.
+    pub bits: u32,
+    /// Receivers are told that signatures are in test.
+    pub testing: bool,
 }
 
 /// `mail.dmarc`: what receivers are to do with mail that claims the domain falsely (RFC 7489).

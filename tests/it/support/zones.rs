@@ -24,6 +24,8 @@ pub enum Signing {
     Expired,
     /// Well, and then a record was changed.
     Changed,
+    /// Well, and its parent holds the digest of a key that is not its own.
+    Strange,
 }
 
 /// A zone below `example`.
@@ -59,7 +61,9 @@ impl Names {
             let text = format!("$ORIGIN {origin}.\n{HEAD}@ NS ns.example.\n@ A 127.0.0.1\n{}\n", zone.records);
             let ds = make(folder, &origin, &text, zone.signing);
             delegations.push_str(&format!("{} NS ns.example.\n", zone.label));
-            if zone.vouched {
+            if zone.vouched && matches!(zone.signing, Signing::Plain | Signing::Strange) {
+                delegations.push_str(&format!("{origin}. DS 1 13 2 {NOBODY}\n"));
+            } else if zone.vouched {
                 delegations.push_str(&format!("{ds}\n"));
             }
         }
