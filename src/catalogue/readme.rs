@@ -76,6 +76,7 @@ fn subject(check: &crate::model::Check) -> &'static str {
         Subject::Endpoint => "endpoint",
         Subject::Upgrade => "upgrade",
         Subject::Database => "database",
+        Subject::Domain => "domain",
         Subject::Host => "host",
         Subject::Register => "register",
     }

@@ -165,6 +165,7 @@ fn fits(subject: Subject, target: &Target) -> bool {
         Subject::Endpoint => target.kind == TargetKind::Endpoint,
         Subject::Upgrade => target.kind == TargetKind::Endpoint && target.connection.starttls.is_some(),
         Subject::Database => target.engine.is_some(),
+        Subject::Domain => target.kind == TargetKind::Domain,
         Subject::Host => target.kind == TargetKind::Host,
         Subject::Register => target.kind == TargetKind::Register,
     }

@@ -113,6 +113,7 @@ fn target(subject: Subject) -> Target {
     let kind = match subject {
         Subject::Endpoint | Subject::Upgrade => TargetKind::Endpoint,
         Subject::Database => TargetKind::Database,
+        Subject::Domain => TargetKind::Domain,
         Subject::Host => TargetKind::Host,
         Subject::Register => TargetKind::Register,
     };

@@ -3,7 +3,9 @@
 pub mod census;
 pub mod dated;
 pub mod declared;
+pub mod dns;
 pub mod http;
+pub mod mail;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod register;
@@ -60,6 +62,8 @@ pub struct Documents {
     pub retention: Option<crate::model::retention::Schedule>,
     /// The vendor register.
     pub register: Option<crate::model::register::Register>,
+    /// How names are looked up.
+    pub dns: crate::model::dns::Settings,
 }
 
 /// Limits of one target.
@@ -149,6 +153,8 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(tls::Starttls::default()),
         Box::new(tls::Tls),
         Box::new(http::Http),
+        Box::new(dns::Dns),
+        Box::new(mail::Mail::default()),
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
         Box::new(sqlite::Sqlite),

@@ -87,6 +87,8 @@ pub enum Subject {
     Upgrade,
     /// Every target with a database engine, server or file.
     Database,
+    /// Domains.
+    Domain,
     /// Machines.
     Host,
     /// The vendor register.

@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, register, retention, tls, tls_reverification, tls_session};
+use super::{database, dns, grade, http, mail, register, retention, tls, tls_reverification, tls_session};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -20,11 +20,23 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },
     Kind { id: "db.encryption", schema: || schema_for!(database::Encryption) },
     Kind { id: "db.transport", schema: || schema_for!(database::Transport) },
+    Kind { id: "dns.caa", schema: || schema_for!(dns::Caa) },
+    Kind { id: "dns.dnssec", schema: || schema_for!(dns::Dnssec) },
+    Kind { id: "dns.tlsa", schema: || schema_for!(dns::Tlsa) },
     Kind { id: "http.cookies", schema: || schema_for!(http::Cookies) },
+    Kind { id: "http.cors", schema: || schema_for!(http::Cors) },
     Kind { id: "http.headers", schema: || schema_for!(http::Headers) },
     Kind { id: "http.hsts", schema: || schema_for!(http::Hsts) },
+    Kind { id: "http.observatory", schema: || schema_for!(http::Observatory) },
+    Kind { id: "http.page", schema: || schema_for!(http::Page) },
     Kind { id: "http.plain", schema: || schema_for!(http::Plain) },
     Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
+    Kind { id: "mail.dkim", schema: || schema_for!(mail::Dkim) },
+    Kind { id: "mail.dmarc", schema: || schema_for!(mail::Dmarc) },
+    Kind { id: "mail.mta_sts", schema: || schema_for!(mail::MtaSts) },
+    Kind { id: "mail.mx", schema: || schema_for!(mail::Mx) },
+    Kind { id: "mail.spf", schema: || schema_for!(mail::Spf) },
+    Kind { id: "mail.tls_rpt", schema: || schema_for!(mail::TlsRpt) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
     Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },
     Kind { id: "tls.clients.live", schema: || schema_for!(tls::Clients) },

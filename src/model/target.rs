@@ -129,6 +129,9 @@ pub struct Connection {
     /// PEM files of the user's own certification authorities.
     #[serde(skip)]
     pub ca_files: Vec<PathBuf>,
+    /// Selectors of DKIM, for domains.
+    #[serde(skip)]
+    pub dkim_selectors: Vec<String>,
     /// A file on this machine.
     #[serde(skip)]
     pub path: Option<PathBuf>,

@@ -284,6 +284,9 @@ pub struct Certificate {
 pub struct ChainLink {
     /// SHA-256 of the certificate.
     pub sha256: String,
+    /// SHA-256 of its key with the key's algorithm; empty where it cannot be read.
+    #[serde(default)]
+    pub key_sha256: String,
     /// The subject's name.
     pub subject: String,
     /// The issuer's name.

@@ -1,6 +1,6 @@
 //! The budget of one target: parallel connections, and a deadline.
 
-use super::{CONNECT, Dial, Dialing, Stream};
+use super::{Accepts, CONNECT, Dial, Dialing, Stream};
 use crate::model::{Reason, Trouble};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -121,6 +121,21 @@ impl Dial for Budget {
             let stream = self.dial.connect(address, timeout).await?;
             self.opened.fetch_add(1, Ordering::Relaxed);
             Ok(Box::new(Held { stream, ended: Arc::clone(&self.ended), _permit: permit }) as Box<dyn Stream>)
+        })
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        address: SocketAddr,
+        datagram: &'a [u8],
+        accepts: Accepts<'a>,
+        timeout: Duration,
+    ) -> Dialing<'a, Vec<u8>> {
+        Box::pin(async move {
+            if self.is_over() {
+                return Err(Trouble::new(Reason::TimedOut, "the time limit of the target is over"));
+            }
+            self.dial.exchange(address, datagram, accepts, timeout).await
         })
     }
 }

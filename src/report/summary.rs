@@ -5,7 +5,7 @@ use crate::finding::fingerprint;
 use crate::model::grade::Grade;
 use crate::model::observation::ObservationStatus;
 use crate::model::tls::{Certificates, Clients, Groups, Protocols, Suites};
-use crate::model::{Assessment, CheckResult, FindingState, Status, Target};
+use crate::model::{Assessment, CheckResult, FindingState, Status, Target, dns, mail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -271,6 +271,46 @@ impl Facts<'_> {
                 let name = dimension["dimension"].as_str().unwrap_or_default();
                 words.push(format!("{name} {} of {}", count(&ratio["numerator"]), count(&ratio["denominator"])));
             }
+        }
+        words.extend(self.name_words());
+        words
+    }
+
+    /// What is known of a name and of a domain's mail.
+    fn name_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(caa) = self.read::<dns::Caa>("dns.caa").filter(|caa| caa.applicable) {
+            let who = match (caa.limits, caa.issuers.is_empty()) {
+                (false, _) => "for everybody".to_owned(),
+                (true, true) => "for nobody".to_owned(),
+                (true, false) => caa.issuers.join(" "),
+            };
+            words.push(format!("CAA {who}"));
+        }
+        if let Some(dnssec) = self.read::<dns::Dnssec>("dns.dnssec").filter(|dnssec| dnssec.applicable) {
+            words.push(format!("DNSSEC {}", dnssec.status));
+        }
+        if let Some(spf) = self.read::<mail::Spf>("mail.spf") {
+            words.push(match (spf.present, spf.valid) {
+                (false, _) => "no SPF".to_owned(),
+                (true, false) => "SPF not valid".to_owned(),
+                (true, true) if spf.all == "none" => "SPF without all".to_owned(),
+                (true, true) => format!("SPF {}all", spf.all),
+            });
+        }
+        if let Some(dmarc) = self.read::<mail::Dmarc>("mail.dmarc") {
+            words.push(match (dmarc.present, dmarc.valid) {
+                (false, _) => "no DMARC".to_owned(),
+                (true, false) => "DMARC not valid".to_owned(),
+                (true, true) => format!("DMARC {}", dmarc.policy),
+            });
+        }
+        if let Some(sts) = self.read::<mail::MtaSts>("mail.mta_sts").filter(|sts| sts.applicable) {
+            words.push(match (sts.present, sts.valid) {
+                (false, _) => "no MTA-STS".to_owned(),
+                (true, false) => "MTA-STS not valid".to_owned(),
+                (true, true) => format!("MTA-STS {}", sts.mode),
+            });
         }
         words
     }

@@ -3,7 +3,7 @@
 use crate::model::service::{SERVICES, Service, Start};
 use crate::model::target::Connection;
 use crate::yaml::nearest;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,21 @@ pub(super) fn parse(text: &str, default_port: u16) -> Result<Address, Wrong> {
         Some(port) => number(port)?,
     };
     Ok(Address { host: name(host)?, port, service: service.filter(|service| service.start != Start::Web) })
+}
+
+/// The address of a resolver: an IP address, with a port or without.
+pub(super) fn resolver(text: &str) -> Option<SocketAddr> {
+    let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    bare.or_else(|_| text.parse()).ok().filter(|address| address.port() > 0)
+}
+
+/// A domain: a name without a port.
+pub(super) fn domain(text: &str) -> Result<String, Wrong> {
+    const HELP: &str = "write the name of a domain alone, for example  shop.example";
+    match name(text) {
+        Ok(name) if name.parse::<IpAddr>().is_err() => Ok(name),
+        _ => Err(wrong("this is not the name of a domain", HELP)),
+    }
 }
 
 /// The host and port of a URL.

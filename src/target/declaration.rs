@@ -43,8 +43,9 @@ impl Reading<'_, '_> {
             Kind::Endpoint => self.network(&mut target, None),
             Kind::Database => self.database(&mut target, folder),
             Kind::File => self.file(&mut target, folder),
+            Kind::Domain => self.domain(&mut target),
             // No collector looks at these yet: they are declared, and reported as not looked at.
-            Kind::Host | Kind::Objects | Kind::Cloud | Kind::Domain => {
+            Kind::Host | Kind::Objects | Kind::Cloud => {
                 let address = self.declaration.address.as_deref();
                 self.clear(address.unwrap_or_default());
                 target.address = address.unwrap_or(&self.declaration.id).to_owned();
@@ -67,9 +68,9 @@ impl Reading<'_, '_> {
 
     /// Keys that have no meaning for the kind are mistakes: nothing that is written is passed over.
     fn keys(&mut self) {
-        use Kind::{Database, Endpoint, File};
+        use Kind::{Database, Domain, Endpoint, File};
         let it = self.declaration;
-        let keys: [(&str, bool, &[Kind]); 11] = [
+        let keys: [(&str, bool, &[Kind]); 12] = [
             ("http", it.http.is_some(), &[Endpoint]),
             ("starttls", it.starttls.is_some(), &[Endpoint]),
             ("hello_name", it.hello_name.is_some(), &[Endpoint]),
@@ -77,9 +78,10 @@ impl Reading<'_, '_> {
             ("engine", it.engine.is_some(), &[Database, File]),
             ("database", it.database.is_some(), &[Database]),
             ("credentials", it.credentials.is_some(), &[Database]),
-            ("tls", it.tls.is_some(), &[Endpoint, Database]),
+            ("tls", it.tls.is_some(), &[Endpoint, Database, Domain]),
             ("profile", it.profile.is_some(), &[Endpoint, Database]),
             ("intrusive", it.intrusive.is_some(), &[Endpoint, Database]),
+            ("dkim", it.dkim.is_some(), &[Domain]),
             ("host", it.host.is_some(), &[Endpoint, Database, File]),
         ];
         let kind = TargetKind::from(it.kind).word();
@@ -135,6 +137,30 @@ impl Reading<'_, '_> {
             self.mistakes.push(mistake.help("a port is a whole number from 1 to 65535"));
         }
         target.connection.http_port = self.declaration.http;
+    }
+
+    /// A domain: its name is its address, or else its id.
+    fn domain(&mut self, target: &mut Target) {
+        let written = self.declaration.address.as_deref();
+        let key = if written.is_some() { "address" } else { "id" };
+        let text = written.unwrap_or(&self.declaration.id);
+        match address::domain(text) {
+            Ok(name) => {
+                target.address.clone_from(&name);
+                target.connection.host = name;
+            }
+            Err(wrong) => self.mistakes.push(self.spot.key(key).mistake(wrong.message).help(wrong.help)),
+        }
+        let selectors = self.declaration.dkim.iter().flatten();
+        for (selector, item) in selectors.zip(self.spot.key("dkim").items()) {
+            match address::domain(selector) {
+                Ok(name) => target.connection.dkim_selectors.push(name),
+                Err(_) => self.mistakes.push(
+                    item.mistake("this is not the name of a selector")
+                        .help("write what stands before `._domainkey` in the name of the key's record"),
+                ),
+            }
+        }
     }
 
     fn database(&mut self, target: &mut Target, folder: &Path) {

@@ -43,6 +43,9 @@ pub(super) struct File {
     #[serde(default, rename = "vendors")]
     #[schemars(with = "Option<Written<Vendors>>")]
     pub(super) _vendors: Present,
+    /// How names are looked up.
+    #[serde(default)]
+    pub(super) dns: Option<Dns>,
     /// The gate and the frameworks.
     #[serde(default)]
     pub(super) policy: Policy,
@@ -52,6 +55,18 @@ pub(super) struct File {
     /// Accepted deviations.
     #[serde(default)]
     pub(super) waivers: Vec<Waiver>,
+}
+
+/// How names are looked up.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dns {
+    /// The resolver that is asked, where it is not the system's: an IP address, with or without a port.
+    #[serde(default)]
+    pub(super) resolver: Option<String>,
+    /// Digests of keys of a root of one's own, in the place of the public root's: the data of its DS records.
+    #[serde(default)]
+    pub(super) anchors: Vec<String>,
 }
 
 /// A value that is passed over here and read later, in its place.
@@ -163,6 +178,9 @@ pub(super) struct Declaration {
     /// `false` leaves out tests for flaws that a server may not bear.
     #[serde(default)]
     pub(super) intrusive: Option<bool>,
+    /// Selectors with which the domain's mail is signed.
+    #[serde(default)]
+    pub(super) dkim: Option<Vec<String>>,
     /// The id of the target of kind host below this one.
     #[serde(default)]
     pub(super) host: Option<String>,

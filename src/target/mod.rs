@@ -13,6 +13,7 @@ mod starter;
 pub use file::schema;
 pub use starter::starter;
 
+use crate::model::dns::{Anchor, Settings};
 use crate::model::policy::Judging;
 use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
@@ -38,6 +39,8 @@ pub struct Config {
     pub register: Option<Register>,
     /// The file of the register, where it has one of its own.
     pub register_file: Option<PathBuf>,
+    /// How names are looked up.
+    pub dns: Settings,
     /// Policy, overlays and waivers.
     pub judging: Judging,
     /// `sha256:` over the canonical form of the configuration and of the files that it names.
@@ -154,6 +157,7 @@ impl Loading {
         if let Some(part) = &retention {
             self.stores(&targets, &part.source.root().key("data_sets"));
         }
+        let dns = self.dns(file.dns.as_ref(), &root.key("dns"));
         let judging = Judging { policy: file.policy, checks: file.checks, waivers: file.waivers };
         let (mistakes, hints) = judging::mistakes(&judging, &targets, &root);
         self.mistakes.extend(mistakes);
@@ -177,12 +181,36 @@ impl Loading {
             retention,
             register,
             register_file,
+            dns,
             judging,
             digest: digest::of(&content).unwrap_or_default(),
             file: Some(path.to_owned()),
             hints,
             sources: Sources { config: Some(source), retention: retention_source, register: register_source },
         })
+    }
+
+    fn dns(&mut self, written: Option<&file::Dns>, spot: &Spot<'_>) -> Settings {
+        let mut settings = Settings::default();
+        let Some(written) = written else { return settings };
+        if let Some(text) = &written.resolver {
+            settings.resolver = address::resolver(text);
+            if settings.resolver.is_none() {
+                let mistake = spot.key("resolver").mistake("this is not the address of a resolver");
+                self.mistakes.push(
+                    mistake.help("write an IP address, with a port where it is not 53, for example  127.0.0.1:5353"),
+                );
+            }
+        }
+        for (text, item) in written.anchors.iter().zip(spot.key("anchors").items()) {
+            match Anchor::parse(text) {
+                Some(anchor) => settings.anchors.push(anchor),
+                None => self.mistakes.push(item.mistake("this is not the digest of a key").help(
+                    "write the data of the root's DS record: key tag, algorithm, type of digest, digest in hexadecimal",
+                )),
+            }
+        }
+        settings
     }
 
     fn targets(&mut self, file: &File, root: &Spot<'_>) -> Vec<Target> {

@@ -4,7 +4,9 @@ use super::dialogue::table::SCRIPTS;
 use super::dialogue::{Dialogue, Names, Step, tds};
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
 use super::ticket::Ticket;
-use super::{ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, ssl2};
+use super::{
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, postgres, record::RecordReader, ssl2,
+};
 
 /// The first flight of a server, in pieces whose size the first byte sets.
 pub fn server_flight(data: &[u8]) {
@@ -107,6 +109,24 @@ pub fn dialogue(data: &[u8]) {
     let _ = tds::Packet::read(data);
 }
 
+/// The tags of a page.
+pub fn html(data: &[u8]) {
+    let _ = super::html::read(&String::from_utf8_lossy(data));
+}
+
+/// A message of DNS. What parses can be looked at in every way that we look.
+pub fn dns(data: &[u8]) {
+    let Ok(message) = dns::Message::parse(data) else { return };
+    for record in message.answers.iter().chain(&message.authorities) {
+        let _ = (record.canonical(), record.name.to_string(), record.name.parent());
+        let _ = (dns::record::Caa::read(&record.data), dns::record::Tlsa::read(&record.data));
+        let _ = (dns::record::Mx::read(&record.data), dns::record::text(&record.data));
+        let _ = (dns::record::Ds::read(&record.data), dns::record::Dnskey::read(&record.data));
+        let _ = (dns::record::Rrsig::read(&record.data), dns::record::Nsec::read(&record.data));
+        let _ = (dns::record::Nsec3::read(&record.data), dns::record::address(record));
+    }
+}
+
 fn kind(byte: u8) -> Kind {
     match byte & 3 {
         0 => Kind::Curve,
@@ -124,7 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres, dialogue, ticket] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, ssl2, postgres, dialogue, ticket, html, dns] {
                 entry(&data);
             }
         }

@@ -1,5 +1,7 @@
 //! Bytes to structs and back: TLS up to the end of the server's first flight, session tickets, SSLv2, and the dialogues
 //! before TLS.
+//! Bytes to structs and back: TLS up to the end of the server's first flight, SSLv2, and the dialogues before TLS;
+//! the tags of a page, and messages of DNS.
 //!
 //! Opens no sockets, and panics on no input: everything read here came from a peer. Every parser is bounded by
 //! the bytes it is given; what may be asked for at all is bounded by [`limit`].
@@ -9,10 +11,12 @@ pub mod alert;
 pub mod certificate;
 pub mod cursor;
 pub mod dialogue;
+pub mod dns;
 pub mod extension;
 pub mod flight;
 pub mod fuzz;
 pub mod hello;
+pub mod html;
 pub mod key_exchange;
 pub mod limit;
 pub mod postgres;

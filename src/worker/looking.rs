@@ -50,7 +50,11 @@ pub struct Setup {
 /// Looks at every target of a configuration. A target's trouble is in the evidence, not an error.
 pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
     let started = setup.clock.now();
-    let documents = Arc::new(Documents { retention: config.retention.clone(), register: config.register.clone() });
+    let documents = Arc::new(Documents {
+        retention: config.retention.clone(),
+        register: config.register.clone(),
+        dns: config.dns.clone(),
+    });
     let places = Arc::new(Semaphore::new(TARGETS));
     let looks = config.targets.iter().map(|target| {
         let (setup, documents, places) = (setup.clone(), Arc::clone(&documents), Arc::clone(&places));

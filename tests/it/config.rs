@@ -350,7 +350,7 @@ fn the_starter_is_read_with_every_setting_switched_on() {
         .collect();
     let config = load(&scratch.write("probity.yaml", text));
     let ids: Vec<_> = config.targets.iter().map(|target| target.id.as_str()).collect();
-    assert_eq!(ids, ["shop.example", "mx", "main_pg", "archive", "vendors"]);
+    assert_eq!(ids, ["shop.example", "mx", "mail", "main_pg", "archive", "vendors"]);
     assert!(config.retention.is_some() && config.register.is_some() && config.organisation.is_some());
     assert_eq!((config.judging.checks.len(), config.judging.waivers.len()), (1, 1));
     assert!(config.hints.is_empty(), "{}", words(&config.hints));
@@ -363,6 +363,24 @@ fn targets_that_no_collector_looks_at_are_kept() {
     let config = load(&scratch.write("probity.yaml", text));
     let kinds: Vec<_> = config.targets.iter().map(|target| target.kind.word()).collect();
     assert_eq!(kinds, ["host", "objects", "cloud", "domain"]);
+}
+
+#[test]
+fn a_resolver_and_anchors_of_ones_own_are_taken() {
+    let scratch = Scratch::new("config-dns");
+    let digest = "00".repeat(32);
+    let text = format!(
+        "targets:\n  - {{ id: Shop.Example, kind: domain }}\n  - {{ id: mail, kind: domain, address: b\u{fc}cher.example, dkim: [s1, a.b] }}\n\
+         dns: {{ resolver: \"127.0.0.1:5353\", anchors: [\"20326 8 2 {digest}\"] }}\n"
+    );
+    let config = load(&scratch.write("probity.yaml", text));
+    assert_eq!(config.dns.resolver, Some("127.0.0.1:5353".parse().unwrap()));
+    assert_eq!((config.dns.anchors.len(), config.dns.anchors[0].key_tag), (1, 20326));
+    let hosts: Vec<_> = config.targets.iter().map(|target| target.connection.host.as_str()).collect();
+    assert_eq!(hosts, ["shop.example", "xn--bcher-kva.example"]);
+    assert_eq!(config.targets[1].connection.dkim_selectors, ["s1", "a.b"]);
+    let bare = load(&scratch.write("probity.yaml", "targets: [shop.example]\ndns: { resolver: \"::1\" }\n"));
+    assert_eq!(bare.dns.resolver, Some("[::1]:53".parse().unwrap()));
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod handshake;
 mod hostile;
 mod http;
 mod kinds;
+mod dns;
+mod mail;
 mod postgres;
 mod redirects;
 mod report;

@@ -109,7 +109,7 @@ impl Look {
             secrets: Arc::new(Names),
             cancel: self.cancel.clone(),
             limits: Limits::default(),
-            documents: Arc::new(Documents { retention: self.schedule.clone(), register: None }),
+            documents: Arc::new(Documents { retention: self.schedule.clone(), register: None, ..Documents::default() }),
         };
         let job = Job { target: self.target.clone(), addresses, earlier: Vec::new() };
         let collector = Collects;

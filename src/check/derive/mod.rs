@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod day;
 pub mod flaws;
 pub mod grade;
+pub mod observatory;
 pub mod table;
 pub mod transfers;
 pub mod vendors;
@@ -46,6 +47,7 @@ pub const DERIVATIONS: &[Derivation] = &[
     // The grade reads what is known of flaws.
     flaws::VULNERABILITIES,
     grade::GRADE,
+    observatory::OBSERVATORY,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
 ];

@@ -4,6 +4,7 @@ pub mod desk;
 pub mod dialogue;
 pub mod estate;
 pub mod lab;
+pub mod names;
 pub mod oracle;
 pub mod postgres;
 pub mod proxy;
@@ -11,6 +12,7 @@ pub mod scan;
 pub mod services;
 pub mod simulated;
 pub mod tls;
+pub mod zones;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -257,6 +257,7 @@ fn describe(parsed: &Parsed) -> Certificate {
 fn link(der: &[u8], parsed: &Result<Parsed, String>) -> ChainLink {
     let mut link = ChainLink {
         sha256: digest::sha256(der),
+        key_sha256: String::new(),
         subject: String::new(),
         issuer: String::new(),
         key: String::new(),
@@ -265,6 +266,7 @@ fn link(der: &[u8], parsed: &Result<Parsed, String>) -> ChainLink {
     };
     if let Ok(parsed) = parsed {
         let key = parsed.key().facts;
+        link.key_sha256 = digest::sha256(&parsed.spki);
         link.subject = parsed.subject_text.clone();
         link.issuer = parsed.issuer_text.clone();
         link.key = format!("{} {}", key.key_type, key.bits);

@@ -232,6 +232,9 @@ fn headers(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         };
         rows.push(("Plain HTTP", words.to_owned()));
     }
+    if let Some(score) = facts.data("http.observatory").filter(|score| score["applicable"] == true) {
+        rows.push(("Observatory score", format!("{} ({})", score["score"], word(&score["letter"]))));
+    }
     rows
 }
 
