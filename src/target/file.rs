@@ -19,6 +19,7 @@ use std::fmt;
 /// The JSON Schema (draft 2020-12) of `probity.yaml`, for editors.
 pub fn schema() -> Value {
     let mut schema = schemars::schema_for!(File).to_value();
+    super::provenance::widen(&mut schema);
     if let Some(root) = schema.as_object_mut() {
         root.insert("title".to_owned(), Value::from("probity.yaml"));
     }

@@ -7,6 +7,7 @@ mod file;
 mod judging;
 pub mod list;
 mod part;
+mod provenance;
 mod secrets;
 mod starter;
 

@@ -5,6 +5,7 @@
 mod diagnostic;
 mod document;
 mod nearest;
+mod passage;
 mod selection;
 mod tree;
 mod words;

@@ -2,13 +2,14 @@
 
 use super::agreement::{Dpa, Exception};
 use super::assurance::{BreachNotice, Certification, Exit, Pentest, SecurityReview, Subprocessors};
+use super::provenance::Provenance;
 use super::transfer::Transfer;
 use super::words::{Country, Presence, persons, slug};
 use crate::model::personal::{DataCategory, SubjectCategory};
 use crate::model::words::words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A vendor. Only the id must be there for the register to be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +81,9 @@ pub struct Vendor {
     /// Accepted deviations.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
+    /// Where fields come from that say so, by their dotted path; the others are the owner's word.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub provenance: BTreeMap<String, Provenance>,
 }
 
 /// Which contacts of a vendor are on file.
@@ -212,6 +216,7 @@ impl Vendor {
             dpia_ref: None,
             notes: Presence::default(),
             exceptions: Vec::new(),
+            provenance: BTreeMap::new(),
         }
     }
 }
