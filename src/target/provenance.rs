@@ -59,7 +59,7 @@ impl<'a> Sourced<'a> {
                 fields.insert(path.clone(), provenance);
                 self.wrapped.push(spot.clone());
             }
-            Err(mistake) => self.mistakes.push(mistake),
+            Err(mistake) => self.mistakes.push(*mistake),
         }
         let value = spot.key(VALUE);
         if value.exists() && is_wrapped(&value) {
@@ -86,17 +86,17 @@ fn is_wrapped(spot: &Spot<'_>) -> bool {
 }
 
 /// What it says, read strictly.
-fn provenance(spot: &Spot<'_>) -> Result<Provenance, Diagnostic> {
+fn provenance(spot: &Spot<'_>) -> Result<Provenance, Box<Diagnostic>> {
     if let Some((key, at)) = spot.pairs().into_iter().find(|(key, _)| !KEYS.contains(key)) {
         let label = nearest(key, KEYS).map_or("not known here".to_owned(), |near| format!("did you mean `{near}`?"));
         let known = KEYS.map(|key| format!("`{key}`")).join(", ");
         let mistake = at.mistake_in_key(format!("unknown key `{}`", key.escape_debug())).label(label);
-        return Err(mistake.help(format!("known keys of a value with a source: {known}")));
+        return Err(mistake.help(format!("known keys of a value with a source: {known}")).into());
     }
     for key in [VALUE, "source"] {
         if !spot.key(key).exists() {
             let mistake = spot.mistake(format!("missing key `{key}`")).label("in this value with a source");
-            return Err(mistake.help(format!("add  {key}:  with its value, or write the plain value")));
+            return Err(mistake.help(format!("add  {key}:  with its value, or write the plain value")).into());
         }
     }
     let source = spot.key("source");
@@ -106,28 +106,31 @@ fn provenance(spot: &Spot<'_>) -> Result<Provenance, Diagnostic> {
         let label = nearest(word, words.clone()).map(|near| format!("did you mean `{near}`?"));
         let known = words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         let mistake = source.mistake("unknown source").label(label.unwrap_or_else(|| "not known here".to_owned()));
-        return Err(mistake.help(format!("known words here: {known}")));
+        return Err(mistake.help(format!("known words here: {known}")).into());
     };
     Ok(Provenance { source, evidence: evidence(&spot.key("evidence"))?, observed_on: day(&spot.key("observed_on"))? })
 }
 
-fn evidence(spot: &Spot<'_>) -> Result<Vec<String>, Diagnostic> {
+fn evidence(spot: &Spot<'_>) -> Result<Vec<String>, Box<Diagnostic>> {
     if !spot.exists() {
         return Ok(Vec::new());
     }
     let help = "write the ids in brackets, for example  [dpa-2025.pdf]";
     let items = spot.items();
     if !spot.is_list() || items.len() > MAX_EVIDENCE {
-        return Err(spot.mistake(format!("expected a list of at most {MAX_EVIDENCE} ids of evidence")).help(help));
+        return Err(spot
+            .mistake(format!("expected a list of at most {MAX_EVIDENCE} ids of evidence"))
+            .help(help)
+            .into());
     }
     let id = |item: &Spot<'_>| match item.text().filter(|text| !text.trim().is_empty()) {
         Some(text) => Ok(text.to_owned()),
-        None => Err(item.mistake("expected the id of evidence, a text").help(help)),
+        None => Err(Box::new(item.mistake("expected the id of evidence, a text").help(help))),
     };
     items.iter().map(id).collect()
 }
 
-fn day(spot: &Spot<'_>) -> Result<Option<Date>, Diagnostic> {
+fn day(spot: &Spot<'_>) -> Result<Option<Date>, Box<Diagnostic>> {
     if !spot.exists() {
         return Ok(None);
     }
@@ -136,7 +139,7 @@ fn day(spot: &Spot<'_>) -> Result<Option<Date>, Diagnostic> {
     let day = text.parse::<Date>().ok().filter(|day| day.to_string() == text);
     let mistake = || spot.mistake("this is no day of the calendar");
     let help = "write a date that exists as year, month and day, for example  2026-11-23";
-    day.map(Some).ok_or_else(|| mistake().help(help))
+    day.map(Some).ok_or_else(|| Box::new(mistake().help(help)))
 }
 
 /// Lets the JSON Schema of the configuration take both forms of each field of a vendor.
