@@ -1,6 +1,6 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, grade, http, register, retention, tls, tls_reverification};
+use super::{database, grade, http, register, retention, tls, tls_policy, tls_reverification};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -31,6 +31,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.features", schema: || schema_for!(tls::Features) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
+    Kind { id: "tls.policy", schema: || schema_for!(tls_policy::Policies) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.reverification", schema: || schema_for!(tls_reverification::Reverification) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },

@@ -23,6 +23,7 @@ pub mod secret;
 pub mod status;
 pub mod target;
 pub mod tls;
+pub mod tls_policy;
 pub mod tls_reverification;
 pub mod trouble;
 mod words;

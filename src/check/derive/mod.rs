@@ -4,6 +4,7 @@ pub mod at_rest;
 pub mod coverage;
 pub mod day;
 pub mod grade;
+pub mod policy;
 pub mod table;
 pub mod transfers;
 pub mod vendors;
@@ -41,6 +42,7 @@ pub struct Derivation {
 pub const DERIVATIONS: &[Derivation] = &[
     at_rest::AT_REST,
     grade::GRADE,
+    policy::POLICY,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
 ];
