@@ -18,6 +18,7 @@ mod handshake;
 mod hostile;
 mod http;
 mod kinds;
+mod policy;
 mod postgres;
 mod redirects;
 mod report;

@@ -1,12 +1,13 @@
 //! Policies as files: `checks/profiles/policies/*.yaml`. A rule is written as a check is, in the same rule language.
 
 use crate::catalogue;
-use crate::model::check::{Applies, Check, CheckKind, Docs, OnEmpty, Param, ParamKind, Subject};
 use crate::model::Severity;
+use crate::model::check::{Applies, Check, CheckKind, Docs, OnEmpty, Param, ParamKind, Subject};
 use crate::yaml::{self, Diagnostic};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Where the files are.
 const FOLDER: &str = "profiles/policies/";
@@ -151,7 +152,12 @@ struct Population {
 ///
 /// # Errors
 /// When a file is not of the right form: a fault of ours.
-pub fn policies() -> Result<Vec<Policy>, Vec<Diagnostic>> {
+pub fn policies() -> Result<&'static [Policy], &'static [Diagnostic]> {
+    static ALL: LazyLock<Result<Vec<Policy>, Vec<Diagnostic>>> = LazyLock::new(load);
+    ALL.as_deref().map_err(Vec::as_slice)
+}
+
+fn load() -> Result<Vec<Policy>, Vec<Diagnostic>> {
     let populations: BTreeMap<String, Population> = read(POPULATIONS)?;
     let mut found = Vec::new();
     for name in catalogue::files().iter().filter(|name| name.starts_with(FOLDER)) {
@@ -182,8 +188,8 @@ pub fn policies() -> Result<Vec<Policy>, Vec<Diagnostic>> {
 fn read<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, Vec<Diagnostic>> {
     let shown = format!("checks/{name}");
     let bytes = catalogue::file(name).ok_or_else(|| vec![Diagnostic::of_file(&shown, "the file is missing")])?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| vec![Diagnostic::of_file(&shown, "the file is not text in UTF-8")])?;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| vec![Diagnostic::of_file(&shown, "the file is not text in UTF-8")])?;
     yaml::read(&shown, text)
 }
 

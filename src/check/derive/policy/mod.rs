@@ -26,8 +26,7 @@ const MAX_OFFENDING: usize = 100;
 /// # Errors
 /// When there is none, in words; or when the policies cannot be read, a fault of ours.
 pub fn find(id: &str) -> Result<Policy, String> {
-    let all = policies()
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let all = policies().map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     if let Some(policy) = all.iter().find(|policy| policy.id == id) {
         return Ok(policy.clone());
     }
