@@ -3,7 +3,7 @@
 use super::output::{self, Output};
 use super::{Ending, Failure, system};
 use crate::catalogue::Catalogue;
-use crate::check::Engine;
+use crate::check::{Engine, derive};
 use crate::collect::Limits;
 use crate::gate;
 use crate::model::Severity;
@@ -29,6 +29,7 @@ Examples:
   probity scan shop.example
   probity scan shop.example:8443 '[2001:db8::7]:443' --fail-on medium
   probity scan smtp://mx.example imaps://mail.example ldap://dir.example
+  probity scan shop.example --policy mozilla-intermediate,pci
   probity scan -c probity.yaml -o html=report.html -o json=report.json
   probity scan -c probity.yaml -o junit=junit.xml -o sarif=probity.sarif")]
 pub struct Scan {
@@ -147,6 +148,10 @@ struct Judged {
     /// Per cent of results that must have been judged
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     min_coverage: Option<u8>,
+    /// A policy for TLS to set endpoints against: mozilla-modern, mozilla-intermediate, mozilla-old (with an edition:
+    /// mozilla-old@5.7), pci, nist, nist-public, nist-legacy, bsi, anssi (repeatable, or separated by commas)
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = policy)]
+    policy: Vec<String>,
     /// What failures that a waiver covers do to the gate
     #[arg(long, value_name = "pass|fail", default_value = "pass", hide_possible_values = true)]
     waived: Waived,
@@ -173,6 +178,10 @@ fn rate(text: &str) -> Result<NonZeroU16, String> {
 
 fn severity(word: &str) -> Result<Severity, String> {
     Severity::parse(word).ok_or_else(|| "the severities are info, low, medium, high and critical".to_owned())
+}
+
+fn policy(name: &str) -> Result<String, String> {
+    derive::policy::find(name).map(|policy| policy.id)
 }
 
 impl Scan {
@@ -270,7 +279,12 @@ impl What {
 fn names(config: &Config, catalogue: &Catalogue) -> Result<(), Failure> {
     let checks: Vec<&str> = catalogue.checks().keys().map(String::as_str).collect();
     let frameworks: Vec<&str> = catalogue.frameworks().keys().map(String::as_str).collect();
-    let mistakes = config.unknown_names(&checks, &frameworks);
+    let mut mistakes = config.unknown_names(&checks, &frameworks);
+    for (at, name) in config.judging.policy.tls.iter().enumerate() {
+        if let (Err(why), Some(source)) = (derive::policy::find(name), &config.sources.config) {
+            mistakes.push(source.root().key("policy").key("tls").item(at).mistake(why));
+        }
+    }
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
 }
 
@@ -337,6 +351,9 @@ impl Judged {
         }
         if let Some(percent) = self.min_coverage {
             judging.policy.min_coverage = percent;
+        }
+        if !self.policy.is_empty() {
+            judging.policy.tls.clone_from(&self.policy);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The observation kinds and the form of their data.
 
-use super::{database, dns, grade, http, mail, register, retention, tls, tls_reverification, tls_session};
+use super::{
+    database, dns, grade, http, mail, register, retention, tls, tls_policy, tls_reverification, tls_session,
+};
 use schemars::{Schema, schema_for};
 
 /// An observation kind: its id and the JSON Schema of its data.
@@ -45,6 +47,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.flaws", schema: || schema_for!(tls::Flaws) },
     Kind { id: "tls.grade", schema: || schema_for!(grade::Grade) },
     Kind { id: "tls.groups", schema: || schema_for!(tls::Groups) },
+    Kind { id: "tls.policy", schema: || schema_for!(tls_policy::Policies) },
     Kind { id: "tls.protocols", schema: || schema_for!(tls::Protocols) },
     Kind { id: "tls.renegotiation", schema: || schema_for!(tls_session::Renegotiation) },
     Kind { id: "tls.resumption", schema: || schema_for!(tls_session::Resumption) },

@@ -27,6 +27,7 @@ pub mod service;
 pub mod status;
 pub mod target;
 pub mod tls;
+pub mod tls_policy;
 pub mod tls_reverification;
 pub mod tls_session;
 pub mod trouble;

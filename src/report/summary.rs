@@ -5,6 +5,7 @@ use crate::finding::fingerprint;
 use crate::model::grade::Grade;
 use crate::model::observation::ObservationStatus;
 use crate::model::tls::{Certificates, Clients, Groups, Protocols, Suites};
+use crate::model::tls_policy::{Policies, PolicyResult};
 use crate::model::{Assessment, CheckResult, FindingState, Status, Target, dns, mail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// The letters of a grade, best first.
 const LETTERS: &[&str] = &["A+", "A", "A-", "B", "C", "D", "E", "F", "T", "M"];
+/// Rules of a policy that are named before the rest is counted.
+const MAX_RULES: usize = 4;
 
 /// How a result reads, with waived failures apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -253,6 +256,9 @@ impl Facts<'_> {
             words.extend(best.map(|group| group.name.clone()));
         }
         words.extend(self.read::<Clients>("tls.clients").map(|seen| client_words(&seen)));
+        if let Some(seen) = self.read::<Policies>("tls.policy") {
+            words.extend(seen.policies.iter().map(policy_words));
+        }
         if let Some(transport) = self.data("db.transport").filter(|facts| facts["applicable"] == true) {
             words.push(answer(&transport["tls_offered"], "offers TLS", "offers no TLS", "TLS not known"));
             words.push(match transport["plaintext_login"].as_str() {
@@ -324,6 +330,18 @@ fn client_words(seen: &Clients) -> String {
         0 => words,
         open => format!("{words} ({open} not known)"),
     }
+}
+
+/// A policy and its result, with the rules that decide it: `pci: not met (PCI.versions, PCI.tls11)`.
+fn policy_words(policy: &PolicyResult) -> String {
+    let result = policy.result.replace('_', " ");
+    if policy.because.is_empty() {
+        return format!("{}: {result}", policy.id);
+    }
+    let named: Vec<&str> = policy.because.iter().take(MAX_RULES).map(String::as_str).collect();
+    let more = policy.because.len().saturating_sub(MAX_RULES);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}: {result} ({}{more})", policy.id, named.join(", "))
 }
 
 fn count(value: &Value) -> usize {

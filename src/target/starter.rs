@@ -56,6 +56,8 @@ policy:
   frameworks: [soc2, gdpr]
   # Per cent of the results that must have been judged; less is inconclusive.
   min_coverage: 100
+  # Policies for TLS that endpoints are set against: mozilla-modern, mozilla-intermediate, pci, nist, bsi, anssi.
+#  tls: [mozilla-intermediate]
 
 # Changes to checks, by id: severity, params, or enabled with a reason.
 #checks:

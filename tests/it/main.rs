@@ -22,6 +22,7 @@ mod http;
 mod kinds;
 mod dns;
 mod mail;
+mod policy;
 mod postgres;
 mod redirects;
 mod report;

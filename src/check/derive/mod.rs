@@ -7,6 +7,7 @@ pub mod day;
 pub mod flaws;
 pub mod grade;
 pub mod observatory;
+pub mod policy;
 pub mod table;
 pub mod transfers;
 pub mod vendors;
@@ -48,6 +49,7 @@ pub const DERIVATIONS: &[Derivation] = &[
     flaws::VULNERABILITIES,
     grade::GRADE,
     observatory::OBSERVATORY,
+    policy::POLICY,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
 ];
