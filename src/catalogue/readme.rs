@@ -74,7 +74,9 @@ fn subject(check: &crate::model::Check) -> &'static str {
     use crate::model::check::Subject;
     match check.subject {
         Subject::Endpoint => "endpoint",
+        Subject::Upgrade => "upgrade",
         Subject::Database => "database",
+        Subject::Domain => "domain",
         Subject::Host => "host",
         Subject::Register => "register",
     }

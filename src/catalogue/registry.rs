@@ -1,4 +1,8 @@
-//! The registries of TLS: cipher suites, groups, signature schemes, as typed records.
+//! The registries of TLS: cipher suites, groups, signature schemes, clients, as typed records.
+
+mod client;
+
+pub use client::{Client, Extension as ClientExtension, GREASE, Row as ClientRow, is_grease};
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -121,9 +125,15 @@ pub fn scheme(id: u16) -> Option<&'static Scheme> {
     SCHEMES.iter().find(|scheme| scheme.id == id)
 }
 
+/// Every captured client, in the order of the file.
+pub fn clients() -> &'static [Client] {
+    &CLIENTS
+}
+
 static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| read("registries/cipher-suites.csv", suite_of));
 static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| read("registries/groups.csv", group_of));
 static SCHEMES: LazyLock<Vec<Scheme>> = LazyLock::new(|| read("registries/signature-schemes.csv", scheme_of));
+static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| read("registries/clients.csv", client::client_of));
 static SUITES_BY_ID: LazyLock<BTreeMap<(bool, u32), &'static Suite>> =
     LazyLock::new(|| SUITES.iter().map(|suite| ((suite.id_hex.len() == 8, suite.id), suite)).collect());
 
@@ -247,6 +257,7 @@ mod tests {
         assert_eq!(groups().len(), rows("registries/groups.csv"));
         assert_eq!(schemes().len(), rows("registries/signature-schemes.csv"));
         assert_eq!(suites().len(), 437);
+        assert_eq!(clients().len(), rows("registries/clients.csv"));
     }
 
     #[test]
@@ -259,5 +270,45 @@ mod tests {
         assert_eq!(group(0x11EC).unwrap().name, "X25519MLKEM768");
         assert_eq!(group_by_name("MLKEM768").unwrap().rsa_equiv_bits, 7_680);
         assert_eq!(scheme(0x0403).unwrap().name, "ecdsa_secp256r1_sha256");
+    }
+    #[test]
+    fn clients_are_whole() {
+        let mut ids: Vec<&str> = clients().iter().map(|client| client.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), clients().len(), "ids are unique");
+        for client in clients() {
+            let id = &client.id;
+            assert!(!client.name.is_empty() && !client.version.is_empty() && !client.library.is_empty(), "{id}");
+            assert!(client.captured.parse::<jiff::civil::Date>().is_ok(), "{id}: a date of capture");
+            assert!(!client.source.is_empty() && client.method.contains("{port}"), "{id}: a source and a method");
+            assert!(client.real_suites().all(|id| suite(u32::from(id), false).is_some()), "{id}: every suite is known");
+            let real = |list: &[u16]| list.iter().copied().filter(|value| !is_grease(*value)).collect::<Vec<_>>();
+            assert!(real(&client.groups).iter().all(|id| group(*id).is_some()), "{id}: every group is known");
+            assert!(client.shares.iter().all(|share| client.groups.contains(share)), "{id}: shares are of its groups");
+            assert!(client.sends(43) || client.shares.is_empty(), "{id}: shares come with TLS 1.3");
+            let field = client.real_suites().any(|id| suite(u32::from(id), false).is_some_and(|row| row.kx == "DHE"));
+            assert_eq!(field, client.min_dh_bits.is_some() && client.max_dh_bits.is_some(), "{id}: limits of fields");
+        }
+        let references: Vec<&str> =
+            clients().iter().filter(|client| client.is_reference()).map(|client| client.name.as_str()).collect();
+        assert_eq!(references, ["Chromium", "Firefox ESR", "WebKitGTK (surf)"]);
+    }
+
+    #[test]
+    fn limits_of_a_client_are_kept_apart_from_what_is_not_known() {
+        let of = |library: &str| clients().iter().find(|client| client.library.starts_with(library)).unwrap();
+        let openssl = of("OpenSSL 3.0");
+        assert_eq!(openssl.refuses_field(1024), Ok(Some("dh_too_small")));
+        assert_eq!(openssl.refuses_field(2048), Ok(None));
+        let narrow = Client { max_dh_bits: Some(4096), ..openssl.clone() };
+        assert_eq!(narrow.refuses_field(8192), Ok(Some("dh_too_big")));
+        assert!(of("NSS").refuses_field(2048).is_err(), "it offers no such suite, so its limits were not tried");
+        // It lists TLS 1.1, and does not go on when a server takes it.
+        assert!(openssl.offers(0x0302));
+        assert_eq!(openssl.takes(0x0302), Ok(false));
+        let old = of("OpenSSL 1.0.1");
+        assert!(old.offers(0x0301) && old.takes(0x0301) == Ok(true) && !old.offers(0x0304));
+        assert!(old.takes(0x0300).is_err(), "SSLv3 was not tried");
     }
 }

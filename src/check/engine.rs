@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How long one check may take on one part of one target.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// Kinds that are derived only where a person asked for them: a check of one gives no result where there is none.
+const ON_REQUEST: &[&str] = &["tls.policy"];
 
 /// What is judged.
 pub struct Case<'a> {
@@ -73,6 +75,14 @@ impl Engine {
             return Ok(Engine { checks: Arc::new(checks), disabled, deadline: DEADLINE });
         }
         Err(problems)
+    }
+
+    /// The rules of a derivation, written as checks, ready for judging.
+    pub(super) fn of(checks: &[Check]) -> Result<Engine, Vec<Diagnostic>> {
+        let compiled = run::on_deep_stack(|| checks.iter().map(|check| compile(check, None)).collect::<Vec<_>>())
+            .map_err(|why| vec![Diagnostic::of_file("checks", why)])?;
+        let checks = compiled.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(Engine { checks: Arc::new(checks), disabled: BTreeMap::new(), deadline: DEADLINE })
     }
 
     /// The same, with another limit on the time that one check may take on one part of one target.
@@ -139,6 +149,9 @@ type Seen<'a> = BTreeMap<(&'a str, &'a str), BTreeMap<&'a str, usize>>;
 /// One task for each part that was seen by any kind that the check needs. What was seen without a part serves them all.
 fn tasks_of<'a>(index: usize, check: &'a Check, target: &'a Target, seen: &Seen<'a>) -> Vec<Task> {
     let of_kind = |need: &'a String| seen.get(&(target.id.as_str(), need.as_str()));
+    if check.needs.iter().any(|need| ON_REQUEST.contains(&need.as_str()) && of_kind(need).is_none()) {
+        return Vec::new();
+    }
     let mut parts: BTreeSet<&str> =
         check.needs.iter().filter_map(of_kind).flat_map(|parts| parts.keys().copied()).collect();
     if parts.len() > 1 {
@@ -163,7 +176,9 @@ fn tasks_of<'a>(index: usize, check: &'a Check, target: &'a Target, seen: &Seen<
 fn fits(subject: Subject, target: &Target) -> bool {
     match subject {
         Subject::Endpoint => target.kind == TargetKind::Endpoint,
+        Subject::Upgrade => target.kind == TargetKind::Endpoint && target.connection.starttls.is_some(),
         Subject::Database => target.engine.is_some(),
+        Subject::Domain => target.kind == TargetKind::Domain,
         Subject::Host => target.kind == TargetKind::Host,
         Subject::Register => target.kind == TargetKind::Register,
     }

@@ -111,12 +111,16 @@ fn weight(status: Status) -> u8 {
 
 fn target(subject: Subject) -> Target {
     let kind = match subject {
-        Subject::Endpoint => TargetKind::Endpoint,
+        Subject::Endpoint | Subject::Upgrade => TargetKind::Endpoint,
         Subject::Database => TargetKind::Database,
+        Subject::Domain => TargetKind::Domain,
         Subject::Host => TargetKind::Host,
         Subject::Register => TargetKind::Register,
     };
     let mut target = Target::new(TARGET, kind, TARGET);
+    if subject == Subject::Upgrade {
+        target.connection.starttls = Some("smtp".to_owned());
+    }
     if subject == Subject::Database {
         target.engine = Some(DatabaseEngine::Postgresql);
     }

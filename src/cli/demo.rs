@@ -1,6 +1,7 @@
 //! `demo`: the embedded estate, looked at for real and judged as any other.
 
 use super::output::{self, Output};
+use super::system::Show;
 use super::{Ending, Failure, system};
 use crate::catalogue::Catalogue;
 use crate::collect::Limits;
@@ -37,7 +38,7 @@ impl Demo {
             .map_err(|error| Failure::new(format!("the demo's estate cannot be started: {error}")))?;
         let config = estate.config()?;
         anstream::eprintln!("looking at three endpoints, a database file and a vendor register on this machine");
-        let evidence = system::look(&config, Limits::default(), true)?;
+        let evidence = system::look(&config, Limits::default(), Show { progress: true, connections: false })?;
         drop(estate);
         let assessment = worker::judge(evidence, &catalogue)?;
         let verdict = gate::decide(&assessment, false);

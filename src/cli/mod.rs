@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod connections;
 mod demo;
 mod diagnostic;
 mod init;
@@ -9,6 +10,7 @@ mod output;
 mod progress;
 mod scan;
 mod schema;
+mod sweep;
 mod system;
 
 use crate::gate::Exit;
@@ -48,6 +50,7 @@ enum Command {
     Scan(scan::Scan),
     Collect(scan::Collect),
     Evaluate(scan::Evaluate),
+    Sweep(sweep::Sweep),
     Demo(demo::Demo),
     Check(check::Check),
     Init(init::Init),
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Scan(command) => command.run(),
         Command::Collect(command) => command.run(),
         Command::Evaluate(command) => command.run(),
+        Command::Sweep(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Init(command) => command.run(),

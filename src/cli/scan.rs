@@ -3,17 +3,19 @@
 use super::output::{self, Output};
 use super::{Ending, Failure, system};
 use crate::catalogue::Catalogue;
-use crate::check::Engine;
+use crate::check::{Engine, derive};
 use crate::collect::Limits;
 use crate::gate;
 use crate::model::Severity;
 use crate::model::assessment::Evidence;
 use crate::model::policy::Judging;
+use crate::model::target::{Depth, Profile};
 use crate::report::Detail;
 use crate::target::{self, Config};
 use crate::worker;
 use crate::yaml::Diagnostic;
 use clap::{Args, ValueEnum};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ const EVIDENCE_BYTES: u64 = 1024 * 1024 * 1024;
 Examples:
   probity scan shop.example
   probity scan shop.example:8443 '[2001:db8::7]:443' --fail-on medium
+  probity scan smtp://mx.example imaps://mail.example ldap://dir.example
+  probity scan shop.example --policy mozilla-intermediate,pci
   probity scan -c probity.yaml -o html=report.html -o json=report.json
   probity scan -c probity.yaml -o junit=junit.xml -o sarif=probity.sarif")]
 pub struct Scan {
@@ -76,7 +80,11 @@ pub struct Evaluate {
 /// What is looked at.
 #[derive(Args)]
 struct What {
-    /// Endpoints: a host, host:port, [address]:port or https address; port 443 where none is given
+    /// Endpoints: a host, host:port, [address]:port or https address; port 443 where none is given.
+    /// SERVICE://host[:port] for others: smtp, submission, lmtp, imap, pop3, sieve, ftp, nntp, xmpp, xmpp-server, irc,
+    /// ldap, postgresql, mysql, mssql, rdp, amqp, telnet (TLS on request); smtps, imaps, pop3s, ftps, nntps, xmpps,
+    /// xmpps-server, ircs, ldaps, postgresql-direct, mssql-strict, mongodb, rediss, amqps, mqtts, dot, elasticsearch,
+    /// kubernetes, etcd
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// A configuration file; see `probity init`
@@ -85,18 +93,46 @@ struct What {
     /// PEM file of a certification authority of your own (repeatable)
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
+    /// Say what connections are planned for a target, and afterwards what they were spent on
+    #[arg(long, help_heading = "Limits")]
+    show_connections: bool,
 }
 
 /// Within which limits.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
-struct How {
+pub(super) struct How {
     /// Parallel connections to one target
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
+    /// New connections to one target in a second, at most; as many as there are where it is not given
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<NonZeroU16>,
     /// Seconds for one target
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     target_time: u64,
+    /// Known clients: computed from what was seen, or live, with a connection each
+    #[arg(long, value_name = "computed|live", default_value = "computed", hide_possible_values = true)]
+    clients: KnownClients,
+    /// What is asked: `full`, or `quick` for what the grade and the checks need
+    #[arg(long, value_name = "quick|full", default_value = "full", hide_possible_values = true)]
+    profile: Asked,
+    /// Leave out tests for flaws that a server may not bear (Heartbleed, ROBOT and their kin)
+    #[arg(long)]
+    no_intrusive: bool,
+}
+
+/// How it is found out what known clients end up with.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum KnownClients {
+    Computed,
+    Live,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Asked {
+    Quick,
+    Full,
 }
 
 /// How it is judged and reported.
@@ -112,6 +148,10 @@ struct Judged {
     /// Per cent of results that must have been judged
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     min_coverage: Option<u8>,
+    /// A policy for TLS to set endpoints against: mozilla-modern, mozilla-intermediate, mozilla-old (with an edition:
+    /// mozilla-old@5.7), pci, nist, nist-public, nist-legacy, bsi, anssi (repeatable, or separated by commas)
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = policy)]
+    policy: Vec<String>,
     /// What failures that a waiver covers do to the gate
     #[arg(long, value_name = "pass|fail", default_value = "pass", hide_possible_values = true)]
     waived: Waived,
@@ -132,8 +172,16 @@ enum Waived {
     Fail,
 }
 
+fn rate(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| "a rate is a whole number from 1 to 65535".to_owned())
+}
+
 fn severity(word: &str) -> Result<Severity, String> {
     Severity::parse(word).ok_or_else(|| "the severities are info, low, medium, high and critical".to_owned())
+}
+
+fn policy(name: &str) -> Result<String, String> {
+    derive::policy::find(name).map(|policy| policy.id)
 }
 
 impl Scan {
@@ -144,7 +192,7 @@ impl Scan {
         // A mistake in an overlay is found before a long look, not after it.
         Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         output::prepare(&self.judged.output)?;
-        let evidence = system::look(&config, self.how.limits(), !self.judged.quiet)?;
+        let evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
         self.judged.finish(evidence, &catalogue)
     }
 }
@@ -157,7 +205,7 @@ impl Collect {
         }
         let config = self.what.config(&Catalogue::built_in()?)?;
         output::prepare([&self.output])?;
-        let evidence = system::look(&config, self.how.limits(), !self.quiet)?;
+        let evidence = system::look(&config, self.how.limits(), self.what.show(self.quiet))?;
         let bytes = worker::write_evidence(&evidence)
             .map_err(|error| Failure::new(format!("the evidence cannot be written as JSON: {error}")))?;
         match &self.output.path {
@@ -198,6 +246,10 @@ impl Evaluate {
 }
 
 impl What {
+    fn show(&self, quiet: bool) -> system::Show {
+        system::Show { progress: !quiet, connections: self.show_connections }
+    }
+
     fn config(&self, catalogue: &Catalogue) -> Result<Config, Failure> {
         let mut config = match (&self.config, self.targets.is_empty()) {
             (Some(_), false) => {
@@ -227,7 +279,12 @@ impl What {
 fn names(config: &Config, catalogue: &Catalogue) -> Result<(), Failure> {
     let checks: Vec<&str> = catalogue.checks().keys().map(String::as_str).collect();
     let frameworks: Vec<&str> = catalogue.frameworks().keys().map(String::as_str).collect();
-    let mistakes = config.unknown_names(&checks, &frameworks);
+    let mut mistakes = config.unknown_names(&checks, &frameworks);
+    for (at, name) in config.judging.policy.tls.iter().enumerate() {
+        if let (Err(why), Some(source)) = (derive::policy::find(name), &config.sources.config) {
+            mistakes.push(source.root().key("policy").key("tls").item(at).mistake(why));
+        }
+    }
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
 }
 
@@ -248,11 +305,17 @@ fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
 }
 
 impl How {
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
+        let profile = match self.profile {
+            Asked::Quick => Profile::Quick,
+            Asked::Full => Profile::Full,
+        };
         Limits {
             connections: usize::from(self.connections),
+            rate: self.rate,
             target_time: Duration::from_secs(self.target_time),
-            ..Limits::default()
+            live_clients: self.clients == KnownClients::Live,
+            depth: Depth { profile, intrusive: !self.no_intrusive },
         }
     }
 }
@@ -288,6 +351,9 @@ impl Judged {
         }
         if let Some(percent) = self.min_coverage {
             judging.policy.min_coverage = percent;
+        }
+        if !self.policy.is_empty() {
+            judging.policy.tls.clone_from(&self.policy);
         }
     }
 }

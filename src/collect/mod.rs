@@ -3,7 +3,9 @@
 pub mod census;
 pub mod dated;
 pub mod declared;
+pub mod dns;
 pub mod http;
+pub mod mail;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod register;
@@ -11,6 +13,7 @@ pub mod sqlite;
 pub mod tls;
 mod witness;
 
+use crate::model::target::Depth;
 use crate::model::{Clock, Observation, Target};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -59,6 +62,8 @@ pub struct Documents {
     pub retention: Option<crate::model::retention::Schedule>,
     /// The vendor register.
     pub register: Option<crate::model::register::Register>,
+    /// How names are looked up.
+    pub dns: crate::model::dns::Settings,
 }
 
 /// Limits of one target.
@@ -66,32 +71,44 @@ pub struct Documents {
 pub struct Limits {
     /// Parallel connections to one target.
     pub connections: usize,
+    /// New connections to one target in a second, at most; `None` for as many as there are.
+    pub rate: Option<std::num::NonZeroU16>,
     /// Wall time of one target.
     pub target_time: Duration,
-    /// How much is asked.
-    pub profile: Profile,
-}
-
-/// How much is asked of a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// What the grade needs.
-    Quick,
-    /// Everything.
-    #[default]
-    Full,
+    /// The hellos of known clients are sent, too: one connection each.
+    pub live_clients: bool,
+    /// How much is asked of every target.
+    pub depth: Depth,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { connections: 8, target_time: Duration::from_secs(300), profile: Profile::Full }
+        Limits {
+            connections: 8,
+            rate: None,
+            target_time: Duration::from_secs(300),
+            live_clients: false,
+            depth: Depth::default(),
+        }
+    }
+}
+
+impl CollectContext {
+    /// How much is asked of this target: the narrower of what holds for the run and for the target.
+    pub fn depth(&self, target: &Target) -> Depth {
+        self.limits.depth.within(target.connection.depth)
     }
 }
 
 /// Told of each step, for people who wait.
 pub trait Progress: Send + Sync {
-    /// `done` of `total` probes of this part of this target are made; now doing `step`.
+    /// `done` of `total` probes of this part of this target are made; now doing `step`. A total of
+    /// nought is one that is not known yet.
     fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str);
+    /// Nothing more of this target comes.
+    fn done(&self, target: &str) {
+        let _ = target;
+    }
 }
 
 /// A progress that nobody watches.
@@ -125,11 +142,19 @@ pub trait Collector: Send + Sync {
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a>;
 }
 
+/// The collector that asks known endpoints with a few hellos whether they are as they were.
+pub fn reverifying() -> Vec<Box<dyn Collector>> {
+    vec![Box::new(tls::Reverify)]
+}
+
 /// Every collector, in the order in which a target meets them: what TLS saw decides what HTTP and databases try.
 pub fn all() -> Vec<Box<dyn Collector>> {
     vec![
+        Box::new(tls::Starttls::default()),
         Box::new(tls::Tls),
         Box::new(http::Http),
+        Box::new(dns::Dns),
+        Box::new(mail::Mail::default()),
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
         Box::new(sqlite::Sqlite),

@@ -101,6 +101,11 @@ impl Witness {
         }
     }
 
+    /// Whether a certificate was shown at all.
+    pub fn has_judged(&self) -> bool {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn verdict(
         &self,
         leaf: &CertificateDer<'_>,

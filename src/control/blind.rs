@@ -102,6 +102,10 @@ fn plain(reason: &str) -> (String, Option<Reason>) {
 fn remedy(trouble: Option<Reason>, kind: Option<TargetKind>, checks: &BTreeSet<String>, reason: &str) -> String {
     let http = !checks.is_empty() && checks.iter().all(|check| check.starts_with("http."));
     let words = match trouble {
+        // The resolver is the user's, not the target's.
+        Some(_) if reason.contains("the resolver") => {
+            "name a resolver that answers here and passes on signatures, by the key `dns` of probity.yaml, or look again"
+        }
         Some(Reason::Unreachable) if kind == Some(TargetKind::File) => {
             "give the path of the file as this machine sees it"
         }
@@ -209,6 +213,8 @@ mod tests {
         assert!(ask("tls.grade", Some(Reason::Unsupported), "").contains("policy.allow_inconclusive"));
         assert!(ask("http.hsts", Some(Reason::HandshakeRejected), "").starts_with("mend TLS first"));
         assert!(ask("tls.pfs", Some(Reason::HandshakeRejected), "").contains("server name"));
+        let silent = "the resolver gives no answer: no answer from 192.0.2.1:53 within 2 s";
+        assert!(ask("dns.caa", Some(Reason::TimedOut), silent).contains("key `dns`"));
         assert!(ask("db.auth.methods", None, "").contains("probity check show db.auth.methods"));
     }
 }

@@ -117,7 +117,6 @@ fn command(group: &Group, target: Option<&Target>) -> Option<String> {
         return Some(rights.collect::<Vec<_>>().join("\n"));
     }
     match group.trouble? {
-        Reason::PermissionDenied if postgres => Some(format!("GRANT pg_monitor TO {user};")),
         Reason::PermissionDenied if target.engine == Some(Engine::Sqlite) => {
             Some(format!("chmod u+r {}", shell(&target.address)))
         }

@@ -83,8 +83,12 @@ pub enum CheckKind {
 pub enum Subject {
     /// TLS endpoints.
     Endpoint,
+    /// TLS endpoints whose protocol has TLS asked for.
+    Upgrade,
     /// Every target with a database engine, server or file.
     Database,
+    /// Domains.
+    Domain,
     /// Machines.
     Host,
     /// The vendor register.

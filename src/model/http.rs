@@ -3,6 +3,7 @@
 use super::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `http.plain`: what answers without TLS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +32,11 @@ pub struct Plain {
     pub hsts_over_http: bool,
     /// The chain of redirects, at most 20.
     pub hops: Vec<String>,
+    /// It offers to go on with TLS on the same connection (RFC 2817).
+    #[serde(default)]
+    pub tls_upgrade: Fact<bool>,
+    /// A certificate on the chain had an error.
+    pub certificate_error: bool,
 }
 
 /// `http.hsts`: Strict-Transport-Security (RFC 6797).
@@ -60,8 +66,17 @@ pub struct Hsts {
     pub certificate_error: bool,
     /// The list of browsers holds the host.
     pub preloaded: Fact<bool>,
-    /// Conditions of the preload list that do not hold, by code.
-    pub preload_obstacles: Vec<String>,
+    /// Conditions of the preload list that do not hold.
+    pub preload_obstacles: Vec<Obstacle>,
+}
+
+/// A condition of the preload list that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Obstacle {
+    /// Its code, as hstspreload.org has it, for example `preload.header.no_preload`.
+    pub code: String,
+    /// What is amiss, in words.
+    pub words: String,
 }
 
 /// `http.headers`: the security headers of the final answer over https.
@@ -93,6 +108,9 @@ pub struct Headers {
     pub corp: String,
     /// Public-Key-Pins: `absent`, `valid` or `invalid`.
     pub hpkp: String,
+    /// Text was sent compressed when that was asked for.
+    #[serde(default)]
+    pub compressed_text: Fact<bool>,
     /// Headers that give away version numbers, by name.
     pub version_leaks: Vec<String>,
     /// Headers that browsers no longer honour, by name.
@@ -146,6 +164,12 @@ pub struct Cookie {
     pub http_only: bool,
     /// `strict`, `lax`, `none`, `invalid`, `absent`.
     pub same_site: String,
+    /// What a name that begins with `__Secure-` or `__Host-` promises holds; true for every other name.
+    pub prefix_valid: bool,
+    /// Domain widens it beyond the host that set it.
+    pub broad_domain: bool,
+    /// Whole days that it is kept; 0 where it ends with the session.
+    pub days: u64,
 }
 
 /// `http.security_txt` (RFC 9116).
@@ -165,4 +189,96 @@ pub struct SecurityTxt {
     pub expires: String,
     /// How many contacts it gives.
     pub contacts: u32,
+}
+
+/// `http.page`: the final answer over https, as far as browsers' rules of safety read it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Page {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
+    /// The final address, without its query.
+    pub url: String,
+    /// The media type says that it is a page.
+    pub html: bool,
+    /// Header fields that browsers read for safety, by name in lower case; addresses of reports without their paths.
+    pub fields: BTreeMap<String, Vec<String>>,
+    /// The same of the page's `meta` elements.
+    pub meta: BTreeMap<String, Vec<String>>,
+    /// Scripts with a source.
+    pub scripts: Vec<Script>,
+    /// What the page loads in plaintext.
+    pub plaintext: Vec<Plaintext>,
+}
+
+/// A script with a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Script {
+    /// Where from, without its query; as written where it names no host.
+    pub source: String,
+    /// It has an `integrity` attribute.
+    pub integrity: bool,
+    /// It names no host.
+    pub relative: bool,
+    /// It names no scheme, but a host.
+    pub schemeless: bool,
+    /// It comes over https.
+    pub secure: bool,
+    /// The same registrable domain as the page's.
+    pub same_site: bool,
+}
+
+/// A sub-resource that is loaded in plaintext.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Plaintext {
+    /// The element that loads it.
+    pub element: String,
+    /// Where from, without its query.
+    pub source: String,
+    /// It can change the page: a script, a frame, a style sheet, an object.
+    pub active: bool,
+}
+
+/// `http.cors`: what the final page lets a foreign origin read, as an OPTIONS request with an origin of ours tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cors {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
+    /// Status of the answer.
+    pub status: u16,
+    /// Access-Control-Allow-Origin: `absent`, `any`, `reflected` (the origin that we sent), `null`, `other`.
+    pub allow_origin: String,
+    /// Access-Control-Allow-Credentials is `true`.
+    pub credentials: bool,
+}
+
+/// `http.observatory`: the score after MDN HTTP Observatory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observatory {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
+    /// The score by version 6 of the algorithm, of twelve tests.
+    pub score: u32,
+    /// Its letter.
+    pub letter: String,
+    /// The score by version 5, without the tests of opener and embedder policies.
+    pub score_5: u32,
+    /// Its letter.
+    pub letter_5: String,
+    /// Each test, in the order of their names.
+    pub tests: Vec<ObservatoryTest>,
+    /// What was taken for given, since it was not to be seen.
+    pub assumed: Vec<String>,
+}
+
+/// A test of the score.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObservatoryTest {
+    /// For example `content-security-policy`.
+    pub name: String,
+    /// For example `csp-not-implemented`.
+    pub result: String,
+    /// What it adds.
+    pub modifier: i32,
+    /// It counts as passed.
+    pub pass: bool,
 }

@@ -32,6 +32,9 @@ pub struct Policy {
     pub allow_inconclusive: Vec<Allowance>,
     /// Limits of the vendor rules, by name; those not given have the defaults of `checks/profiles/vendor.yaml`.
     pub vendor: BTreeMap<String, Value>,
+    /// The policies for TLS that endpoints are set against, for example `mozilla-intermediate` and `pci`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tls: Vec<String>,
 }
 
 impl Default for Policy {
@@ -42,6 +45,7 @@ impl Default for Policy {
             min_coverage: 100,
             allow_inconclusive: Vec::new(),
             vendor: BTreeMap::new(),
+            tls: Vec::new(),
         }
     }
 }

@@ -105,6 +105,12 @@ pub struct Connection {
     /// The opportunistic protocol before TLS, for example `postgresql`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starttls: Option<String>,
+    /// The service behind TLS that begins with the first byte, where it is not HTTP, for example `imaps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The name by which this machine greets mail servers.
+    #[serde(skip)]
+    pub hello_name: Option<String>,
     /// The port of plain HTTP, where it is not 80 beside 443.
     #[serde(skip)]
     pub http_port: Option<u16>,
@@ -129,12 +135,52 @@ pub struct Connection {
     /// A list of certificate transparency logs.
     #[serde(skip)]
     pub ct_log_list: Option<PathBuf>,
+    /// Selectors of DKIM, for domains.
+    #[serde(skip)]
+    pub dkim_selectors: Vec<String>,
     /// A file on this machine.
     #[serde(skip)]
     pub path: Option<PathBuf>,
     /// The target of kind host below this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_target: Option<String>,
+    /// How much is asked of it.
+    #[serde(skip)]
+    pub depth: Depth,
+}
+
+/// How much is asked of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Which questions.
+    pub profile: Profile,
+    /// Tests for flaws that a server may not bear are among them.
+    pub intrusive: bool,
+}
+
+/// Which questions are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What the grade and the checks need.
+    Quick,
+    /// All.
+    #[default]
+    Full,
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        Depth { profile: Profile::Full, intrusive: true }
+    }
+}
+
+impl Depth {
+    /// The narrower of the two in each respect.
+    #[must_use]
+    pub fn within(self, other: Depth) -> Depth {
+        Depth { profile: self.profile.min(other.profile), intrusive: self.intrusive && other.intrusive }
+    }
 }
 
 impl Target {

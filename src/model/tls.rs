@@ -1,5 +1,9 @@
 //! Facts about a TLS endpoint: the data of the `tls.*` observation kinds.
 
+mod clients;
+
+pub use clients::{Clients, SimulatedClient};
+
 use super::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,6 +106,9 @@ pub struct Order {
     pub ids: Vec<String>,
     /// ChaCha20 is preferred when the client prefers it: `yes`, `no`, `not-applicable`.
     pub chacha_priority: Fact<String>,
+    /// Where the server chooses and its order across suites of several kinds was not settled: the order of each kind.
+    #[serde(default)]
+    pub apart: Vec<Vec<String>>,
 }
 
 /// A list that was cut short.
@@ -182,6 +189,9 @@ pub struct Certificates {
     pub deployments: Vec<Deployment>,
     /// The name that was asked for.
     pub server_name: String,
+    /// The server refuses that name: what is known was seen without one.
+    #[serde(default)]
+    pub server_name_refused: bool,
     /// The set of anchors that judged trust, for example `mozilla 2026-10 (webpki-roots 1.0.10)`.
     pub anchors: String,
     /// A list of keys that others know was given.
@@ -239,10 +249,13 @@ pub struct Certificate {
     pub key_bits: u32,
     /// RSA-equivalent strength of the key.
     pub key_strength: u32,
-    /// The curve, or empty.
+    /// The curve or parameter set; `RSASSA-PSS` for an RSA key that signs by PSS alone; or empty.
     pub curve: String,
     /// The RSA exponent in decimal, or empty.
     pub exponent: String,
+    /// SHA-256 of the public key with its algorithm, or empty: the same key in two certificates shows by it.
+    #[serde(default)]
+    pub key_sha256: String,
     /// For example `sha256WithRSAEncryption`.
     pub signature: String,
     /// `md2`, `md4`, `md5`, `sha1`, `sha256`, … of the signature.
@@ -307,6 +320,9 @@ pub struct Certificate {
 pub struct ChainLink {
     /// SHA-256 of the certificate.
     pub sha256: String,
+    /// SHA-256 of its key with the key's algorithm; empty where it cannot be read.
+    #[serde(default)]
+    pub key_sha256: String,
     /// The subject's name.
     pub subject: String,
     /// The issuer's name.
@@ -348,7 +364,33 @@ pub struct Features {
     pub client_certificate: Fact<bool>,
 }
 
-/// `tls.vulnerabilities`: one row for each known flaw that was tested for.
+/// `tls.upgrade`: whether TLS is offered where it has to be asked for. Only of endpoints that are named with such a
+/// protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Upgrade {
+    /// The word of the protocol, for example `smtp`.
+    pub protocol: String,
+    /// `yes` where a request was accepted and TLS followed, `no` where it is definitely not to be had.
+    pub offered: Fact<String>,
+    /// The server lets nobody in without TLS, where its protocol says so before: `yes`, `no`, `not-applicable`.
+    pub required: Fact<String>,
+    /// Bytes in clear followed the positive answer: `yes`, `no`, `not-applicable`.
+    pub extra_bytes: Fact<String>,
+    /// What was sent in clear behind the request is taken for protected (CVE-2011-0411, CVE-2021-23222): `vulnerable`,
+    /// `likely`, `not-vulnerable`, `not-applicable`.
+    pub injection: Fact<String>,
+    /// In words, what was seen; never a word of the server's.
+    pub seen: String,
+}
+
+/// `tls.flaws`: what the active tests for known flaws showed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Flaws {
+    /// The tests that were made, and those that could not be, with the reason.
+    pub tests: Vec<VulnerabilityTest>,
+}
+
+/// `tls.vulnerabilities`: one row for each known flaw (see [`super::flaw::FLAWS`]), whatever is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Vulnerabilities {
     /// The tests.
@@ -364,30 +406,12 @@ pub struct VulnerabilityTest {
     pub applies: bool,
     /// The flaw is there.
     pub vulnerable: Fact<bool>,
+    /// Of a positive result: `certain` or `likely`. `potential` where only the precondition is known to hold.
+    pub certainty: String,
     /// Somebody on the path can see the difference that the flaw makes.
     pub observable: bool,
-    /// How much it matters.
+    /// How much it matters: one of the five severities.
     pub severity: String,
-}
-
-/// `tls.clients`: which handshake known clients end up with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Clients {
-    /// One row a client.
-    pub clients: Vec<SimulatedClient>,
-}
-
-/// What a known client ends up with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SimulatedClient {
-    /// Name and version.
-    pub name: String,
-    /// A current browser: it counts for forward secrecy and AEAD.
-    pub reference: bool,
-    /// It can connect.
-    pub connects: bool,
-    /// The version negotiated, or empty.
-    pub protocol: String,
-    /// The suite's id, or empty.
-    pub suite: String,
+    /// What was seen, in words.
+    pub detail: String,
 }

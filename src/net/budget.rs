@@ -1,11 +1,12 @@
 //! The budget of one target: parallel connections, and a deadline.
 
-use super::{CONNECT, Dial, Dialing, Stream};
+use super::{Accepts, CONNECT, Dial, Dialing, Stream};
 use crate::model::{Reason, Trouble};
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,7 +19,11 @@ pub struct Budget {
     dial: Arc<dyn Dial>,
     permits: Arc<Semaphore>,
     opened: Arc<AtomicU32>,
+    /// The time between two connections, and when the next may open.
+    pace: Option<(Duration, Arc<Mutex<Instant>>)>,
     deadline: Instant,
+    apart: Duration,
+    ended: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Budget {
@@ -28,8 +33,35 @@ impl Budget {
             dial,
             permits: Arc::new(Semaphore::new(connections.max(1))),
             opened: Arc::new(AtomicU32::new(0)),
+            pace: None,
             deadline: Instant::now() + time,
+            apart: Duration::ZERO,
+            ended: Arc::new(Mutex::new(None)),
         }
+    }
+
+    /// With so many new connections a second at most, evenly apart.
+    #[must_use]
+    pub fn paced(self, rate: Option<NonZeroU16>) -> Budget {
+        let pace =
+            rate.map(|rate| (Duration::from_secs(1) / u32::from(rate.get()), Arc::new(Mutex::new(Instant::now()))));
+        Budget { pace, ..self }
+    }
+
+    /// When this connection may open.
+    fn turn(&self) -> Instant {
+        let Some((apart, next)) = &self.pace else { return Instant::now() };
+        let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = (*next).max(Instant::now());
+        *next = turn + *apart;
+        turn
+    }
+
+    /// The same, with this pause between the end of a connection and the next one.
+    #[must_use]
+    pub fn apart(mut self, pause: Duration) -> Budget {
+        self.apart = pause;
+        self
     }
 
     /// How many connections were opened.
@@ -74,12 +106,36 @@ impl Dial for Budget {
                 .await
                 .map_err(|_| over())?
                 .map_err(|_| Trouble::new(Reason::Internal, "the connection budget is closed"))?;
+            let turn = self.turn();
+            if turn >= self.deadline {
+                return Err(over());
+            }
+            tokio::time::sleep_until(turn).await;
             if self.is_over() {
                 return Err(over());
             }
+            let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(ended) = ended.filter(|_| !self.apart.is_zero()) {
+                tokio::time::sleep_until(ended + self.apart).await;
+            }
             let stream = self.dial.connect(address, timeout).await?;
             self.opened.fetch_add(1, Ordering::Relaxed);
-            Ok(Box::new(Held { stream, _permit: permit }) as Box<dyn Stream>)
+            Ok(Box::new(Held { stream, ended: Arc::clone(&self.ended), _permit: permit }) as Box<dyn Stream>)
+        })
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        address: SocketAddr,
+        datagram: &'a [u8],
+        accepts: Accepts<'a>,
+        timeout: Duration,
+    ) -> Dialing<'a, Vec<u8>> {
+        Box::pin(async move {
+            if self.is_over() {
+                return Err(Trouble::new(Reason::TimedOut, "the time limit of the target is over"));
+            }
+            self.dial.exchange(address, datagram, accepts, timeout).await
         })
     }
 }
@@ -87,7 +143,15 @@ impl Dial for Budget {
 /// A connection that gives its place back when it is dropped.
 struct Held {
     stream: Box<dyn Stream>,
+    ended: Arc<Mutex<Option<Instant>>>,
+    // Dropped after the time of the end has been noted.
     _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 impl AsyncRead for Held {
@@ -132,6 +196,28 @@ mod tests {
         drop(first);
         budget.open(address).await.unwrap();
         assert_eq!(budget.opened(), 3);
+    }
+
+    #[tokio::test]
+    async fn connections_keep_their_distance() {
+        let budget = Budget::new(Arc::new(TcpDial), 8, Duration::from_secs(60)).paced(NonZeroU16::new(1));
+        let first = budget.turn();
+        assert!(first <= Instant::now());
+        let turns: Vec<u64> = (0..3).map(|_| (budget.turn() - first).as_secs()).collect();
+        assert_eq!(turns, [1, 2, 3]);
+        assert!(Budget::new(Arc::new(TcpDial), 8, Duration::ZERO).turn() <= Instant::now());
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_to_be_apart_are() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let budget = Budget::new(Arc::new(TcpDial), 1, Duration::from_secs(60)).apart(Duration::from_millis(50));
+        let begin = Instant::now();
+        for _ in 0..4 {
+            drop(budget.open(address).await.unwrap());
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(150), "{:?}", begin.elapsed());
     }
 
     #[tokio::test]

@@ -1,14 +1,16 @@
-//! TCP through the operating system.
+//! TCP, and single datagrams, through the operating system.
 
-use super::{Dial, Dialing, Stream};
+use super::{Accepts, Dial, Dialing, Stream};
 use crate::model::{Reason, Trouble};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 
 /// How long a name may take to resolve.
 const RESOLVE: Duration = Duration::from_secs(10);
+/// The largest datagram.
+const DATAGRAM: usize = 65_535;
 /// How many addresses of a name are taken.
 const ADDRESSES: usize = 256;
 
@@ -47,6 +49,42 @@ impl Dial for TcpDial {
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
+
+    fn exchange<'a>(
+        &'a self,
+        address: SocketAddr,
+        datagram: &'a [u8],
+        accepts: Accepts<'a>,
+        timeout: Duration,
+    ) -> Dialing<'a, Vec<u8>> {
+        Box::pin(async move {
+            let seconds = timeout.as_secs();
+            let late = |_| Trouble::new(Reason::TimedOut, format!("no answer from {address} within {seconds} s"));
+            let answer = tokio::time::timeout(timeout, exchange(address, datagram, accepts)).await.map_err(late)?;
+            answer.map_err(|error| match error.kind() {
+                ErrorKind::ConnectionRefused => Trouble::new(Reason::Refused, format!("{address} refuses datagrams")),
+                _ => Trouble::new(Reason::Unreachable, format!("{address} cannot be reached: {error}")),
+            })
+        })
+    }
+}
+
+/// A socket for one exchange: its port is new each time, and a stranger's datagrams do not reach it.
+async fn exchange(address: SocketAddr, datagram: &[u8], accepts: Accepts<'_>) -> std::io::Result<Vec<u8>> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(address).await?;
+    socket.send(datagram).await?;
+    let mut buffer = vec![0; DATAGRAM];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        if let Some(answer) = buffer.get(..length).filter(|answer| accepts(answer)) {
+            return Ok(answer.to_vec());
+        }
+    }
 }
 
 fn late(address: SocketAddr, timeout: Duration) -> Trouble {
@@ -65,7 +103,6 @@ fn trouble(address: SocketAddr, error: &std::io::Error) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
     use tokio::io::AsyncReadExt as _;
 
     #[tokio::test]
@@ -75,6 +112,27 @@ mod tests {
         drop(listener);
         let trouble = TcpDial.connect(address, Duration::from_secs(5)).await.err().unwrap();
         assert_eq!(trouble.reason, Reason::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_datagram_that_does_not_answer_is_passed_over() {
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = server.local_addr().unwrap();
+        let serve = async {
+            let mut buffer = [0; 16];
+            let (_, peer) = server.recv_from(&mut buffer).await.unwrap();
+            server.send_to(b"other", peer).await.unwrap();
+            server.send_to(b"right", peer).await.unwrap();
+        };
+        let accepts = |datagram: &[u8]| datagram == b"right";
+        let ask = TcpDial.exchange(address, b"question", &accepts, Duration::from_secs(5));
+        let ((), answer) = tokio::join!(serve, ask);
+        assert_eq!(answer.unwrap(), b"right");
+        let silent = TcpDial.exchange(address, b"question", &accepts, Duration::from_millis(50)).await;
+        assert_eq!(silent.unwrap_err().reason, Reason::TimedOut);
+        drop(server);
+        let closed = TcpDial.exchange(address, b"question", &accepts, Duration::from_secs(5)).await;
+        assert_eq!(closed.unwrap_err().reason, Reason::Refused);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 //! `<skipped>`, with the reason.
 
 use super::index::Index;
-use super::text::{clip, counted, escape, escape_lines, value};
+use super::text::{clip, counted, escape, value};
 use super::{Context, RenderError, acceptance};
 use crate::finding::WAIVERS;
 use crate::model::{Assessment, CheckResult, Finding, Status, Verdict};
@@ -118,10 +118,12 @@ fn body(result: &CheckResult, context: &Context<'_>) -> String {
     ];
     if let Some(check) = context.checks.get(&result.check) {
         lines.push(format!("wanted:   {}", check.title));
-        lines.push(format!("mend:     {}", check.docs.remediation.trim()));
+        // Of the lines here, these alone may be more than one.
+        lines.extend(format!("mend:     {}", check.docs.remediation.trim()).lines().map(str::to_owned));
     }
     lines.push(format!("rests on: {}", counted(result.observations.len(), "record", "records")));
-    escape_lines(&clip(&lines.join("\n"), MAX_TEXT))
+    let harmless: Vec<_> = lines.iter().map(|line| escape(line)).collect();
+    clip(&harmless.join("\n"), MAX_TEXT).into_owned()
 }
 
 fn line(text: &str) -> String {

@@ -9,6 +9,7 @@ pub mod json;
 mod junit;
 mod sarif;
 mod summary;
+pub mod sweep;
 mod table;
 pub mod text;
 

@@ -279,11 +279,11 @@ fn of_result(result: &CheckResult, rule_index: usize, index: &Index<'_>) -> Sari
         properties: json!({
             "status": result.status.word(),
             "severity": result.severity.word(),
-            "target": result.target,
-            "part": result.part,
-            "item": clip(&result.item, MAX_TEXT),
-            "expected": value(&result.expected),
-            "actual": value(&result.actual),
+            "target": escape(&result.target),
+            "part": escape(&result.part),
+            "item": line(&result.item),
+            "expected": escape(&value(&result.expected)),
+            "actual": escape(&value(&result.actual)),
             "observations": result.observations,
             "checkVersion": result.version,
         }),
@@ -300,7 +300,7 @@ fn of_waiver(finding: &Finding, rule_index: usize, index: &Index<'_>) -> SarifRe
         locations: [location(index, &finding.target, &finding.part, &finding.item)],
         partial_fingerprints: BTreeMap::from([("probity/v1", finding.fingerprint.clone())]),
         suppressions: Vec::new(),
-        properties: json!({ "severity": finding.severity.word(), "target": finding.target, "item": finding.item }),
+        properties: json!({ "severity": finding.severity.word(), "target": escape(&finding.target), "item": line(&finding.item) }),
     }
 }
 
@@ -314,18 +314,14 @@ fn sentence(result: &CheckResult) -> String {
 
 fn suppression(finding: &Finding, assessment: &Assessment) -> Option<Suppression> {
     let justification = acceptance(finding, assessment)?;
-    Some(Suppression {
-        kind: "external",
-        status: "accepted",
-        justification: clip(&justification, MAX_TEXT).into_owned(),
-    })
+    Some(Suppression { kind: "external", status: "accepted", justification: line(&justification) })
 }
 
 fn location(index: &Index<'_>, target: &str, part: &str, item: &str) -> Location {
     let place = index.target(target).and_then(declared);
-    let name = clip(target, MAX_TEXT).into_owned();
-    let path: Vec<_> =
-        [target, part, item].into_iter().filter(|word| !word.is_empty()).map(|word| clip(word, 300)).collect();
+    let name = line(target);
+    let words = [target, part, item].into_iter().filter(|word| !word.is_empty());
+    let path: Vec<_> = words.map(|word| escape(&clip(word, 300)).into_owned()).collect();
     Location {
         physical_location: place,
         logical_locations: [LogicalLocation { name, fully_qualified_name: path.join("/"), kind: "resource" }],
@@ -369,9 +365,14 @@ fn score(severity: Severity) -> &'static str {
     }
 }
 
+/// A stranger's text on one line, bounded.
+fn line(text: &str) -> String {
+    escape(&clip(text, MAX_TEXT)).into_owned()
+}
+
 /// A stranger's text as plain message text, in which SARIF gives a meaning to braces and to `[words](link)`.
 fn plain(text: &str) -> String {
-    let mut text = escape(&clip(text, MAX_TEXT)).into_owned();
+    let mut text = line(text);
     if text.contains("](") {
         text = text.replace('[', "\\[").replace(']', "\\]");
     }

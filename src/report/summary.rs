@@ -4,8 +4,9 @@ use super::index::Index;
 use crate::finding::fingerprint;
 use crate::model::grade::Grade;
 use crate::model::observation::ObservationStatus;
-use crate::model::tls::{Certificates, Groups, Protocols, Suites};
-use crate::model::{Assessment, CheckResult, FindingState, Status, Target};
+use crate::model::tls::{Certificates, Clients, Groups, Protocols, Suites};
+use crate::model::tls_policy::{Policies, PolicyResult};
+use crate::model::{Assessment, CheckResult, FindingState, Status, Target, dns, mail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// The letters of a grade, best first.
 const LETTERS: &[&str] = &["A+", "A", "A-", "B", "C", "D", "E", "F", "T", "M"];
+/// Rules of a policy that are named before the rest is counted.
+const MAX_RULES: usize = 4;
 
 /// How a result reads, with waived failures apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -252,6 +255,10 @@ impl Facts<'_> {
             let best = groups.groups.iter().find(|group| group.pq).or(groups.groups.first());
             words.extend(best.map(|group| group.name.clone()));
         }
+        words.extend(self.read::<Clients>("tls.clients").map(|seen| client_words(&seen)));
+        if let Some(seen) = self.read::<Policies>("tls.policy") {
+            words.extend(seen.policies.iter().map(policy_words));
+        }
         if let Some(transport) = self.data("db.transport").filter(|facts| facts["applicable"] == true) {
             words.push(answer(&transport["tls_offered"], "offers TLS", "offers no TLS", "TLS not known"));
             words.push(match transport["plaintext_login"].as_str() {
@@ -271,8 +278,70 @@ impl Facts<'_> {
                 words.push(format!("{name} {} of {}", count(&ratio["numerator"]), count(&ratio["denominator"])));
             }
         }
+        words.extend(self.name_words());
         words
     }
+
+    /// What is known of a name and of a domain's mail.
+    fn name_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(caa) = self.read::<dns::Caa>("dns.caa").filter(|caa| caa.applicable) {
+            let who = match (caa.limits, caa.issuers.is_empty()) {
+                (false, _) => "for everybody".to_owned(),
+                (true, true) => "for nobody".to_owned(),
+                (true, false) => caa.issuers.join(" "),
+            };
+            words.push(format!("CAA {who}"));
+        }
+        if let Some(dnssec) = self.read::<dns::Dnssec>("dns.dnssec").filter(|dnssec| dnssec.applicable) {
+            words.push(format!("DNSSEC {}", dnssec.status));
+        }
+        if let Some(spf) = self.read::<mail::Spf>("mail.spf") {
+            words.push(match (spf.present, spf.valid) {
+                (false, _) => "no SPF".to_owned(),
+                (true, false) => "SPF not valid".to_owned(),
+                (true, true) if spf.all == "none" => "SPF without all".to_owned(),
+                (true, true) => format!("SPF {}all", spf.all),
+            });
+        }
+        if let Some(dmarc) = self.read::<mail::Dmarc>("mail.dmarc") {
+            words.push(match (dmarc.present, dmarc.valid) {
+                (false, _) => "no DMARC".to_owned(),
+                (true, false) => "DMARC not valid".to_owned(),
+                (true, true) => format!("DMARC {}", dmarc.policy),
+            });
+        }
+        if let Some(sts) = self.read::<mail::MtaSts>("mail.mta_sts").filter(|sts| sts.applicable) {
+            words.push(match (sts.present, sts.valid) {
+                (false, _) => "no MTA-STS".to_owned(),
+                (true, false) => "MTA-STS not valid".to_owned(),
+                (true, true) => format!("MTA-STS {}", sts.mode),
+            });
+        }
+        words
+    }
+}
+
+/// `19 of 21 clients connect`, with what is not known.
+fn client_words(seen: &Clients) -> String {
+    let count = |end: Option<bool>| seen.clients.iter().filter(|row| row.connects.known().copied() == end).count();
+    let words = format!("{} of {} clients connect", count(Some(true)), seen.clients.len());
+    match count(None) {
+        0 => words,
+        open => format!("{words} ({open} not known)"),
+    }
+}
+
+/// A policy and its result, with the rules that decide it: `pci: not met (PCI.versions, PCI.tls11)`.
+fn policy_words(policy: &PolicyResult) -> String {
+    let result = policy.result.replace('_', " ");
+    if policy.because.is_empty() {
+        return format!("{}: {result}", policy.id);
+    }
+    let named: Vec<&str> = policy.because.iter().take(MAX_RULES).map(String::as_str).collect();
+    let more = policy.because.len().saturating_sub(MAX_RULES);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}: {result} ({}{more})", policy.id, named.join(", "))
 }
 
 fn count(value: &Value) -> usize {

@@ -34,11 +34,6 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The same for a text of several lines.
-pub fn escape_lines(text: &str) -> String {
-    text.lines().map(escape).collect::<Vec<_>>().join("\n")
-}
-
 /// The same JSON text with every such character as `\uXXXX`: the value is the same, and a terminal is safe.
 pub fn harmless_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());

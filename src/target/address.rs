@@ -1,6 +1,9 @@
 //! Hosts and ports as people write them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::model::service::{SERVICES, Service, Start};
+use crate::model::target::Connection;
+use crate::yaml::nearest;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,9 +12,22 @@ pub(super) struct Address {
     pub(super) host: String,
     /// The port.
     pub(super) port: u16,
+    /// The service that the text names, as in `smtp://mx.example`.
+    pub(super) service: Option<&'static Service>,
 }
 
 impl Address {
+    /// Notes at a connection what the text names.
+    pub(super) fn note_in(&self, connection: &mut Connection) {
+        connection.host.clone_from(&self.host);
+        connection.port = self.port;
+        match self.service.map(|service| (service.start, service.word.to_owned())) {
+            Some((Start::Upgrade(_), word)) => connection.starttls = Some(word),
+            Some((Start::Direct, word)) => connection.service = Some(word),
+            Some((Start::Web, _)) | None => {}
+        }
+    }
+
     /// Host and port as one text, an IPv6 address in brackets.
     pub(super) fn joined(&self) -> String {
         if self.host.contains(':') {
@@ -36,31 +52,60 @@ fn wrong(message: impl Into<String>, help: &str) -> Wrong {
 const EXAMPLES: &str =
     "write a host, or a host and a port, for example  shop.example  or  shop.example:8443  or  [::1]:443";
 
-/// Reads `host`, `host:port`, `[::1]:443` or `https://host[:port]/`.
+/// The words that may stand before `://`.
+fn known_words() -> String {
+    let words: Vec<_> = SERVICES.iter().map(|service| service.word).collect();
+    words.join(", ")
+}
+
+/// Reads `host`, `host:port`, `[::1]:443`, `https://host[:port]/` or the same with the word of another service.
 pub(super) fn parse(text: &str, default_port: u16) -> Result<Address, Wrong> {
+    let service = text.split_once("://").and_then(|(scheme, _)| Service::find(scheme));
     let rest = match text.split_once("://") {
         None => text,
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => web(rest)?,
+        Some((_, rest)) if service.is_some() => web(rest)?,
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("http") => {
             return Err(wrong(
                 "a target is not an http URL",
                 "write the host alone: plain http is looked at beside https, on port 80 or the one that `http:` names",
             ));
         }
-        Some(_) => return Err(wrong("a target is a host and a port, not a URL", EXAMPLES)),
+        Some((scheme, _)) => {
+            let known: Vec<_> = SERVICES.iter().map(|service| service.word).collect();
+            let help = match nearest(scheme, known) {
+                Some(near) => format!("did you mean `{near}://`? The services are {}", known_words()),
+                None => format!("the services are {}", known_words()),
+            };
+            return Err(wrong("no service of this name is known", &help));
+        }
     };
     if rest.contains('@') {
         return Err(wrong("a target is a host and a port, without a user", EXAMPLES));
     }
     let (host, port) = split(rest)?;
     let port = match port {
-        None => default_port,
+        None => service.map_or(default_port, |service| service.port),
         Some(port) => number(port)?,
     };
-    Ok(Address { host: name(host)?, port })
+    Ok(Address { host: name(host)?, port, service: service.filter(|service| service.start != Start::Web) })
 }
 
-/// The host and port of an https URL.
+/// The address of a resolver: an IP address, with a port or without.
+pub(super) fn resolver(text: &str) -> Option<SocketAddr> {
+    let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    bare.or_else(|_| text.parse()).ok().filter(|address| address.port() > 0)
+}
+
+/// A domain: a name without a port.
+pub(super) fn domain(text: &str) -> Result<String, Wrong> {
+    const HELP: &str = "write the name of a domain alone, for example  shop.example";
+    match name(text) {
+        Ok(name) if name.parse::<IpAddr>().is_err() => Ok(name),
+        _ => Err(wrong("this is not the name of a domain", HELP)),
+    }
+}
+
+/// The host and port of a URL.
 fn web(rest: &str) -> Result<&str, Wrong> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !path.is_empty() || authority.contains(['?', '#']) {
@@ -152,6 +197,11 @@ mod tests {
             ("localhost", "localhost:443"),
             ("_dmarc.shop.example", "_dmarc.shop.example:443"),
             ("bücher.example", "xn--bcher-kva.example:443"),
+            ("smtp://mx.example", "mx.example:25"),
+            ("IMAPS://mail.example/", "mail.example:993"),
+            ("imap://mail.example:1143", "mail.example:1143"),
+            ("ldap://[::1]", "[::1]:389"),
+            ("etcd://127.0.0.1", "127.0.0.1:2379"),
         ] {
             assert_eq!(joined(text), expected, "{text}");
         }
@@ -170,6 +220,9 @@ mod tests {
             "https://shop.example/login",
             "https://shop.example?x",
             "http://shop.example",
+            "gopher://shop.example",
+            "smtp://user@mx.example",
+            "smtp://mx.example/box",
             "postgresql://db.example/app",
             "user@shop.example",
             "https://user:pass@shop.example/",
@@ -190,6 +243,26 @@ mod tests {
         assert!(joined(&"a".repeat(64)).starts_with("wrong: "));
         assert!(joined(&["a"; 127].join(".")).starts_with("a.a"));
         assert!(joined(&["a"; 128].join(".")).starts_with("wrong: "));
+    }
+
+    #[test]
+    fn an_unknown_service_is_told_which_are_known() {
+        let wrong = parse("smtpp://mx.example", 443).unwrap_err();
+        assert!(wrong.help.contains("did you mean `smtp://`?"));
+        assert!(wrong.help.contains("xmpp-server"));
+    }
+
+    #[test]
+    fn a_service_is_noted_by_how_it_begins() {
+        let noted = |text| {
+            let mut connection = Connection::default();
+            parse(text, 443).unwrap().note_in(&mut connection);
+            (connection.starttls, connection.service, connection.port)
+        };
+        assert_eq!(noted("mariadb://db.example"), (Some("mysql".to_owned()), None, 3306));
+        assert_eq!(noted("ldaps://db.example"), (None, Some("ldaps".to_owned()), 636));
+        assert_eq!(noted("kubernetes://k.example"), (None, None, 6443));
+        assert_eq!(noted("https://k.example"), (None, None, 443));
     }
 
     proptest! {

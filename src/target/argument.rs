@@ -9,8 +9,17 @@ const DECLARE_DATABASE: &str = "a database is declared in probity.yaml: - { id: 
 const DECLARE_FILE: &str =
     "a file is declared in probity.yaml: - { id: archive, kind: file, engine: sqlite, address: data/archive.sqlite }";
 
-/// The endpoints that these arguments name.
-pub(super) fn targets(arguments: &[String]) -> Result<Vec<Target>, Vec<Diagnostic>> {
+/// The endpoints that these arguments name, and hints at what may not be meant.
+pub(super) fn targets(arguments: &[String]) -> Result<(Vec<Target>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let targets = endpoints(arguments)?;
+    let databases = targets.iter().filter(|target| target.connection.starttls.as_deref() == Some("postgresql"));
+    let hint =
+        |target: &Target| mistake(&target.id, "only how this database speaks TLS is looked at").help(DECLARE_DATABASE);
+    let hints = databases.map(hint).collect();
+    Ok((targets, hints))
+}
+
+fn endpoints(arguments: &[String]) -> Result<Vec<Target>, Vec<Diagnostic>> {
     let mut targets: Vec<Target> = Vec::new();
     let mut mistakes = Vec::new();
     if arguments.is_empty() {
@@ -31,7 +40,8 @@ pub(super) fn targets(arguments: &[String]) -> Result<Vec<Target>, Vec<Diagnosti
 fn target(argument: &str) -> Result<Target, Box<Diagnostic>> {
     let scheme = argument.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
-        Some("postgresql" | "postgres" | "mysql" | "mariadb" | "mongodb" | "redis") => {
+        // With no more than a host, how it speaks TLS is looked at; what is in it needs a declaration.
+        Some("postgresql" | "postgres" | "mysql" | "mariadb" | "mongodb" | "redis") if names_database(argument) => {
             return Err(mistake(argument, "a database cannot be named on the command line")
                 .help(DECLARE_DATABASE)
                 .into());
@@ -47,9 +57,14 @@ fn target(argument: &str) -> Result<Target, Box<Diagnostic>> {
     let address =
         address::parse(argument, 443).map_err(|wrong| Box::new(mistake(argument, &wrong.message).help(wrong.help)))?;
     let mut target = Target::new(argument, TargetKind::Endpoint, address.joined());
-    target.connection.host = address.host;
-    target.connection.port = address.port;
+    address.note_in(&mut target.connection);
     Ok(target)
+}
+
+/// Whether a URL names a database in a server, or who logs in to it, or a service that TLS is no part of.
+fn names_database(argument: &str) -> bool {
+    let (scheme, rest) = argument.split_once("://").unwrap_or_default();
+    scheme.eq_ignore_ascii_case("redis") || rest.trim_end_matches('/').contains(['/', '@', '?'])
 }
 
 fn looks_like_file(argument: &str) -> bool {
@@ -74,19 +89,31 @@ mod tests {
     use super::*;
 
     fn first_mistake(argument: &str) -> Diagnostic {
-        targets(&[argument.to_owned()]).err().and_then(|mistakes| mistakes.into_iter().next()).unwrap()
+        endpoints(&[argument.to_owned()]).err().and_then(|mistakes| mistakes.into_iter().next()).unwrap()
     }
 
     #[test]
     fn an_endpoint_keeps_the_text_as_its_id() {
-        let targets = targets(&["https://Shop.example/".to_owned(), "[::1]:8443".to_owned()]).unwrap_or_default();
+        let targets = endpoints(&["https://Shop.example/".to_owned(), "[::1]:8443".to_owned()]).unwrap_or_default();
         let seen: Vec<_> = targets.iter().map(|t| (t.id.as_str(), t.address.as_str(), t.connection.port)).collect();
         assert_eq!(seen, [("https://Shop.example/", "shop.example:443", 443), ("[::1]:8443", "[::1]:8443", 8443)]);
     }
 
     #[test]
+    fn a_service_is_named_before_the_host() {
+        let targets =
+            endpoints(&["smtp://mx.example".to_owned(), "mysql://db.example:3307".to_owned()]).unwrap_or_default();
+        let seen: Vec<_> = targets.iter().map(|t| (t.address.as_str(), t.connection.starttls.as_deref())).collect();
+        assert_eq!(seen, [("mx.example:25", Some("smtp")), ("db.example:3307", Some("mysql"))]);
+        let hints = |argument: &str| super::targets(&[argument.to_owned()]).map(|(_, hints)| hints.len()).unwrap_or(9);
+        assert_eq!((hints("postgresql://db.example"), hints("smtp://mx.example")), (1, 0));
+        assert!(first_mistake("smpt://mx.example").help.unwrap().contains("did you mean `smtp://`?"));
+    }
+
+    #[test]
     fn databases_and_files_are_refused_with_what_to_write() {
         assert!(first_mistake("postgresql://db.example/app").help.unwrap().contains("kind: database"));
+        assert!(first_mistake("redis://db.example").help.unwrap().contains("kind: database"));
         assert!(first_mistake("data/archive.sqlite").help.unwrap().contains("kind: file"));
         assert!(first_mistake("archive.db").help.unwrap().contains("kind: file"));
     }
@@ -102,7 +129,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told() {
         let arguments = ["shop.example", "shop.example", "shop.example:0"].map(str::to_owned);
-        assert_eq!(targets(&arguments).err().map(|mistakes| mistakes.len()), Some(2));
-        assert!(targets(&[]).is_err());
+        assert_eq!(endpoints(&arguments).err().map(|mistakes| mistakes.len()), Some(2));
+        assert!(endpoints(&[]).is_err());
     }
 }

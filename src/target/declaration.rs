@@ -2,7 +2,7 @@
 
 use super::file::{Credentials, Declaration, Entry, Kind};
 use super::{address, secrets};
-use crate::model::target::{Connection, Engine};
+use crate::model::target::{Connection, Depth, Engine};
 use crate::model::{SecretRef, Target, TargetKind};
 use crate::yaml::{Diagnostic, Spot};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) fn target(entry: &Entry, spot: &Spot<'_>, folder: &Path) -> Result<Ta
             let address = address::parse(text, 443)
                 .map_err(|wrong| vec![spot.mistake(hidden_login(text).unwrap_or(wrong.message)).help(wrong.help)])?;
             let mut target = Target::new(text, TargetKind::Endpoint, address.joined());
-            target.connection = Connection { host: address.host, port: address.port, ..Connection::default() };
+            address.note_in(&mut target.connection);
             Ok(target)
         }
         Entry::Declared(declaration) => Reading { declaration, spot, mistakes: Vec::new() }.target(folder),
@@ -43,8 +43,9 @@ impl Reading<'_, '_> {
             Kind::Endpoint => self.network(&mut target, None),
             Kind::Database => self.database(&mut target, folder),
             Kind::File => self.file(&mut target, folder),
+            Kind::Domain => self.domain(&mut target),
             // No collector looks at these yet: they are declared, and reported as not looked at.
-            Kind::Host | Kind::Objects | Kind::Cloud | Kind::Domain => {
+            Kind::Host | Kind::Objects | Kind::Cloud => {
                 let address = self.declaration.address.as_deref();
                 self.clear(address.unwrap_or_default());
                 target.address = address.unwrap_or(&self.declaration.id).to_owned();
@@ -67,16 +68,20 @@ impl Reading<'_, '_> {
 
     /// Keys that have no meaning for the kind are mistakes: nothing that is written is passed over.
     fn keys(&mut self) {
-        use Kind::{Database, Endpoint, File};
+        use Kind::{Database, Domain, Endpoint, File};
         let it = self.declaration;
-        let keys: [(&str, bool, &[Kind]); 8] = [
+        let keys: [(&str, bool, &[Kind]); 12] = [
             ("http", it.http.is_some(), &[Endpoint]),
             ("starttls", it.starttls.is_some(), &[Endpoint]),
+            ("hello_name", it.hello_name.is_some(), &[Endpoint]),
             ("server_name", it.server_name.is_some(), &[Endpoint, Database]),
             ("engine", it.engine.is_some(), &[Database, File]),
             ("database", it.database.is_some(), &[Database]),
             ("credentials", it.credentials.is_some(), &[Database]),
-            ("tls", it.tls.is_some(), &[Endpoint, Database]),
+            ("tls", it.tls.is_some(), &[Endpoint, Database, Domain]),
+            ("profile", it.profile.is_some(), &[Endpoint, Database]),
+            ("intrusive", it.intrusive.is_some(), &[Endpoint, Database]),
+            ("dkim", it.dkim.is_some(), &[Domain]),
             ("host", it.host.is_some(), &[Endpoint, Database, File]),
         ];
         let kind = TargetKind::from(it.kind).word();
@@ -103,8 +108,8 @@ impl Reading<'_, '_> {
     }
 
     fn network(&mut self, target: &mut Target, default_port: Option<u16>) {
-        let starttls = self.declaration.starttls.map(super::file::Starttls::word_and_port);
-        target.connection.starttls = starttls.map(|(word, _)| word.to_owned());
+        let starttls = self.declaration.starttls.map(|starttls| starttls.0);
+        target.connection.hello_name.clone_from(&self.declaration.hello_name);
         let Some(text) = &self.declaration.address else {
             return self
                 .missing("address", "write a host, or a host and a port, for example  address: shop.example:8443");
@@ -112,12 +117,18 @@ impl Reading<'_, '_> {
         if !self.clear(text) {
             return;
         }
-        let port = default_port.or(starttls.map(|(_, port)| port)).unwrap_or(443);
+        let port = default_port.or(starttls.map(|service| service.port)).unwrap_or(443);
         match address::parse(text, port) {
+            Ok(address) if address.service.is_some() && (starttls.is_some() || default_port.is_some()) => {
+                let mistake = self.spot.key("address").mistake("the service is named twice");
+                self.mistakes.push(mistake.help("write the host and the port alone"));
+            }
             Ok(address) => {
                 target.address = address.joined();
-                target.connection.host = address.host;
-                target.connection.port = address.port;
+                address.note_in(&mut target.connection);
+                if let Some(service) = starttls {
+                    target.connection.starttls = Some(service.word.to_owned());
+                }
             }
             Err(wrong) => self.mistakes.push(self.spot.key("address").mistake(wrong.message).help(wrong.help)),
         }
@@ -126,6 +137,30 @@ impl Reading<'_, '_> {
             self.mistakes.push(mistake.help("a port is a whole number from 1 to 65535"));
         }
         target.connection.http_port = self.declaration.http;
+    }
+
+    /// A domain: its name is its address, or else its id.
+    fn domain(&mut self, target: &mut Target) {
+        let written = self.declaration.address.as_deref();
+        let key = if written.is_some() { "address" } else { "id" };
+        let text = written.unwrap_or(&self.declaration.id);
+        match address::domain(text) {
+            Ok(name) => {
+                target.address.clone_from(&name);
+                target.connection.host = name;
+            }
+            Err(wrong) => self.mistakes.push(self.spot.key(key).mistake(wrong.message).help(wrong.help)),
+        }
+        let selectors = self.declaration.dkim.iter().flatten();
+        for (selector, item) in selectors.zip(self.spot.key("dkim").items()) {
+            match address::domain(selector) {
+                Ok(name) => target.connection.dkim_selectors.push(name),
+                Err(_) => self.mistakes.push(
+                    item.mistake("this is not the name of a selector")
+                        .help("write what stands before `._domainkey` in the name of the key's record"),
+                ),
+            }
+        }
     }
 
     fn database(&mut self, target: &mut Target, folder: &Path) {
@@ -191,6 +226,8 @@ impl Reading<'_, '_> {
         target.environment.clone_from(&it.environment);
         target.connection.server_name.clone_from(&it.server_name);
         target.connection.host_target.clone_from(&it.host);
+        target.connection.depth =
+            Depth { profile: it.profile.unwrap_or_default(), intrusive: it.intrusive.unwrap_or(true) };
         if let Some(tls) = &it.tls {
             let authorities = tls.ca.iter().flat_map(super::file::Paths::all);
             target.connection.ca_files = authorities.map(|path| folder.join(path)).collect();

@@ -4,19 +4,22 @@ use super::part::Reference;
 use crate::model::policy::{Overlay, Policy};
 use crate::model::register::{Organisation, Register, Vendor};
 use crate::model::retention::Schedule;
-use crate::model::target::Engine;
-use crate::model::{TargetKind, Waiver};
+use crate::model::service::UPGRADES;
+use crate::model::target::{Engine, Profile};
+use crate::model::{Service, TargetKind, Waiver};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess as _, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The JSON Schema (draft 2020-12) of `probity.yaml`, for editors.
 pub fn schema() -> Value {
     let mut schema = schemars::schema_for!(File).to_value();
+    super::provenance::widen(&mut schema);
     if let Some(root) = schema.as_object_mut() {
         root.insert("title".to_owned(), Value::from("probity.yaml"));
     }
@@ -41,6 +44,9 @@ pub(super) struct File {
     #[serde(default, rename = "vendors")]
     #[schemars(with = "Option<Written<Vendors>>")]
     pub(super) _vendors: Present,
+    /// How names are looked up.
+    #[serde(default)]
+    pub(super) dns: Option<Dns>,
     /// The gate and the frameworks.
     #[serde(default)]
     pub(super) policy: Policy,
@@ -50,6 +56,18 @@ pub(super) struct File {
     /// Accepted deviations.
     #[serde(default)]
     pub(super) waivers: Vec<Waiver>,
+}
+
+/// How names are looked up.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dns {
+    /// The resolver that is asked, where it is not the system's: an IP address, with or without a port.
+    #[serde(default)]
+    pub(super) resolver: Option<String>,
+    /// Digests of keys of a root of one's own, in the place of the public root's: the data of its DS records.
+    #[serde(default)]
+    pub(super) anchors: Vec<String>,
 }
 
 /// A value that is passed over here and read later, in its place.
@@ -137,7 +155,10 @@ pub(super) struct Declaration {
     /// The protocol in which TLS is asked for.
     #[serde(default)]
     pub(super) starttls: Option<Starttls>,
-    /// The name asked for in the handshake, where it is not the host.
+    /// The name by which mail servers are greeted, where it is not this machine's own.
+    #[serde(default)]
+    pub(super) hello_name: Option<String>,
+    /// The name asked for in the handshake, where it is not the host; for XMPP the domain.
     #[serde(default)]
     pub(super) server_name: Option<String>,
     /// The database engine.
@@ -152,6 +173,15 @@ pub(super) struct Declaration {
     /// What TLS is checked against.
     #[serde(default)]
     pub(super) tls: Option<Tls>,
+    /// What is asked of it, where that is less than of the others.
+    #[serde(default)]
+    pub(super) profile: Option<Profile>,
+    /// `false` leaves out tests for flaws that a server may not bear.
+    #[serde(default)]
+    pub(super) intrusive: Option<bool>,
+    /// Selectors with which the domain's mail is signed.
+    #[serde(default)]
+    pub(super) dkim: Option<Vec<String>>,
     /// The id of the target of kind host below this one.
     #[serde(default)]
     pub(super) host: Option<String>,
@@ -200,53 +230,47 @@ impl From<Kind> for TargetKind {
     }
 }
 
-/// The protocols in which TLS can be asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Starttls {
-    /// Mail transfer and submission.
-    Smtp,
-    /// Local mail transfer.
-    Lmtp,
-    /// Mail access.
-    Imap,
-    /// Mail access.
-    Pop3,
-    /// File transfer.
-    Ftp,
-    /// Mail filters.
-    Sieve,
-    /// News.
-    Nntp,
-    /// Messaging, as a client.
-    Xmpp,
-    /// Messaging, as a server.
-    XmppServer,
-    /// Directory.
-    Ldap,
-    /// PostgreSQL.
-    Postgresql,
-    /// MySQL and MariaDB.
-    Mysql,
+/// A protocol in which TLS can be asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Starttls(pub(super) &'static Service);
+
+impl<'de> Deserialize<'de> for Starttls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Starttls, D::Error> {
+        // Read as the variant of an enumeration, so that a mistake is told at the word and not before it.
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Starttls;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the word of a protocol")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<Starttls, E> {
+                let service = Service::find(word).filter(|one| one.word == word && one.dialogue().is_some());
+                service.map(Starttls).ok_or_else(|| E::unknown_variant(word, UPGRADES))
+            }
+            fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Starttls, A::Error> {
+                let (word, variant) = data.variant_seed(Read)?;
+                variant.unit_variant().map(|()| word)
+            }
+        }
+        impl<'de> DeserializeSeed<'de> for Read {
+            type Value = Starttls;
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Starttls, D::Error> {
+                deserializer.deserialize_identifier(Read)
+            }
+        }
+        deserializer.deserialize_enum("Starttls", UPGRADES, Read)
+    }
 }
 
-impl Starttls {
-    /// The word, and the port where none is written.
-    pub(super) fn word_and_port(self) -> (&'static str, u16) {
-        match self {
-            Starttls::Smtp => ("smtp", 25),
-            Starttls::Lmtp => ("lmtp", 24),
-            Starttls::Imap => ("imap", 143),
-            Starttls::Pop3 => ("pop3", 110),
-            Starttls::Ftp => ("ftp", 21),
-            Starttls::Sieve => ("sieve", 4190),
-            Starttls::Nntp => ("nntp", 119),
-            Starttls::Xmpp => ("xmpp", 5222),
-            Starttls::XmppServer => ("xmpp-server", 5269),
-            Starttls::Ldap => ("ldap", 389),
-            Starttls::Postgresql => ("postgresql", 5432),
-            Starttls::Mysql => ("mysql", 3306),
-        }
+impl JsonSchema for Starttls {
+    fn schema_name() -> Cow<'static, str> {
+        "Starttls".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A protocol in which TLS can be asked for.", "type": "string", "enum": UPGRADES
+        })
     }
 }
 

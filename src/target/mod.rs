@@ -5,13 +5,16 @@ mod argument;
 mod declaration;
 mod file;
 mod judging;
+pub mod list;
 mod part;
+mod provenance;
 mod secrets;
 mod starter;
 
 pub use file::schema;
 pub use starter::starter;
 
+use crate::model::dns::{Anchor, Settings};
 use crate::model::policy::Judging;
 use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
@@ -37,6 +40,8 @@ pub struct Config {
     pub register: Option<Register>,
     /// The file of the register, where it has one of its own.
     pub register_file: Option<PathBuf>,
+    /// How names are looked up.
+    pub dns: Settings,
     /// Policy, overlays and waivers.
     pub judging: Judging,
     /// `sha256:` over the canonical form of the configuration and of the files that it names.
@@ -123,9 +128,9 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 /// # Errors
 /// When one is not a host, or is written twice.
 pub fn from_arguments(targets: &[String]) -> Result<Config, Vec<Diagnostic>> {
-    let targets = argument::targets(targets)?;
+    let (targets, hints) = argument::targets(targets)?;
     let digest = digest::of(&json!({ "targets": targets })).unwrap_or_default();
-    Ok(Config { targets, digest, ..Config::default() })
+    Ok(Config { targets, digest, hints, ..Config::default() })
 }
 
 /// A configuration that is being read, with the mistakes found so far.
@@ -153,6 +158,7 @@ impl Loading {
         if let Some(part) = &retention {
             self.stores(&targets, &part.source.root().key("data_sets"));
         }
+        let dns = self.dns(file.dns.as_ref(), &root.key("dns"));
         let judging = Judging { policy: file.policy, checks: file.checks, waivers: file.waivers };
         let (mistakes, hints) = judging::mistakes(&judging, &targets, &root);
         self.mistakes.extend(mistakes);
@@ -176,12 +182,36 @@ impl Loading {
             retention,
             register,
             register_file,
+            dns,
             judging,
             digest: digest::of(&content).unwrap_or_default(),
             file: Some(path.to_owned()),
             hints,
             sources: Sources { config: Some(source), retention: retention_source, register: register_source },
         })
+    }
+
+    fn dns(&mut self, written: Option<&file::Dns>, spot: &Spot<'_>) -> Settings {
+        let mut settings = Settings::default();
+        let Some(written) = written else { return settings };
+        if let Some(text) = &written.resolver {
+            settings.resolver = address::resolver(text);
+            if settings.resolver.is_none() {
+                let mistake = spot.key("resolver").mistake("this is not the address of a resolver");
+                self.mistakes.push(
+                    mistake.help("write an IP address, with a port where it is not 53, for example  127.0.0.1:5353"),
+                );
+            }
+        }
+        for (text, item) in written.anchors.iter().zip(spot.key("anchors").items()) {
+            match Anchor::parse(text) {
+                Some(anchor) => settings.anchors.push(anchor),
+                None => self.mistakes.push(item.mistake("this is not the digest of a key").help(
+                    "write the data of the root's DS record: key tag, algorithm, type of digest, digest in hexadecimal",
+                )),
+            }
+        }
+        settings
     }
 
     fn targets(&mut self, file: &File, root: &Spot<'_>) -> Vec<Target> {

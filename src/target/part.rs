@@ -1,5 +1,6 @@
 //! The parts of a configuration that may stand in files of their own: the retention schedule and the register.
 
+use super::provenance::Sourced;
 use super::{Loading, Source, secrets};
 use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
@@ -58,7 +59,21 @@ impl Loading {
         } else {
             Selection { path: &["vendors"], defaults, ..Selection::default() }
         };
-        self.read(document, file, selection)
+        // The limits of a reading hold from here on, so that the walk below ends.
+        let canonical = self.take(document.select::<Value>(selection.clone()))?;
+        let whole = document.root();
+        let list = if selection.path.is_empty() { whole.key("vendors") } else { whole.key("vendors").key("vendors") };
+        let sourced = Sourced::find(&list);
+        let reading = self.take(sourced.document(&document))?;
+        let mut value: Register = self.take(reading.select(selection.clone()))?;
+        for (vendor, provenance) in value.vendors.iter_mut().zip(sourced.vendors) {
+            vendor.provenance = provenance;
+        }
+        if let Some(file) = &file {
+            self.covers(file, canonical);
+        }
+        let path = selection.path.iter().map(|key| (*key).to_owned()).collect();
+        Some(Part { value, source: Source { document: document.clone(), path }, file })
     }
 
     /// The document that holds this part, and its file where it is not the configuration itself.
@@ -89,6 +104,11 @@ impl Loading {
                 None
             }
         }
+    }
+
+    /// What was read; its mistakes are kept where it was not.
+    fn take<T>(&mut self, read: Result<T, Vec<Diagnostic>>) -> Option<T> {
+        read.map_err(|mut mistakes| self.mistakes.append(&mut mistakes)).ok()
     }
 
     /// Takes a file into the digest, by its path as it is written: where the folder stands is no content.

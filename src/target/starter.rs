@@ -26,6 +26,9 @@ targets:
   # A mail server, where TLS is asked for in the protocol.
 #  - { id: mx, kind: endpoint, address: "mx.example:25", starttls: smtp }
 
+  # The mail of a domain: who may send it, and what holds senders to TLS.
+#  - { id: mail, kind: domain, address: example.com }
+
   # A database. A secret is never written here, only where it is to be had: env:NAME, file:PATH or exec:COMMAND.
 #  - id: main_pg
 #    kind: database
@@ -40,6 +43,9 @@ targets:
 # How long data may be kept, per data set; `store` in it is the id of a target.
 #retention: { file: retention.yaml }
 
+# Names are asked of the system's resolver, unless another is written.
+#dns: { resolver: "127.0.0.1:53" }
+
 # Vendors, their agreements and where they send data.
 #vendors: { file: register.yaml }
 
@@ -50,6 +56,8 @@ policy:
   frameworks: [soc2, gdpr]
   # Per cent of the results that must have been judged; less is inconclusive.
   min_coverage: 100
+  # Policies for TLS that endpoints are set against: mozilla-modern, mozilla-intermediate, pci, nist, bsi, anssi.
+#  tls: [mozilla-intermediate]
 
 # Changes to checks, by id: severity, params, or enabled with a reason.
 #checks:

@@ -26,6 +26,8 @@ pub const PROTOCOL_VERSION: u8 = 70;
 pub const INSUFFICIENT_SECURITY: u8 = 71;
 /// `inappropriate_fallback`.
 pub const INAPPROPRIATE_FALLBACK: u8 = 86;
+/// `no_renegotiation`.
+pub const NO_RENEGOTIATION: u8 = 100;
 /// `missing_extension`.
 pub const MISSING_EXTENSION: u8 = 109;
 /// `unrecognized_name`.
@@ -96,7 +98,7 @@ const NAMES: &[(u8, &str)] = &[
     (80, "internal_error"),
     (INAPPROPRIATE_FALLBACK, "inappropriate_fallback"),
     (90, "user_canceled"),
-    (100, "no_renegotiation"),
+    (NO_RENEGOTIATION, "no_renegotiation"),
     (MISSING_EXTENSION, "missing_extension"),
     (110, "unsupported_extension"),
     (111, "certificate_unobtainable"),

@@ -36,12 +36,16 @@ pub const ENCRYPT_THEN_MAC: u16 = 22;
 pub const EXTENDED_MASTER_SECRET: u16 = 23;
 /// session_ticket.
 pub const SESSION_TICKET: u16 = 35;
+/// early_data.
+pub const EARLY_DATA: u16 = 42;
 /// supported_versions.
 pub const SUPPORTED_VERSIONS: u16 = 43;
 /// psk_key_exchange_modes.
 pub const PSK_MODES: u16 = 45;
 /// signature_algorithms_cert.
 pub const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
+/// encrypted_client_hello.
+pub const ENCRYPTED_HELLO: u16 = 0xFE0D;
 /// key_share.
 pub const KEY_SHARE: u16 = 51;
 /// next_protocol_negotiation, which never became a standard.
@@ -216,6 +220,21 @@ pub fn parse_alpn(body: &[u8]) -> Result<Vec<String>, WireError> {
         protocols.push(String::from_utf8_lossy(list.vec8()?).into_owned());
     }
     Ok(protocols)
+}
+
+/// The key shares of a ClientHello: each group, and the share.
+///
+/// # Errors
+/// When it breaks its length rules.
+pub fn parse_key_shares(body: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, WireError> {
+    let mut reader = Reader::new(body, "key_share");
+    let mut list = Reader::new(reader.vec16()?, "key_share");
+    reader.end()?;
+    let mut shares = Vec::new();
+    while !list.is_empty() {
+        shares.push((list.u16()?, list.vec16()?.to_vec()));
+    }
+    Ok(shares)
 }
 
 #[cfg(test)]

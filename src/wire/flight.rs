@@ -10,6 +10,8 @@ use super::{ServerHello, WireError};
 pub const CLIENT_HELLO: u8 = 1;
 /// ServerHello.
 pub const SERVER_HELLO: u8 = 2;
+/// NewSessionTicket.
+pub const NEW_SESSION_TICKET: u8 = 4;
 /// Certificate.
 pub const CERTIFICATE: u8 = 11;
 /// ServerKeyExchange.
@@ -18,6 +20,10 @@ pub const SERVER_KEY_EXCHANGE: u8 = 12;
 pub const CERTIFICATE_REQUEST: u8 = 13;
 /// ServerHelloDone.
 pub const SERVER_HELLO_DONE: u8 = 14;
+/// ClientKeyExchange.
+pub const CLIENT_KEY_EXCHANGE: u8 = 16;
+/// Finished.
+pub const FINISHED: u8 = 20;
 /// CertificateStatus.
 pub const CERTIFICATE_STATUS: u8 = 22;
 

@@ -1,8 +1,12 @@
 //! Entry points for fuzzing: any bytes, no panic. Each names the parser that it drives.
 
+use super::dialogue::table::SCRIPTS;
+use super::dialogue::{Dialogue, Names, Step, tds};
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
+use super::ticket::Ticket;
 use super::{
-    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, postgres, record::RecordReader, sct::Sct, ssl2,
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, postgres, record::RecordReader, sct::Sct,
+    ssl2,
 };
 
 /// The first flight of a server, in pieces whose size the first byte sets.
@@ -29,7 +33,8 @@ pub fn records(data: &[u8]) {
 /// A ClientHello and its extensions. What parses must be written and parsed to the same.
 pub fn client_hello(data: &[u8]) {
     let Ok(hello) = ClientHello::parse(data) else { return };
-    let _ = (hello.server_name(), hello.groups(), hello.schemes(), hello.versions(), hello.alpn());
+    let _ = (hello.server_name(), hello.groups(), hello.schemes(), hello.versions(), hello.alpn(), hello.shares());
+    let _ = (hello.exact_length(), hello.to_exact_record(0x0301));
     let again = hello.to_message();
     let _ = again.get(4..).map(ClientHello::parse);
 }
@@ -70,6 +75,14 @@ pub fn sct(data: &[u8]) {
     }
 }
 
+/// Session tickets, old and new.
+pub fn ticket(data: &[u8]) {
+    if let Ok(ticket) = Ticket::parse(data) {
+        let _ = (ticket.key_name(), Ticket::parse(&ticket.to_body()));
+    }
+    let _ = Ticket::parse_modern(data);
+}
+
 /// The SSLv2 hellos of both sides.
 pub fn ssl2(data: &[u8]) {
     let _ = ssl2::Answer::read(data);
@@ -80,6 +93,46 @@ pub fn ssl2(data: &[u8]) {
 pub fn postgres(data: &[u8]) {
     let _ = postgres::is_ssl_request(data);
     let _ = data.first().map(|&byte| postgres::Reply::parse(byte));
+}
+
+/// Every dialogue before TLS, in pieces whose size the first byte sets; the second byte chooses one where it can.
+pub fn dialogue(data: &[u8]) {
+    let Some((&size, data)) = data.split_first() else { return };
+    let Some((&chosen, data)) = data.split_first() else { return };
+    let one = SCRIPTS.get(usize::from(chosen));
+    for script in SCRIPTS.iter().filter(|script| one.is_none_or(|one| one.word == script.word)) {
+        let mut dialogue = Dialogue::new(script, Names::new("probe.example", "shop.example"));
+        let mut parts = data.chunks(usize::from(size).max(1));
+        loop {
+            match dialogue.step() {
+                Step::Say(_) => {}
+                Step::End(_) => break,
+                Step::Hear => match parts.next() {
+                    Some(part) if dialogue.push(part).is_ok() => {}
+                    _ => break,
+                },
+            }
+        }
+    }
+    let _ = tds::Packet::read(data);
+}
+
+/// The tags of a page.
+pub fn html(data: &[u8]) {
+    let _ = super::html::read(&String::from_utf8_lossy(data));
+}
+
+/// A message of DNS. What parses can be looked at in every way that we look.
+pub fn dns(data: &[u8]) {
+    let Ok(message) = dns::Message::parse(data) else { return };
+    for record in message.answers.iter().chain(&message.authorities) {
+        let _ = (record.canonical(), record.name.to_string(), record.name.parent());
+        let _ = (dns::record::Caa::read(&record.data), dns::record::Tlsa::read(&record.data));
+        let _ = (dns::record::Mx::read(&record.data), dns::record::text(&record.data));
+        let _ = (dns::record::Ds::read(&record.data), dns::record::Dnskey::read(&record.data));
+        let _ = (dns::record::Rrsig::read(&record.data), dns::record::Nsec::read(&record.data));
+        let _ = (dns::record::Nsec3::read(&record.data), dns::record::address(record));
+    }
 }
 
 fn kind(byte: u8) -> Kind {
@@ -99,7 +152,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, sct, ssl2, postgres] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, sct, ssl2, postgres, dialogue, ticket, html, dns] {
                 entry(&data);
             }
         }
@@ -112,6 +165,17 @@ mod tests {
             bytes.extend(crate::wire::record::write(kind, 0x0303, &data));
             server_flight(&bytes);
             records(&bytes[1..]);
+        }
+
+        #[test]
+        fn any_bytes_in_a_dialogue_never_panic(
+            size in 1u8..=255, chosen in 0u8..20, start in "(220|250|a1|\\* |\\+OK|<|AMQP|0|OK)?",
+            data in proptest::collection::vec(any::<u8>(), 0..600)
+        ) {
+            let mut bytes = vec![size, chosen];
+            bytes.extend(start.as_bytes());
+            bytes.extend(data);
+            dialogue(&bytes);
         }
     }
 }

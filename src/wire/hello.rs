@@ -23,10 +23,21 @@ pub struct ClientHello {
 }
 
 /// Handshake messages of these lengths meet a known fault of old middleboxes (RFC 7685).
-const UNLUCKY: std::ops::RangeInclusive<usize> = 256..=511;
-const PADDED: usize = 512;
+pub const UNLUCKY: std::ops::RangeInclusive<usize> = 256..=511;
+/// They are padded to this length.
+pub const PADDED: usize = 512;
 
 impl ClientHello {
+    /// The record with the message as it stands, without padding of our own.
+    pub fn to_exact_record(&self, record_version: u16) -> Vec<u8> {
+        record::write(HANDSHAKE, record_version, &self.message_with(None))
+    }
+
+    /// The length of the handshake message as it stands, without padding of our own.
+    pub fn exact_length(&self) -> usize {
+        self.message_with(None).len()
+    }
+
     /// The record, ready to be sent. A hello of an unlucky length is padded where it has extensions.
     pub fn to_record(&self) -> Vec<u8> {
         let record_version = if self.extensions.is_none() && self.version <= 0x0300 { 0x0300 } else { 0x0301 };
@@ -97,6 +108,22 @@ impl ClientHello {
         Ok(hello)
     }
 
+    /// The same with this extension in the place of the one of its type, or at the end.
+    pub fn with(mut self, extension: Extension) -> ClientHello {
+        let list = self.extensions.get_or_insert_default();
+        match list.iter_mut().find(|known| known.kind == extension.kind) {
+            Some(known) => *known = extension,
+            None => list.push(extension),
+        }
+        self
+    }
+
+    /// The same without the extension of this type.
+    pub fn without(mut self, kind: u16) -> ClientHello {
+        self.extensions.iter_mut().for_each(|list| list.retain(|extension| extension.kind != kind));
+        self
+    }
+
     /// The body of the extension of this type.
     pub fn extension(&self, kind: u16) -> Option<&[u8]> {
         extension::find(self.extensions.as_deref().unwrap_or_default(), kind)
@@ -136,6 +163,11 @@ impl ClientHello {
         self.extension(extension::ALPN).and_then(|body| extension::parse_alpn(body).ok()).unwrap_or_default()
     }
 
+    /// The key shares: each group, and the share.
+    pub fn shares(&self) -> Vec<(u16, Vec<u8>)> {
+        self.extension(extension::KEY_SHARE).and_then(|body| extension::parse_key_shares(body).ok()).unwrap_or_default()
+    }
+
     fn list16(&self, kind: u16) -> Vec<u16> {
         self.extension(kind).and_then(|body| extension::parse_list16(body, "list").ok()).unwrap_or_default()
     }
@@ -169,6 +201,16 @@ mod tests {
         expected.extend([7; 32]);
         expected.extend([0, 0, 2, 0, 0x35, 1, 0]);
         assert_eq!(hello.to_record(), expected);
+    }
+
+    #[test]
+    fn extensions_are_replaced_in_their_place() {
+        let plain = hello(1, Some(vec![Extension::empty(35), Extension::renegotiation_info()]));
+        let filled = plain.clone().with(Extension::new(35, vec![7])).with(Extension::empty(22));
+        let kinds: Vec<u16> = filled.extensions.iter().flatten().map(|extension| extension.kind).collect();
+        assert_eq!(kinds, [35, 0xFF01, 22]);
+        assert_eq!(filled.extension(35), Some(&[7][..]));
+        assert_eq!(plain.without(35).extensions, Some(vec![Extension::renegotiation_info()]));
     }
 
     #[test]
@@ -206,6 +248,7 @@ mod tests {
                     Extension::versions(&[0x0304]),
                     Extension::schemes(&[0x0403]),
                     Extension::alpn(&["h2"]),
+                    Extension::key_shares(&[(0x1D, vec![8; 32]), (0x17, vec![4; 5])]),
                 ]),
             )
         };
@@ -217,6 +260,16 @@ mod tests {
         assert_eq!(parsed.versions(), [0x0304]);
         assert_eq!(parsed.schemes(), [0x0403]);
         assert_eq!(parsed.alpn(), ["h2"]);
+        assert_eq!(parsed.shares(), [(0x1D, vec![8; 32]), (0x17, vec![4; 5])]);
+    }
+
+    #[test]
+    fn an_exact_record_is_not_padded() {
+        let short = hello(120, Some(vec![Extension::point_formats()]));
+        assert!(UNLUCKY.contains(&short.exact_length()));
+        let record = short.to_exact_record(0x0303);
+        assert_eq!(record.len(), 5 + short.exact_length());
+        assert_eq!(record.get(..3), Some(&[0x16, 3, 3][..]));
     }
 
     #[test]

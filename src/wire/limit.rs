@@ -15,6 +15,13 @@ pub const CERTIFICATES: usize = 32;
 /// Bytes of a finite-field modulus: 16 384 bits.
 pub const MODULUS: usize = 2_048;
 
+/// Bytes of a line in a dialogue before TLS.
+pub const DIALOGUE_LINE: usize = 8 * 1024;
+/// Lines of such a dialogue.
+pub const DIALOGUE_LINES: usize = 100;
+/// Bytes of such a dialogue.
+pub const DIALOGUE_BYTES: usize = 64 * 1024;
+
 /// The largest handshake message of this type.
 pub fn message(kind: u8) -> usize {
     match kind {

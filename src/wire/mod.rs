@@ -1,4 +1,7 @@
-//! Bytes to structs and back: TLS up to the end of the server's first flight, SSLv2, and the dialogues before TLS.
+//! Bytes to structs and back: TLS up to the end of the server's first flight, session tickets, SSLv2, and the dialogues
+//! before TLS.
+//! Bytes to structs and back: TLS up to the end of the server's first flight, SSLv2, and the dialogues before TLS;
+//! the tags of a page, and messages of DNS.
 //!
 //! Opens no sockets, and panics on no input: everything read here came from a peer. Every parser is bounded by
 //! the bytes it is given; what may be asked for at all is bounded by [`limit`].
@@ -7,10 +10,13 @@
 pub mod alert;
 pub mod certificate;
 pub mod cursor;
+pub mod dialogue;
+pub mod dns;
 pub mod extension;
 pub mod flight;
 pub mod fuzz;
 pub mod hello;
+pub mod html;
 pub mod key_exchange;
 pub mod limit;
 pub mod postgres;
@@ -18,6 +24,7 @@ pub mod record;
 pub mod sct;
 pub mod server_hello;
 pub mod ssl2;
+pub mod ticket;
 pub mod version;
 
 pub use alert::Alert;
@@ -25,6 +32,7 @@ pub use extension::Extension;
 pub use flight::{FlightReader, ServerFlight};
 pub use hello::ClientHello;
 pub use server_hello::ServerHello;
+pub use ticket::Ticket;
 pub use version::Version;
 
 /// Why bytes are not what they should be.

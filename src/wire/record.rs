@@ -85,7 +85,11 @@ impl RecordReader {
         }
     }
 
-    fn absorb(&mut self, kind: u8, fragment: Vec<u8>) -> Result<Option<Event>, WireError> {
+    /// Takes a fragment in clear, as [`Self::record`] gave it or as it was once decrypted.
+    ///
+    /// # Errors
+    /// When there have been too many, or something stands inside a handshake message.
+    pub fn absorb(&mut self, kind: u8, fragment: Vec<u8>) -> Result<Option<Event>, WireError> {
         self.records += 1;
         if self.records > limit::RECORDS {
             return Err(WireError::TooLarge("number of records"));
@@ -119,7 +123,10 @@ impl RecordReader {
 
     /// A whole handshake message, as soon as its last byte is there. Its length is judged from its header, so that
     /// a message beyond the limit is never collected.
-    fn message(&mut self) -> Result<Option<Event>, WireError> {
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub fn message(&mut self) -> Result<Option<Event>, WireError> {
         let Some(&[kind, high, middle, low]) = self.handshake.first_chunk::<4>() else { return Ok(None) };
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         if length > limit::message(kind) {
@@ -131,7 +138,11 @@ impl RecordReader {
         Ok(Some(Event::Message(kind, body)))
     }
 
-    fn record(&mut self) -> Result<Option<(u8, Vec<u8>)>, WireError> {
+    /// The type and fragment of the next record as it came, for those who can decrypt it.
+    ///
+    /// # Errors
+    /// When the bytes are not TLS, or the record is too long.
+    pub fn record(&mut self) -> Result<Option<(u8, Vec<u8>)>, WireError> {
         let bad_start = match self.bytes.first() {
             Some(kind) => !(CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(kind),
             None => false,

@@ -50,19 +50,43 @@ pub struct Setup {
 /// Looks at every target of a configuration. A target's trouble is in the evidence, not an error.
 pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
     let started = setup.clock.now();
-    let documents = Arc::new(Documents { retention: config.retention.clone(), register: config.register.clone() });
+    let documents = Arc::new(Documents {
+        retention: config.retention.clone(),
+        register: config.register.clone(),
+        dns: config.dns.clone(),
+    });
     let places = Arc::new(Semaphore::new(TARGETS));
     let looks = config.targets.iter().map(|target| {
         let (setup, documents, places) = (setup.clone(), Arc::clone(&documents), Arc::clone(&places));
         let target = target.clone();
         async move {
             let _place = places.acquire_owned().await;
-            look(target, &setup, documents).await
+            let id = target.id.clone();
+            let seen = look(target, &setup, documents, Vec::new()).await;
+            setup.progress.done(&id);
+            seen
         }
     });
-    let mut observations: Vec<Observation> =
-        futures_util::future::join_all(looks).await.into_iter().flatten().collect();
-    observations.sort_by(|a, b| (&a.target, &a.part, &a.kind, &a.id).cmp(&(&b.target, &b.part, &b.kind, &b.id)));
+    let observations: Vec<Observation> = futures_util::future::join_all(looks).await.into_iter().flatten().collect();
+    seal(config, setup, config.targets.clone(), started, observations)
+}
+
+/// Looks at one target alone.
+pub(super) async fn alone(config: &Config, setup: &Setup, target: Target, earlier: Vec<Observation>) -> Evidence {
+    let started = setup.clock.now();
+    let observations = look(target.clone(), setup, Arc::new(Documents::default()), earlier).await;
+    seal(config, setup, vec![target], started, observations)
+}
+
+/// What was seen of these targets, closed with the run's id.
+fn seal(
+    config: &Config,
+    setup: &Setup,
+    targets: Vec<Target>,
+    started: Timestamp,
+    mut observations: Vec<Observation>,
+) -> Evidence {
+    sort(&mut observations);
     let ended = setup.clock.now();
     let mut run = Run {
         id: String::new(),
@@ -76,14 +100,13 @@ pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
         config_digest: config.digest.clone(),
         interrupted: setup.cancel.is_cancelled(),
     };
-    run.id = run_id(&run, &config.targets, &observations);
-    Evidence {
-        schema: EVIDENCE_SCHEMA.to_owned(),
-        run,
-        targets: config.targets.clone(),
-        judging: config.judging.clone(),
-        observations,
-    }
+    run.id = run_id(&run, &targets, &observations);
+    Evidence { schema: EVIDENCE_SCHEMA.to_owned(), run, targets, judging: config.judging.clone(), observations }
+}
+
+/// By target, part and kind.
+pub(super) fn sort(observations: &mut [Observation]) {
+    observations.sort_by(|a, b| (&a.target, &a.part, &a.kind, &a.id).cmp(&(&b.target, &b.part, &b.kind, &b.id)));
 }
 
 /// The time at which looking began, and a digest over what was seen: `2026-11-23T13-40-05Z-7f3a90c1`.
@@ -97,7 +120,12 @@ pub(super) fn run_id(run: &Run, targets: &[Target], observations: &[Observation]
     format!("{}-{short}", run.started.to_string().replace(':', "-"))
 }
 
-async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<Observation> {
+async fn look(
+    mut target: Target,
+    setup: &Setup,
+    documents: Arc<Documents>,
+    earlier: Vec<Observation>,
+) -> Vec<Observation> {
     let collectors: Vec<usize> =
         (0..setup.collectors.len()).filter(|&n| setup.collectors.get(n).is_some_and(|c| c.accepts(&target))).collect();
     if collectors.is_empty() {
@@ -106,7 +134,10 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<O
     if setup.cancel.is_cancelled() {
         return failures(&target, setup, &collectors, "", &stopped());
     }
-    let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time);
+    setup.progress.step(&target.id, "", 0, 0, "waiting for its first answer");
+    let budget = Budget::new(Arc::clone(&setup.dial), setup.limits.connections, setup.limits.target_time)
+        .paced(setup.limits.rate);
+    target.connection.hello_name.get_or_insert_with(|| setup.host.clone());
     let mut addresses = match resolve(&target, &budget, &setup.cancel).await {
         Ok(addresses) => addresses,
         Err(trouble) => return failures(&target, setup, &collectors, "", &trouble),
@@ -127,7 +158,8 @@ async fn look(target: Target, setup: &Setup, documents: Arc<Documents>) -> Vec<O
     let skipped: Vec<Observation> = skipped.collect();
     let mut seen = Vec::new();
     for n in collectors {
-        let job = Job { target: target.clone(), addresses: addresses.clone(), earlier: seen.clone() };
+        let known = earlier.iter().chain(&seen).cloned().collect();
+        let job = Job { target: target.clone(), addresses: addresses.clone(), earlier: known };
         match isolated(n, job, cx.clone(), setup).await {
             Ok(observations) => seen.extend(observations),
             Err(trouble) => seen.extend(failures(&target, setup, &[n], "", &trouble)),

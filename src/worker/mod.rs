@@ -4,17 +4,21 @@
 
 mod looking;
 mod secrets;
+mod sweep;
 
 pub use looking::{Setup, collect};
 pub use secrets::SystemSecrets;
+pub use sweep::{LINE, Plan, known, sweep};
 
 use crate::catalogue::Catalogue;
 use crate::check::derive;
 use crate::check::{Case, Engine};
 use crate::control;
 use crate::model::assessment::Evidence;
+use crate::model::policy::Judging;
 use crate::model::{Assessment, Framework};
 use crate::yaml::Diagnostic;
+use std::borrow::Borrow;
 
 /// The form of the file that `collect` writes.
 pub const EVIDENCE_SCHEMA: &str = "probity.observations/1";
@@ -25,15 +29,41 @@ pub const EVIDENCE_SCHEMA: &str = "probity.observations/1";
 /// # Errors
 /// When a check does not compile, or an overlay names none.
 pub fn judge(evidence: Evidence, catalogue: &Catalogue) -> Result<Assessment, Vec<Diagnostic>> {
-    let engine = Engine::new(catalogue, &evidence.judging)?;
-    let as_of = evidence.run.ended;
-    let derived = derive::run(&evidence.targets, &evidence.observations, &evidence.judging, catalogue, as_of);
-    let mut all = evidence.observations.clone();
-    all.extend(derived.iter().cloned());
-    let results = engine.judge(&Case { targets: &evidence.targets, observations: &all, as_of });
-    let frameworks: Vec<&Framework> =
-        evidence.judging.policy.frameworks.iter().filter_map(|id| catalogue.frameworks().get(id)).collect();
-    Ok(control::assess(evidence, derived, results, &frameworks, &catalogue.digest()))
+    Ok(Judge::new(catalogue, evidence.judging.clone())?.assess(evidence))
+}
+
+/// A catalogue that is ready to judge, for many pieces of evidence under one policy.
+pub struct Judge<C> {
+    catalogue: C,
+    engine: Engine,
+    judging: Judging,
+    digest: String,
+}
+
+impl<C: Borrow<Catalogue>> Judge<C> {
+    /// Makes the checks ready.
+    ///
+    /// # Errors
+    /// When a check does not compile, or an overlay names none.
+    pub fn new(catalogue: C, judging: Judging) -> Result<Judge<C>, Vec<Diagnostic>> {
+        let engine = Engine::new(catalogue.borrow(), &judging)?;
+        let digest = catalogue.borrow().digest();
+        Ok(Judge { catalogue, engine, judging, digest })
+    }
+
+    /// Judges this evidence, whatever policy stands in it.
+    pub fn assess(&self, mut evidence: Evidence) -> Assessment {
+        evidence.judging = self.judging.clone();
+        let (as_of, catalogue) = (evidence.run.ended, self.catalogue.borrow());
+        let derived = derive::run(&evidence.targets, &evidence.observations, &evidence.judging, catalogue, as_of);
+        let mut all = evidence.observations.clone();
+        all.extend(derived.iter().cloned());
+        let results = self.engine.judge(&Case { targets: &evidence.targets, observations: &all, as_of });
+        let known = catalogue.frameworks();
+        let frameworks: Vec<&Framework> =
+            evidence.judging.policy.frameworks.iter().filter_map(|id| known.get(id)).collect();
+        control::assess(evidence, derived, results, &frameworks, &self.digest)
+    }
 }
 
 /// Why stored evidence is not taken.
@@ -48,6 +78,17 @@ pub enum EvidenceError {
     /// A record or a target was added or left out, or the run is described otherwise.
     #[error("the records are not those that the run {0} was closed with: some were added or left out")]
     Incomplete(String),
+    /// A line of a sweep cannot be taken.
+    #[error("line {line}: {error}")]
+    Line {
+        /// One-based.
+        line: usize,
+        /// Why.
+        error: Box<EvidenceError>,
+    },
+    /// The lines of a sweep do not belong together.
+    #[error("the lines were not written under one configuration by one version")]
+    Mixed,
     /// A record is not what it was when it was sealed.
     #[error("observation {id} ({kind} of {target}) was changed after it was sealed")]
     Changed {
@@ -65,6 +106,9 @@ pub enum EvidenceError {
 /// # Errors
 /// When it is not such a file, or a record's content does not have the record's id.
 pub fn read_evidence(bytes: &[u8]) -> Result<Evidence, EvidenceError> {
+    if let Some(header) = sweep::header(bytes) {
+        return sweep::read(&header, bytes);
+    }
     let value: serde_json::Value =
         serde_json::from_slice(bytes).map_err(|error| EvidenceError::Form(error.to_string()))?;
     match value.get("schema").and_then(serde_json::Value::as_str) {
@@ -72,7 +116,11 @@ pub fn read_evidence(bytes: &[u8]) -> Result<Evidence, EvidenceError> {
         Some(other) => return Err(EvidenceError::Schema(other.chars().take(80).collect())),
         None => return Err(EvidenceError::Form("it has no `schema`".to_owned())),
     }
-    let evidence: Evidence = serde_json::from_value(value).map_err(|error| EvidenceError::Form(error.to_string()))?;
+    verified(serde_json::from_value(value).map_err(|error| EvidenceError::Form(error.to_string()))?)
+}
+
+/// Evidence, unless something in it is not what it was when it was sealed.
+fn verified(evidence: Evidence) -> Result<Evidence, EvidenceError> {
     for observation in &evidence.observations {
         if observation.content_id() != observation.id {
             return Err(EvidenceError::Changed {

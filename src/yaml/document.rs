@@ -10,15 +10,17 @@ use std::sync::Arc;
 /// A text that a person wrote, and where everything in it stands.
 #[derive(Clone, Debug)]
 pub struct Document {
-    file: String,
-    text: Arc<str>,
+    pub(super) file: String,
+    pub(super) text: Arc<str>,
+    /// The text that is read into types, where some mappings are passed through.
+    pub(super) passed: Option<Arc<str>>,
     /// Where each line starts.
     lines: Vec<usize>,
     /// The text as it may be shown: what is hidden is replaced by dots.
     shown: Arc<str>,
     /// Byte ranges of `text` that are hidden, in order.
     hidden: Vec<Range<usize>>,
-    root: Option<Node>,
+    pub(super) root: Option<Node>,
     /// False where the text is not YAML or goes over a limit: then the tree ends early.
     complete: bool,
 }
@@ -29,7 +31,16 @@ impl Document {
         let text: Arc<str> = Arc::from(text.strip_prefix('\u{feff}').unwrap_or(text));
         let (root, complete) = if text.len() > MAX_BYTES { (None, false) } else { Builder::tree(&text) };
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Document { file: file.into(), shown: text.clone(), text, lines, hidden: Vec::new(), root, complete }
+        Document {
+            file: file.into(),
+            shown: text.clone(),
+            text,
+            passed: None,
+            lines,
+            hidden: Vec::new(),
+            root,
+            complete,
+        }
     }
 
     /// The file as the user named it.
@@ -66,9 +77,11 @@ impl Document {
             return Err(vec![Diagnostic::of_file(&self.file, "the file is empty")]);
         }
         let walk = Walk::<T>::new(selection);
-        serde_yaml::with_deserializer_from_str_with_options(&self.text, options(), |deserializer| {
-            walk.deserialize(deserializer)
-        })
+        serde_yaml::with_deserializer_from_str_with_options(
+            self.passed.as_ref().unwrap_or(&self.text),
+            options(),
+            |deserializer| walk.deserialize(deserializer),
+        )
         .map_err(|error| vec![words::diagnose(self, &error)])
     }
 
@@ -175,11 +188,11 @@ fn lines(text: &str, only_comments: bool, is_secret: impl Fn(&[&str], &str) -> b
 #[derive(Clone)]
 pub struct Spot<'a> {
     document: &'a Document,
-    node: Option<&'a Node>,
+    pub(super) node: Option<&'a Node>,
     key: Option<Range<usize>>,
     span: Range<usize>,
     /// True below an alias: then the alias is the place of everything.
-    aliased: bool,
+    pub(super) aliased: bool,
 }
 
 impl<'a> Spot<'a> {
@@ -233,6 +246,11 @@ impl<'a> Spot<'a> {
     /// True where a list is written here.
     pub fn is_list(&self) -> bool {
         matches!(self.content(), Some(Content::List(_)))
+    }
+
+    /// True where a mapping is written here.
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.content(), Some(Content::Mapping(_)))
     }
 
     /// What is written here; an alias stands for what it names.

@@ -7,6 +7,10 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) span: Range<usize>,
+    /// Where it ends: a list or mapping in brackets after the bracket, another one where the next thing starts.
+    pub(super) end: usize,
+    /// True for a list or mapping in brackets.
+    pub(super) bracketed: bool,
     /// The number of its anchor, or 0.
     anchor: usize,
     pub(super) content: Content,
@@ -140,31 +144,35 @@ impl<'t> Builder<'t> {
 
     /// The node that this event starts, and whether it is whole.
     fn node(&mut self, event: &Event<'t>, span: &Span, depth: usize) -> (Node, bool) {
-        let start = span.start.byte_offset().unwrap_or_default();
-        let end = span.end.byte_offset().unwrap_or(start);
+        let Range { start, end } = bytes(span);
         self.nodes += 1;
+        let mut last = end..end;
         let (content, whole) = match event {
             Event::Scalar(text, ..) => (Content::Scalar(text.to_string()), true),
-            Event::SequenceStart(..) if self.may_go(depth) => self.list(depth + 1),
-            Event::MappingStart(..) if self.may_go(depth) => self.mapping(depth + 1),
+            Event::SequenceStart(..) if self.may_go(depth) => self.list(depth + 1, &mut last),
+            Event::MappingStart(..) if self.may_go(depth) => self.mapping(depth + 1, &mut last),
             Event::Alias(anchor) => {
                 self.aliases += 1;
                 (Content::Alias(*anchor), self.aliases <= MAX_ANCHORS)
             }
             _ => (Content::List(Vec::new()), false),
         };
-        (Node { span: start..end, anchor: event.anchor_id().unwrap_or_default(), content }, whole)
+        let anchor = event.anchor_id().unwrap_or_default();
+        (Node { span: start..end, end: last.end, bracketed: !last.is_empty(), anchor, content }, whole)
     }
 
     fn may_go(&self, depth: usize) -> bool {
         depth < MAX_DEPTH && self.nodes < MAX_NODES
     }
 
-    fn list(&mut self, depth: usize) -> (Content, bool) {
+    fn list(&mut self, depth: usize, last: &mut Range<usize>) -> (Content, bool) {
         let mut items = Vec::new();
         loop {
             match self.next() {
-                Ok((Event::SequenceEnd, _)) => return (Content::List(items), true),
+                Ok((Event::SequenceEnd, span)) => {
+                    *last = bytes(&span);
+                    return (Content::List(items), true);
+                }
                 Ok((event, span)) => {
                     let (item, whole) = self.node(&event, &span, depth);
                     items.push(item);
@@ -177,11 +185,14 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> (Content, bool) {
+    fn mapping(&mut self, depth: usize, last: &mut Range<usize>) -> (Content, bool) {
         let mut pairs = Vec::new();
         loop {
             let (key, whole) = match self.next() {
-                Ok((Event::MappingEnd, _)) => return (Content::Mapping(pairs), true),
+                Ok((Event::MappingEnd, span)) => {
+                    *last = bytes(&span);
+                    return (Content::Mapping(pairs), true);
+                }
                 Ok((event, span)) => self.node(&event, &span, depth),
                 Err(Stop) => return (Content::Mapping(pairs), false),
             };
@@ -199,6 +210,11 @@ impl<'t> Builder<'t> {
             }
         }
     }
+}
+
+fn bytes(span: &Span) -> Range<usize> {
+    let start = span.start.byte_offset().unwrap_or_default();
+    start..span.end.byte_offset().unwrap_or(start)
 }
 
 /// The events ended early.

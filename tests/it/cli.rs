@@ -96,7 +96,7 @@ fn mistakes_of_usage_end_with_two_and_say_what_to_do() {
         (vec!["scan", "shop.example", "-c", "x.yaml"], "targets stand either on the command line"),
         (vec!["scan", "-c", "/nonexistent/probity.yaml"], "/nonexistent/probity.yaml"),
         (vec!["scan", "shop.example", "--no-such-option"], "--no-such-option"),
-        (vec!["scan", "postgres://db.example"], "database"),
+        (vec!["scan", "postgres://db.example/app"], "database"),
         (vec!["evaluate", "/nonexistent/seen.json"], "probity collect"),
         (vec!["collect", "shop.example", "-o", "html=x.html"], "JSON"),
         (vec!["check", "show", "tls.grad"], "tls.grade"),

@@ -2,6 +2,7 @@
 
 use crate::support::Scratch;
 use probity::model::TargetKind;
+use probity::model::target::{Depth, Profile};
 use probity::target::{self, Config};
 use probity::yaml::{self, Diagnostic, Document};
 use proptest::prelude::*;
@@ -156,7 +157,13 @@ fn what_cannot_be_read_is_told() {
     assert!(
         told(&scratch.write("latin1.yaml", b"targets:\n  - caf\xe9.example\n")).contains("not UTF-8 text (line 2)")
     );
-    assert!(told(&scratch.write("large.yaml", vec![b'#'; (4 << 20) + 1])).contains("larger than 4 MiB"));
+    assert!(told(&scratch.write("large.yaml", vec![b'#'; (16 << 20) + 1])).contains("larger than 16 MiB"));
+    let many = format!("targets: [{}]\n", "a,".repeat(1_000_000));
+    assert!(told(&scratch.write("many.yaml", many)).contains("more than 1000000 values in one file"));
+    // What aliases repeat is bounded far below that.
+    let list = format!("[{}]", "a,".repeat(1000));
+    let repeated = format!("labels: &l {list}\ntargets: [{}]\n", "*l,".repeat(90));
+    assert!(told(&scratch.write("aliases.yaml", repeated)).contains("alias"));
 }
 
 #[test]
@@ -343,7 +350,7 @@ fn the_starter_is_read_with_every_setting_switched_on() {
         .collect();
     let config = load(&scratch.write("probity.yaml", text));
     let ids: Vec<_> = config.targets.iter().map(|target| target.id.as_str()).collect();
-    assert_eq!(ids, ["shop.example", "mx", "main_pg", "archive", "vendors"]);
+    assert_eq!(ids, ["shop.example", "mx", "mail", "main_pg", "archive", "vendors"]);
     assert!(config.retention.is_some() && config.register.is_some() && config.organisation.is_some());
     assert_eq!((config.judging.checks.len(), config.judging.waivers.len()), (1, 1));
     assert!(config.hints.is_empty(), "{}", words(&config.hints));
@@ -359,6 +366,24 @@ fn targets_that_no_collector_looks_at_are_kept() {
 }
 
 #[test]
+fn a_resolver_and_anchors_of_ones_own_are_taken() {
+    let scratch = Scratch::new("config-dns");
+    let digest = "00".repeat(32);
+    let text = format!(
+        "targets:\n  - {{ id: Shop.Example, kind: domain }}\n  - {{ id: mail, kind: domain, address: b\u{fc}cher.example, dkim: [s1, a.b] }}\n\
+         dns: {{ resolver: \"127.0.0.1:5353\", anchors: [\"20326 8 2 {digest}\"] }}\n"
+    );
+    let config = load(&scratch.write("probity.yaml", text));
+    assert_eq!(config.dns.resolver, Some("127.0.0.1:5353".parse().unwrap()));
+    assert_eq!((config.dns.anchors.len(), config.dns.anchors[0].key_tag), (1, 20326));
+    let hosts: Vec<_> = config.targets.iter().map(|target| target.connection.host.as_str()).collect();
+    assert_eq!(hosts, ["shop.example", "xn--bcher-kva.example"]);
+    assert_eq!(config.targets[1].connection.dkim_selectors, ["s1", "a.b"]);
+    let bare = load(&scratch.write("probity.yaml", "targets: [shop.example]\ndns: { resolver: \"::1\" }\n"));
+    assert_eq!(bare.dns.resolver, Some("[::1]:53".parse().unwrap()));
+}
+
+#[test]
 fn paths_start_at_the_folder_of_the_configuration() {
     let scratch = Scratch::new("config-paths");
     let text = "targets:\n  - { id: a, kind: file, engine: sqlite, address: data/a.sqlite }\n  - { id: p, kind: database, engine: postgresql, address: db, credentials: { password: \"file:pg.secret\" } }\n";
@@ -368,4 +393,16 @@ fn paths_start_at_the_folder_of_the_configuration() {
     let password = config.targets[1].connection.password.as_ref().unwrap().name();
     assert_eq!(password, format!("file:{}/pg.secret", scratch.path().display()));
     assert_eq!(config.targets[1].address, "db:5432");
+}
+
+#[test]
+fn a_target_may_be_asked_less_than_the_run() {
+    let scratch = Scratch::new("config-depth");
+    let text = "targets:\n  - { id: a, kind: endpoint, address: a.example, profile: quick, intrusive: false }\n  - b.example\n";
+    let config = load(&scratch.write("probity.yaml", text));
+    let quick = Depth { profile: Profile::Quick, intrusive: false };
+    assert_eq!(config.targets[0].connection.depth, quick);
+    assert_eq!(config.targets[1].connection.depth, Depth::default());
+    assert_eq!(Depth::default().within(quick), quick);
+    assert_eq!(quick.within(Depth::default()), quick);
 }

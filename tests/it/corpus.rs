@@ -9,9 +9,13 @@ type Entry = fn(&[u8]);
 const ENTRIES: &[(&str, Entry)] = &[
     ("alert", probity::wire::fuzz::alert),
     ("client_hello", probity::wire::fuzz::client_hello),
+    ("dialogue", probity::wire::fuzz::dialogue),
+    ("dns", probity::wire::fuzz::dns),
     ("evidence", probity::worker::fuzz),
+    ("html", probity::wire::fuzz::html),
     ("http", probity::collect::http::fuzz),
     ("key_exchange", probity::wire::fuzz::key_exchange),
+    ("mail", probity::model::mail::fuzz),
     ("postgres", probity::collect::postgres::fuzz),
     ("postgres_greeting", probity::wire::fuzz::postgres),
     ("records", probity::wire::fuzz::records),
@@ -20,6 +24,7 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("server_flight", probity::wire::fuzz::server_flight),
     ("server_hello", probity::wire::fuzz::server_hello),
     ("ssl2", probity::wire::fuzz::ssl2),
+    ("ticket", probity::wire::fuzz::ticket),
     ("wire_certificate", probity::wire::fuzz::certificate),
     ("x509", probity::collect::tls::certificate::fuzz),
     ("yaml", probity::yaml::fuzz),
@@ -75,6 +80,8 @@ fn seeds_are_what_their_parsers_take() {
     any("client_hello", &|bytes| ClientHello::parse(bytes).is_ok());
     any("server_hello", &|bytes| ServerHello::parse(bytes).is_ok());
     any("wire_certificate", &|bytes| probity::wire::certificate::parse_chain(bytes).is_ok());
+    any("ticket", &|bytes| probity::wire::Ticket::parse(bytes).is_ok());
+    any("ticket", &|bytes| probity::wire::Ticket::parse_modern(bytes).is_ok());
     any("alert", &|bytes| probity::wire::Alert::parse(bytes).is_ok());
     any("evidence", &|bytes| probity::worker::read_evidence(bytes).is_ok());
     any("retention", &|bytes| String::from_utf8_lossy(bytes).parse::<probity::model::retention::Expression>().is_ok());

@@ -63,6 +63,16 @@ fn the_demo_looks_for_real_and_ends_at_the_gate() {
     assert_eq!(statuses(&report, "tls.protocols.legacy", "kiosk"), ["fail"]);
     assert_eq!(statuses(&report, "http.hsts", "kiosk"), ["not-evaluated"], "no HTTP client speaks TLS 1.0");
 
+    // What stands between a host and the preload list is told in words.
+    let results = report["results"].as_array().unwrap();
+    let told: Vec<&Value> =
+        results.iter().filter(|r| r["check"] == "http.hsts.preload" && r["status"] == "fail").collect();
+    assert!(!told.is_empty());
+    for result in told {
+        let words = result["actual"].as_str().unwrap();
+        assert!(words.contains(' ') && !words.contains("preload.") && !words.contains('_'), "{words}");
+    }
+
     // Visitors unseen for more than nine months, and a vendor without an agreement.
     let sets = data(&report, "data.retention", "visitors_db")["data_sets"].as_array().unwrap();
     assert_eq!(sets[0]["violating"], 37);

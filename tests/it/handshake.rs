@@ -4,7 +4,8 @@
 
 use crate::support::desk::{Desk, EC, HOST, RSA};
 use crate::support::{Server, free_port};
-use probity::collect::tls::handshake::{Ask, Schemes, Seen, Versions, look};
+use probity::collect::tls::handshake::{Ask, Seen, Versions, look};
+use probity::collect::tls::key_kind::{KeyKind, schemes_of};
 use probity::model::{Reason, Trouble};
 use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm};
 use rustls::ServerConfig;
@@ -56,8 +57,8 @@ fn config(choice: Arc<Choice>, versions: &[&'static rustls::SupportedProtocolVer
         .with_cert_resolver(choice)
 }
 
-fn ask(versions: Versions, schemes: Schemes) -> Ask {
-    Ask { server_name: HOST.to_owned(), versions, schemes, alpn: Vec::new() }
+fn ask(versions: Versions, kinds: &[KeyKind]) -> Ask {
+    Ask { server_name: HOST.to_owned(), versions, schemes: schemes_of(kinds), alpn: Vec::new() }
 }
 
 /// Asks a server in this process.
@@ -85,7 +86,7 @@ fn meet_bytes(answer: &'static [u8], stays: bool) -> Trouble {
                 tokio::time::sleep(Duration::from_secs(30)).await;
             }
         });
-        let ask = ask(Versions::Both, Schemes::Any);
+        let ask = ask(Versions::Both, &KeyKind::ALL);
         let trouble = look(Box::new(ours), &ask, Duration::from_millis(500)).await.unwrap_err();
         serving.abort();
         trouble
@@ -101,14 +102,15 @@ fn each_kind_of_key_shows_its_certificate() {
     for versions in [TLS12, TLS13] {
         let [version, protocol] = if versions == TLS12 { ["12", "TLSv1.2"] } else { ["13", "TLSv1.3"] };
         let asked = if version == "12" { Versions::Tls12 } else { Versions::Tls13 };
-        let seen = |schemes| meet(config(Arc::clone(&choice), versions), &ask(asked, schemes));
-        for (schemes, identity) in [(Schemes::Ecdsa, 0), (Schemes::Rsa, 1)] {
-            let seen = seen(schemes).unwrap();
+        let seen = |kind| meet(config(Arc::clone(&choice), versions), &ask(asked, &[kind]));
+        for (kind, identity) in [(KeyKind::Ecdsa, 0), (KeyKind::Rsa, 1)] {
+            let seen = seen(kind).unwrap();
+            assert_eq!(seen.scheme.and_then(KeyKind::of), Some(kind));
             assert_eq!(seen.chain, [choice.identities[identity].cert[0].to_vec()]);
             assert_eq!((seen.protocol.as_str(), seen.alpn, seen.staple), (protocol, None, None));
             assert!(seen.group.is_some() && seen.suite != 0);
         }
-        assert_eq!(seen(Schemes::Ed25519).unwrap_err().reason, Reason::HandshakeRejected);
+        assert_eq!(seen(KeyKind::Ed25519).unwrap_err().reason, Reason::HandshakeRejected);
     }
     assert!(choice.names.lock().unwrap().iter().all(|name| name.as_deref() == Some(HOST)));
 }
@@ -116,7 +118,7 @@ fn each_kind_of_key_shows_its_certificate() {
 #[test]
 fn ed25519_is_met() {
     let choice = Choice::of(vec![identity(&rcgen::PKCS_ED25519)]);
-    let seen = meet(config(choice, TLS13), &ask(Versions::Both, Schemes::Ed25519)).unwrap();
+    let seen = meet(config(choice, TLS13), &ask(Versions::Both, &[KeyKind::Ed25519])).unwrap();
     assert_eq!(seen.protocol, "TLSv1.3");
 }
 
@@ -124,7 +126,7 @@ fn ed25519_is_met() {
 fn an_address_is_not_sent_as_a_name() {
     let choice = Choice::of(vec![identity(&rcgen::PKCS_ECDSA_P256_SHA256)]);
     for address in ["127.0.0.1", "::1", "[::1]"] {
-        let ask = Ask { server_name: address.to_owned(), ..ask(Versions::Both, Schemes::Any) };
+        let ask = Ask { server_name: address.to_owned(), ..ask(Versions::Both, &KeyKind::ALL) };
         meet(config(Arc::clone(&choice), TLS13), &ask).unwrap();
     }
     assert_eq!(*choice.names.lock().unwrap(), [None, None, None]);
@@ -140,7 +142,7 @@ fn staple_and_application_protocol_are_seen() {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let with = |alpn: &[&str]| Ask {
             alpn: alpn.iter().map(|name| (*name).to_owned()).collect(),
-            ..ask(asked, Schemes::Any)
+            ..ask(asked, &KeyKind::ALL)
         };
         let seen = meet(config.clone(), &with(&["http/1.1", "h2"])).unwrap();
         assert_eq!((seen.alpn.as_deref(), seen.staple.as_deref()), (Some("h2"), Some(&b"a staple"[..])));
@@ -156,7 +158,7 @@ fn staple_and_application_protocol_are_seen() {
 fn a_version_that_is_not_there_is_rejected() {
     let choice = Choice::of(vec![identity(&rcgen::PKCS_ECDSA_P256_SHA256)]);
     for (versions, asked) in [(TLS12, Versions::Tls13), (TLS13, Versions::Tls12)] {
-        let trouble = meet(config(Arc::clone(&choice), versions), &ask(asked, Schemes::Any)).unwrap_err();
+        let trouble = meet(config(Arc::clone(&choice), versions), &ask(asked, &KeyKind::ALL)).unwrap_err();
         assert_eq!((trouble.reason, trouble.detail.as_str()), (Reason::HandshakeRejected, "alert protocol_version"));
     }
 }
@@ -166,7 +168,7 @@ fn a_certificate_without_its_key_is_a_violation() {
     for versions in [TLS12, TLS13] {
         let mut thief = identity(&rcgen::PKCS_ECDSA_P256_SHA256);
         thief.cert = identity(&rcgen::PKCS_ECDSA_P256_SHA256).cert;
-        let trouble = meet(config(Choice::of(vec![thief]), versions), &ask(Versions::Both, Schemes::Any)).unwrap_err();
+        let trouble = meet(config(Choice::of(vec![thief]), versions), &ask(Versions::Both, &KeyKind::ALL)).unwrap_err();
         assert_eq!(trouble.reason, Reason::ProtocolViolation);
         assert!(trouble.detail.contains("not signed by the key"), "{trouble}");
     }
@@ -186,7 +188,7 @@ fn a_server_that_wants_our_certificate_is_seen_all_the_same() {
             .unwrap()
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&choice) as Arc<dyn ResolvesServerCert>);
-        let seen = meet(config, &ask(Versions::Both, Schemes::Any)).unwrap();
+        let seen = meet(config, &ask(Versions::Both, &KeyKind::ALL)).unwrap();
         assert_eq!((seen.protocol.as_str(), seen.chain.len()), (protocol, 1));
     }
 }
@@ -199,7 +201,7 @@ fn troubles_are_told_apart() {
     assert_eq!(meet_bytes(b"\x16\x03\x03\x00", true).reason, Reason::TimedOut);
     let alert = meet_bytes(b"\x15\x03\x03\x00\x02\x02\x28", false);
     assert_eq!((alert.reason, alert.detail.as_str()), (Reason::HandshakeRejected, "alert handshake_failure"));
-    let impossible = Ask { server_name: "not a name".to_owned(), ..ask(Versions::Both, Schemes::Any) };
+    let impossible = Ask { server_name: "not a name".to_owned(), ..ask(Versions::Both, &KeyKind::ALL) };
     let choice = Choice::of(vec![identity(&rcgen::PKCS_ECDSA_P256_SHA256)]);
     assert_eq!(meet(config(choice, TLS13), &impossible).unwrap_err().reason, Reason::Unsupported);
 }
@@ -228,7 +230,7 @@ fn a_weak_key_still_proves_itself() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = runtime.block_on(async {
             let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            look(Box::new(stream), &ask(asked, Schemes::Any), Duration::from_secs(10)).await
+            look(Box::new(stream), &ask(asked, &KeyKind::ALL), Duration::from_secs(10)).await
         });
         assert_eq!(seen.unwrap().chain, [desk.der(name)], "{name} {version}");
     }

@@ -1,7 +1,8 @@
 //! The TLS collector against servers that are broken, or mean it ill: bounded, and never a fact.
 
-use crate::support::free_port;
-use crate::support::tls::{context, look, look_with, loopback, scripted, target};
+use crate::support::scan::scan;
+use crate::support::tls::{context, look, look_with, loopback, openssl, pair, scripted, target};
+use crate::support::{Scratch, free_port, program};
 use probity::collect::{CollectContext, Limits};
 use probity::model::tls::{Features, Groups, Protocols, Suites};
 use probity::model::{Fact, ObservationStatus, Reason};
@@ -213,11 +214,11 @@ fn a_run_that_is_stopped_ends_at_once_and_says_so() {
 #[test]
 fn an_upgrade_that_is_not_spoken_is_unsupported() {
     let mut target = target(loopback(free_port()));
-    target.connection.starttls = Some("smtp".into());
+    target.connection.starttls = Some("gopher".into());
     let address = loopback(target.connection.port);
     let (reason, detail) = look_with(target, address, &context()).trouble();
     assert_eq!(reason, Reason::Unsupported);
-    assert!(detail.contains("smtp"));
+    assert!(detail.contains("gopher"));
 }
 
 /// Speaks SSLv2 with this answer, and refuses every newer hello.
@@ -251,6 +252,74 @@ fn ssl2_is_seen_with_its_kinds_and_without_any() {
     let seen = look(ssl2_server(Answer::Error(1)));
     assert_eq!(seen.protocols(), ["SSLv2"]);
     assert!(seen.read::<Protocols>("tls.protocols").ssl2_without_kinds);
+}
+
+/// Speaks SSLv3 with these suites in its own order of preference, and refuses every newer hello and SSLv2.
+fn ssl3_server(scratch: &Scratch, suites: &'static [u16]) -> SocketAddr {
+    let (_, pem) = pair(scratch, "rsa");
+    let der = scratch.path().join("leaf.der");
+    openssl(&["x509", "-in", pem.to_str().unwrap(), "-outform", "DER", "-out", der.to_str().unwrap()]);
+    let leaf = std::fs::read(der).unwrap();
+    scripted(move |mut stream| {
+        let Some(hello) = read_hello(&mut stream) else { return };
+        let chosen = suites.iter().copied().find(|suite| hello.suites.contains(suite));
+        let bytes = match chosen {
+            Some(suite) if hello.version == 0x0300 => {
+                assert!(hello.extensions.is_none(), "SSLv3 knows no extensions");
+                let answer = ServerHello { version: 0x0300, suite, ..server_hello(&hello) };
+                let done = vec![14, 0, 0, 0];
+                let flight = [answer.to_message(), certificate::write_chain(&[leaf.clone()]), done].concat();
+                record::write(HANDSHAKE, 0x0300, &flight)
+            }
+            _ => record::write(21, 0x0300, &[2, 40]),
+        };
+        let _ = stream.write_all(&bytes);
+        let _ = stream.read(&mut [0; 4096]);
+    })
+}
+
+#[test]
+fn an_accepted_ssl3_is_seen_with_its_suites() {
+    let Some(_) = program("openssl") else { return };
+    let address = ssl3_server(&Scratch::new("ssl3"), &[0x000A, 0x0005, 0x002F]);
+    let seen = look(address);
+    assert_eq!(seen.protocols(), ["SSLv3"]);
+    let suites: Suites = seen.read("tls.suites");
+    let mut ids: Vec<_> = suites.suites.iter().map(|suite| (suite.protocol.as_str(), suite.id.as_str())).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [("SSLv3", "0x0005"), ("SSLv3", "0x000A"), ("SSLv3", "0x002F")]);
+}
+
+/// The whole command on an endpoint that speaks SSLv3 alone: what fails, and how the grade is capped.
+#[test]
+fn an_accepted_ssl3_fails_and_caps_the_grade() {
+    let Some(_) = program("openssl") else { return };
+    let grade = |suites: &'static [u16]| {
+        let scratch = Scratch::new("ssl3-grade");
+        let address = ssl3_server(&scratch, suites);
+        let configuration = format!("targets: [{{ id: old, kind: endpoint, address: '{address}' }}]\n");
+        let ran = scan(&scratch, &configuration, None);
+        assert_eq!(ran.code, Some(1), "{}", ran.printed);
+        let results = ran.report["results"].as_array().unwrap();
+        let of = |check: &str, item: &str| {
+            let found =
+                results.iter().find(|result| result["check"] == check && (item.is_empty() || result["item"] == item));
+            found.unwrap_or_else(|| panic!("{check} {item}"))["status"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(of("tls.protocols.legacy", "SSLv3"), "fail");
+        let seen = ran.report["observations"].as_array().unwrap();
+        let seen = seen.iter().find(|seen| seen["kind"] == "tls.grade").unwrap()["data"].clone();
+        assert_eq!(seen["letter_ignoring_trust"], "F", "{seen}");
+        seen["caps"].to_string()
+    };
+    // A block cipher in SSLv3 is what POODLE reads; a stream cipher leaves the other caps.
+    let caps = grade(&[0x002F]);
+    assert!(
+        ["CAP_SSL3_BEST", "CAP_POODLE_SSL3", "CAP_SSL3\"", "CAP_NO_TLS12"].iter().all(|cap| caps.contains(cap)),
+        "{caps}"
+    );
+    let caps = grade(&[0x0005]);
+    assert!(caps.contains("CAP_SSL3_BEST") && !caps.contains("POODLE"), "{caps}");
 }
 
 #[test]

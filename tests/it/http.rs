@@ -95,7 +95,9 @@ fn look(port: u16, plain: Option<u16>, authorities: Vec<PathBuf>) -> Vec<Observa
     let seen = runtime.block_on(Http.collect(&job, &cx));
     let mut kinds: Vec<&str> = seen.iter().map(|observation| observation.kind.as_str()).collect();
     kinds.sort_unstable();
-    assert_eq!(kinds, ["http.cookies", "http.headers", "http.hsts", "http.plain", "http.security_txt"]);
+    let all =
+        ["http.cookies", "http.cors", "http.headers", "http.hsts", "http.page", "http.plain", "http.security_txt"];
+    assert_eq!(kinds, all);
     seen
 }
 
@@ -148,11 +150,12 @@ fn a_careful_site_is_seen_as_it_is() {
     let plain = facts(&seen, "http.plain");
     assert_facts(&plain, &[("looked", json!(true)), ("answered", json!(true)), ("status", json!(301))]);
     assert_facts(&plain, &[("to_https", json!(true)), ("same_host", json!(true)), ("permanent", json!(true))]);
-    assert_facts(&plain, &[("content", json!(false)), ("port", json!(site.plain))]);
+    assert_facts(&plain, &[("content", json!(false)), ("port", json!(site.plain)), ("tls_upgrade", json!(false))]);
 
     let headers = facts(&seen, "http.headers");
     assert_facts(&headers, &[("status", json!(200)), ("nosniff", json!(true)), ("framing_limited", json!(true))]);
     assert_facts(&headers, &[("referrer_policy", json!("no-referrer")), ("version_leaks", json!([]))]);
+    assert_facts(&headers, &[("compressed_text", json!(false))]);
     assert_facts(&headers["csp"], &[("present", json!(true)), ("unsafe_inline", json!(false))]);
 
     let cookies = facts(&seen, "http.cookies");
@@ -185,6 +188,75 @@ fn a_careless_site_is_seen_as_it_is() {
     assert_eq!(headers["version_leaks"], json!(["server"]), "nginx tells its version");
     assert_facts(&facts(&seen, "http.cookies"), &[("cookies", json!([]))]);
     assert_facts(&facts(&seen, "http.security_txt"), &[("present", json!(false)), ("status", json!("absent"))]);
+}
+
+/// The score that follows from what was seen.
+fn observatory(seen: &[Observation]) -> Observation {
+    let catalogue = probity::catalogue::Catalogue::built_in().unwrap_or_else(|_| panic!("the catalogue does not load"));
+    let as_of = "2026-11-23T12:00:00Z".parse().unwrap();
+    let derived = probity::check::derive::run(&[], seen, &Default::default(), &catalogue, as_of);
+    derived.into_iter().find(|derived| derived.kind == "http.observatory").unwrap()
+}
+
+#[test]
+fn a_page_is_scored_as_the_observatory_does() {
+    let page = r#"<script src=https://cdn.example/a.js></script><img src=http://img.example/a.png>"#;
+    let secure = format!(
+        r#"add_header Strict-Transport-Security "max-age=31536000" always;
+        add_header X-Content-Type-Options nosniff always;
+        add_header X-Frame-Options DENY always;
+        location = /robots.txt {{ add_header Set-Cookie "csrftoken=1; Secure"; return 200 ""; }}
+        location / {{
+          if ($request_method = OPTIONS) {{
+            add_header Access-Control-Allow-Origin $http_origin; add_header Access-Control-Allow-Credentials true;
+            return 204; }}
+          return 200 "{page}"; }}"#
+    );
+    let Some(site) = Site::start("http-score", &secure, "return 301 https://shop.example:HTTPS/;") else { return };
+    let seen = site.look();
+    let page = facts(&seen, "http.page");
+    assert_eq!(page["html"], true);
+    assert_eq!(page["scripts"][0]["source"], "https://cdn.example/a.js");
+    assert_eq!(page["plaintext"], json!([{ "element": "img", "source": "http://img.example/a.png", "active": false }]));
+    assert_facts(&facts(&seen, "http.cors"), &[("allow_origin", json!("reflected")), ("credentials", json!(true))]);
+    assert_eq!(facts(&seen, "http.cookies")["cookies"][0]["name"], "csrftoken", "the cookie of robots.txt");
+
+    let score = observatory(&seen);
+    assert_eq!(score.status, ObservationStatus::Complete, "{:?}", score.trouble);
+    let result = |name: &str| {
+        let tests = score.data["tests"].as_array().unwrap();
+        tests.iter().find(|test| test["name"] == name).unwrap()["result"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(result("content-security-policy"), "csp-not-implemented");
+    assert_eq!(result("cookies"), "cookies-anticsrf-without-samesite-flag");
+    assert_eq!(
+        result("cross-origin-resource-sharing"),
+        "cross-origin-resource-sharing-implemented-with-universal-access"
+    );
+    assert_eq!(result("redirection"), "redirection-to-https");
+    assert_eq!(result("strict-transport-security"), "hsts-implemented-max-age-at-least-six-months");
+    assert_eq!(result("subresource-integrity"), "sri-not-implemented-but-external-scripts-loaded-securely");
+    // 100 - 25 - 20 - 50 - 5; no bonus below 90.
+    assert_eq!((score.data["score"].as_u64(), score.data["letter"].as_str()), (Some(0), Some("F")));
+}
+
+#[test]
+fn what_was_not_seen_gives_no_score() {
+    let Some(site) = Site::start("http-unscored", "return 503;", "return 404;") else { return };
+    let score = observatory(&site.look());
+    assert_eq!(score.status, ObservationStatus::Failed);
+    assert_eq!(score.trouble.unwrap().reason, Reason::Unsupported);
+}
+
+#[test]
+fn compressed_text_and_an_upgrade_to_tls_in_clear_are_seen() {
+    let secure = r#"gzip on; gzip_min_length 1; gzip_types text/plain; location / { default_type text/plain; return 200 "hello hello"; }"#;
+    let plain =
+        r#"location / { add_header Upgrade "h2c, TLS/1.2"; add_header Connection Upgrade; return 200 "in clear"; }"#;
+    let Some(site) = Site::start("http-flaws", secure, plain) else { return };
+    let seen = site.look();
+    assert_facts(&facts(&seen, "http.headers"), &[("compressed_text", json!(true))]);
+    assert_facts(&facts(&seen, "http.plain"), &[("tls_upgrade", json!(true)), ("answered", json!(true))]);
 }
 
 #[test]

@@ -6,22 +6,35 @@
     reason = "what a test sets up must succeed, and a skipped test says so"
 )]
 
+mod addresses;
 mod adversary;
 mod architecture;
 mod catalogue;
 mod cli;
+mod clients;
 mod config;
 mod corpus;
 mod demo;
+mod flaws;
 mod handshake;
 mod hostile;
 mod http;
+mod kinds;
+mod dns;
+mod mail;
+mod policy;
 mod postgres;
+mod redirects;
 mod report;
 mod retention;
 mod shape;
+mod session;
+mod sessions;
 mod sqlite;
+mod stopped;
+mod starttls;
 mod support;
+mod sweep;
 mod tls;
 mod vendors;
 mod x509;

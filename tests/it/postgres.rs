@@ -88,6 +88,18 @@ impl Look {
     }
 
     fn run(&self) -> Vec<Observation> {
+        let seen = self.run_at(vec![SocketAddr::new(self.address, self.target.connection.port)]);
+        let mut kinds: Vec<&str> = seen.iter().map(|observation| observation.kind.as_str()).collect();
+        let mut promised = Collects.yields().to_vec();
+        kinds.sort_unstable();
+        promised.sort_unstable();
+        assert_eq!(kinds, promised, "one observation of each kind, failed ones included");
+        assert!(seen.iter().all(|observation| observation.part.is_empty()));
+        seen
+    }
+
+    /// A look at a name with these addresses.
+    fn run_at(&self, addresses: Vec<SocketAddr>) -> Vec<Observation> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let cx = CollectContext {
             clock: Arc::new(SystemClock),
@@ -97,18 +109,12 @@ impl Look {
             secrets: Arc::new(Names),
             cancel: self.cancel.clone(),
             limits: Limits::default(),
-            documents: Arc::new(Documents { retention: self.schedule.clone(), register: None }),
+            documents: Arc::new(Documents { retention: self.schedule.clone(), register: None, ..Documents::default() }),
         };
-        let address = SocketAddr::new(self.address, self.target.connection.port);
-        let job = Job { target: self.target.clone(), addresses: vec![address], earlier: Vec::new() };
+        let job = Job { target: self.target.clone(), addresses, earlier: Vec::new() };
         let collector = Collects;
         assert!(collector.accepts(&job.target));
         let seen = runtime.block_on(collector.collect(&job, &cx));
-        let mut kinds: Vec<&str> = seen.iter().map(|observation| observation.kind.as_str()).collect();
-        let mut promised = collector.yields().to_vec();
-        kinds.sort_unstable();
-        promised.sort_unstable();
-        assert_eq!(kinds, promised, "one observation of each kind, failed ones included");
         if let Some(SecretRef::Env(password)) = &self.target.connection.password {
             let json = serde_json::to_string(&seen).unwrap();
             assert!(!json.contains(password.as_str()), "the password stands in the evidence");
@@ -344,7 +350,9 @@ fn each_missing_privilege_is_named_and_each_grant_helps() {
     assert!(transport.plain_sessions.reason().unwrap().contains("GRANT pg_read_all_stats"));
     assert!(transport.hba.reason().unwrap().contains("GRANT EXECUTE ON FUNCTION pg_hba_file_rules()"));
     assert!(auth.methods.reason().unwrap().contains("GRANT SELECT ON pg_hba_file_rules"));
-    assert!(auth.md5_hashes.reason().unwrap().contains("pg_authid"));
+    // Reading them would hand out the hashes: no grant is proposed.
+    let hashes = auth.md5_hashes.reason().unwrap();
+    assert!(hashes.contains("superuser") && !hashes.contains("GRANT") && !hashes.contains("pg_authid"), "{hashes}");
     assert!(sign(&auth.password_storage, "stored passwords").known().is_none());
     assert_eq!(sign(&auth.password_storage, "new passwords"), &known(&true));
     assert!(auth.default_accounts.known().unwrap()[0].open.known().is_none());
@@ -362,9 +370,109 @@ fn each_missing_privilege_is_named_and_each_grant_helps() {
     postgres.sql("postgres", "GRANT SELECT ON pg_hba_file_rules TO audit");
     assert!(read::<Transport>(&look.run(), "db.transport").hba.known().is_none());
     postgres.sql("postgres", "GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO audit");
+    // The rules can be read, and nothing shows yet that they are those which the server loaded.
+    let seen = look.run();
+    let transport: Transport = read(&seen, "db.transport");
+    let grant = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text) TO the audit role would show it";
+    assert!(transport.hba.reason().unwrap().ends_with(grant), "{:?}", transport.hba);
+    assert!(sign(&transport.plaintext, "rules for other machines").known().is_none());
+    assert!(read::<Auth>(&seen, "db.auth").methods.known().is_none());
+    assert_eq!(judge(&look, &seen)["db.in_transit.enforced rules for other machines"].0, Status::NotEvaluated);
+    postgres.sql("postgres", "GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text) TO audit");
     assert_eq!(read::<Transport>(&look.run(), "db.transport").hba.known().unwrap().len(), 3);
-    postgres.sql("postgres", "GRANT SELECT ON pg_authid TO audit");
-    assert_eq!(read::<Auth>(&look.run(), "db.auth").scram_hashes, known(&2));
+    // Without the setting the file is not found.
+    postgres.sql("postgres", "REVOKE pg_read_all_settings FROM audit");
+    let hba = read::<Transport>(&look.run(), "db.transport").hba;
+    assert!(hba.reason().unwrap().contains("GRANT pg_read_all_settings (or pg_monitor) TO the audit role"), "{hba:?}");
+    assert_gone(&postgres);
+}
+
+#[test]
+fn the_grants_of_the_readme_give_every_answer_but_the_hashes() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let readme = include_str!("../../README.md");
+    let script = readme.split("```sql\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(!script.contains("pg_authid"), "no auditor needs the hashes");
+    postgres.sql("postgres", "CREATE TABLE visitors (seen timestamptz)");
+    postgres.sql("postgres", &script.replace("a long random one", "granted-role-5e"));
+    let look = Look::new(postgres.port, "auditor", "granted-role-5e").trusting(postgres.ca());
+    let seen = look.run();
+    let transport: Transport = read(&seen, "db.transport");
+    assert_eq!((transport.hba.known().unwrap().len(), transport.plain_sessions), (3, known(&0)));
+    let audit: Audit = read(&seen, "db.audit");
+    assert!(audit.extension.known().is_some() && audit.logging.iter().all(|sign| sign.yes.known().is_some()));
+    let open: Vec<String> = judge(&look, &seen)
+        .into_iter()
+        .filter(|(item, verdict)| verdict.0 == Status::NotEvaluated && !item.starts_with("db.at_rest"))
+        .map(|(item, _)| item)
+        .collect();
+    assert_eq!(open, ["db.auth.password_hash stored passwords"]);
+}
+
+#[test]
+fn rules_in_a_file_that_no_grant_shows_are_unknown() {
+    let Some(postgres) = Postgres::start_with_rules_elsewhere(Posture::Strict) else { return };
+    postgres.sql(
+        "postgres",
+        "CREATE ROLE audit LOGIN PASSWORD 'plain-role-2c'; GRANT pg_monitor TO audit; \
+         GRANT SELECT ON pg_hba_file_rules TO audit; GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO audit; \
+         GRANT EXECUTE ON FUNCTION pg_stat_file(text) TO audit",
+    );
+    let look = Look::new(postgres.port, "audit", "plain-role-2c").trusting(postgres.ca());
+    let hba = read::<Transport>(&look.run(), "db.transport").hba;
+    let reason = hba.reason().unwrap();
+    assert!(reason.contains("outside the server's own folder") && reason.contains("superuser"), "{hba:?}");
+    assert!(!reason.contains("GRANT"), "no grant is proposed that hands out every file: {reason}");
+    let boss = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    assert_eq!(read::<Transport>(&boss.run(), "db.transport").hba.known().unwrap().len(), 3);
+}
+
+#[test]
+fn each_address_of_a_name_is_an_item_of_its_own() {
+    let Some(postgres) = Postgres::start(Posture::Strict) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
+    let port = postgres.port;
+    let closed = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 9), crate::support::free_port()));
+    let first = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let second = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
+    let seen = look.run_at(vec![closed, first, second]);
+    let at = |kind: &str, address: SocketAddr| {
+        let mut found = seen.iter().filter(|seen| seen.kind == kind && seen.part == address.to_string());
+        let observation = found.next().unwrap_or_else(|| panic!("{kind} of {address} is missing"));
+        assert!(found.next().is_none());
+        observation
+    };
+    assert!(seen.iter().all(|seen| !seen.part.is_empty()));
+    for kind in ["db.auth", "db.audit", "db.at_rest", "db.transport", "data.inventory", "data.retention"] {
+        assert_eq!(at(kind, closed).trouble.as_ref().unwrap().reason, Reason::Refused, "{kind}");
+    }
+    assert_eq!(at("db.auth", first).status, ObservationStatus::Complete);
+    // The greeting costs no login, so that it is looked at everywhere.
+    let transport: Transport = at("db.transport", second).read().unwrap();
+    assert_eq!((&transport.tls_offered, &transport.plaintext_login), (&known(&true), &text("refused")));
+    assert!(transport.hba.known().is_none());
+    for kind in ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"] {
+        let trouble = at(kind, second).trouble.as_ref().unwrap();
+        assert!(trouble.detail.contains(&first.to_string()), "{kind}: {trouble}");
+        assert!(trouble.detail.contains("target of its own"), "{kind}: {trouble}");
+    }
+    let catalogue = Catalogue::built_in().unwrap_or_else(|_| panic!("the catalogue does not load"));
+    let judging = Judging::default();
+    let engine = Engine::new(&catalogue, &judging).unwrap_or_else(|_| panic!("the checks do not compile"));
+    let targets = [look.target.clone()];
+    let results = engine.judge(&Case { targets: &targets, observations: &seen, as_of: SystemClock.now() });
+    let status = |check: &str, address: SocketAddr| {
+        let of = |result: &&probity::model::CheckResult| result.check == check && result.part == address.to_string();
+        results.iter().filter(of).map(|result| result.status).collect::<Vec<_>>()
+    };
+    assert_eq!(status("db.auth.superusers", first), [Status::Pass]);
+    assert_eq!(status("db.auth.superusers", second), [Status::NotEvaluated]);
+    assert_eq!(status("db.auth.superusers", closed), [Status::NotEvaluated]);
+    // The offer and our own session are seen there, and the sessions of others are not.
+    assert_eq!(status("db.in_transit", second), [Status::Pass, Status::Pass, Status::NotEvaluated]);
+    let spots = probity::control::blind_spots(&results, &seen, &targets);
+    let told = |address: SocketAddr| spots.iter().any(|spot| spot.part == address.to_string());
+    assert!(told(closed) && told(second), "{spots:#?}");
     assert_gone(&postgres);
 }
 
@@ -372,9 +480,19 @@ fn each_missing_privilege_is_named_and_each_grant_helps() {
 fn rules_that_are_not_what_runs_are_unknown() {
     let Some(postgres) = Postgres::start(Posture::Strict) else { return };
     let look = Look::new(postgres.port, "postgres", PASSWORD).trusting(postgres.ca());
-    std::thread::sleep(Duration::from_millis(1100));
+    // Maybe in the second in which the server loaded its own, which its clock of files cannot tell apart.
     let file = postgres.data().join("pg_hba.conf");
     std::fs::write(&file, "local all all peer\nhostssl all all all scram-sha-256\n").unwrap();
+    let hba = read::<Transport>(&look.run(), "db.transport").hba;
+    assert!(hba.reason().unwrap().contains("changed after"), "{hba:?}");
+    // An older file in its place is a change as well, although nothing was written since the server loaded its own.
+    postgres.set_hba("local all all peer\nhostssl all all all scram-sha-256\n");
+    assert!(read::<Transport>(&look.run(), "db.transport").hba.known().is_some());
+    let older = file.with_file_name("older.conf");
+    std::fs::write(&older, "local all all peer\nhostssl all all all cert\n").unwrap();
+    let before = std::time::SystemTime::now() - Duration::from_secs(86_400);
+    std::fs::File::options().write(true).open(&older).unwrap().set_modified(before).unwrap();
+    std::fs::rename(&older, &file).unwrap();
     let hba = read::<Transport>(&look.run(), "db.transport").hba;
     assert!(hba.reason().unwrap().contains("changed after"), "{hba:?}");
     postgres.set_hba("local all all peer\nhostssl all all all scram-sha-256\nhost all all nonsense/99 md5\n");

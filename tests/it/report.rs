@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Characters that a terminal or a reader must never get raw from a stranger.
 fn is_harmful(c: char) -> bool {
     (c.is_control() && c != '\n')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 struct Made {
@@ -228,6 +228,43 @@ fn nothing_harmful_is_left_in_any_text_for_people() {
         let text = made.text(format);
         assert!(!text.chars().any(is_harmful), "{format:?}");
     }
+}
+
+/// Every text in a JSON value.
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(members) => members.iter().for_each(|member| texts(member, found)),
+        Value::Object(members) => members.values().for_each(|member| texts(member, found)),
+        _ => {}
+    }
+}
+
+/// A stranger's line break must not put his words where a line of ours begins: a formula, a verdict, a passed test.
+#[test]
+fn a_line_break_of_a_stranger_is_shown_and_never_made() {
+    let made = Made::new();
+    for format in [Format::Table, Format::Html, Format::Junit] {
+        let text = String::from_utf8(made.bytes(format, 100, false, Detail::Verbose)).unwrap();
+        let begun = text.lines().find(|line| line.trim_start().starts_with("=cmd()"));
+        assert_eq!(begun, None, "{format:?}");
+        // Wrapped in a narrow terminal, the words may be cut anywhere.
+        let whole = String::from_utf8(made.bytes(format, 2000, false, Detail::Verbose)).unwrap();
+        assert!(whole.contains(r"\n=cmd()\r\n\t=cmd()\u{2028}=cmd()\u{0}"), "{format:?}");
+    }
+    let sarif: Value = serde_json::from_str(&made.text(Format::Sarif)).unwrap();
+    let mut shown = Vec::new();
+    texts(&sarif["runs"][0]["results"], &mut shown);
+    let raw: Vec<&&str> = shown.iter().filter(|text| text.contains('\n') || text.chars().any(is_harmful)).collect();
+    assert!(raw.is_empty(), "{raw:?}");
+    assert!(shown.iter().any(|text| text.contains(r"\n=cmd()\r\n\t=cmd()")));
+    // The record keeps every letter, as data; its file stays harmless to look at.
+    let record = made.text(Format::Json);
+    assert!(record.contains(r"\n=cmd()\r\n\t=cmd()\u2028=cmd()\u0000"));
+    let record: Value = serde_json::from_str(&record).unwrap();
+    let mut kept = Vec::new();
+    texts(&record["results"], &mut kept);
+    assert!(kept.contains(&estate::HOSTILE));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn mistakes_are_told_with_their_line() {
         ("expr: last_seen_at", "expr: now()", 11, "`now`"),
         ("type: timestamptz, fallback", "type: datetime, fallback", 11, "not a type of time"),
         ("time_zone: UTC", "time_zone: Mars/Olympus", 2, "time zone"),
-        ("behavioural]", "behaviour]", 9, "not a data category"),
+        ("behavioural]", "behaviour]", 9, "`behaviour`, expected one of identity, contact"),
         ("clock_skew_tolerance: 5m", "clock_skew_tolerance: 5 fortnights", 3, "whole number"),
     ] {
         assert!(EXAMPLE.contains(from), "{from}");

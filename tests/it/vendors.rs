@@ -185,3 +185,129 @@ vendors:
     assert_eq!(states(&exception("2099-12-31")), [FindingState::Waived]);
     assert_eq!(states(&exception("2001-12-31")), [FindingState::Open]);
 }
+
+/// The example's vendors over and over, each with an id of its own.
+fn many(vendors: usize) -> String {
+    let (head, list) = EXAMPLE.split_once("vendors:\n").unwrap();
+    let full = list.split("  - id: ").find(|vendor| vendor.starts_with("aws")).unwrap();
+    let mut text = format!("{head}vendors:\n");
+    for n in 0..vendors {
+        text.push_str(&format!("  - id: aws-{n}{}", full.strip_prefix("aws").unwrap()));
+    }
+    text
+}
+
+#[test]
+fn a_register_of_two_thousand_full_vendors_is_read() {
+    let scratch = crate::support::Scratch::new("vendors-many");
+    let many = many(2000);
+    assert!(many.len() > 4 << 20, "{} bytes", many.len());
+    scratch.write("register.yaml", &many);
+    let file = scratch.write("probity.yaml", "targets: []\nvendors: { file: register.yaml }\n");
+    let loaded = probity::target::load(&file);
+    let config =
+        loaded.unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<String>()));
+    assert_eq!(config.register.unwrap().vendors.len(), 2000);
+}
+
+/// The register of a configuration whose vendors stand in a file of their own.
+fn loaded(name: &str, register: &str) -> (Register, String) {
+    let scratch = crate::support::Scratch::new(name);
+    scratch.write("register.yaml", register);
+    let file = scratch.write("probity.yaml", "targets: []\nvendors: { file: register.yaml }\n");
+    let loaded = probity::target::load(&file);
+    let config =
+        loaded.unwrap_or_else(|errors| panic!("{}", errors.iter().map(ToString::to_string).collect::<String>()));
+    let digest = config.digest;
+    (config.register.unwrap(), digest)
+}
+
+const SOURCED: &str = "
+organisation: { name: A, role: [controller], exporter_regimes: [eu], country: IE, dpo: { required: false } }
+vendors:
+  - id: mailer
+    status: active
+    role: { value: processor, source: document }
+    personal_data: true
+    data_categories: [contact]
+    dpa:
+      source: document
+      evidence: [dpa-mailer.pdf]
+      observed_on: 2026-02-03
+      value:
+        status: signed_by_both
+        version: 2.1
+        signed_on: 2025-01-12
+        counter_signed_on:
+          value: 2025-01-14
+          source: control_plane
+  - { id: plain, status: active, role: processor, personal_data: true, dpa: { status: none } }
+";
+
+#[test]
+fn a_verdict_says_the_weakest_source_it_rests_on() {
+    let (register, digest) = loaded("vendors-sources", SOURCED);
+    let mailer = &register.vendors[0];
+    let sources: Vec<_> = mailer.provenance.iter().map(|(path, it)| (path.as_str(), it.source.word())).collect();
+    let expected = [("dpa", "document"), ("dpa.counter_signed_on", "control_plane"), ("role", "document")];
+    assert_eq!(sources, expected);
+    assert_eq!(mailer.provenance["dpa"].evidence, ["dpa-mailer.pdf"]);
+    assert_eq!(mailer.dpa.as_ref().unwrap().version.as_deref(), Some("2.1"));
+    assert!(register.vendors[1].provenance.is_empty());
+
+    let (observations, results) = judge(Some(&register), &Judging::default());
+    let found = results.iter().find(|result| result.item == "mailer vendor.dpa.ok").unwrap();
+    assert_eq!(found.status, Status::Pass, "{found:?}");
+    let rules: Rules = data(&observations, "vendor.rules");
+    let row = rules.rows.iter().find(|row| row.key == "mailer vendor.dpa.ok").unwrap();
+    let ending = "; rests at its weakest on attestation (data_categories, personal_data, status); also document (dpa, role), control_plane (dpa)";
+    assert!(row.reason.ends_with(ending), "{}", row.reason);
+    assert!(found.reason.ends_with(ending), "{}", found.reason);
+    assert_eq!(row.weakest_source.map(|source| source.word()), Some("attestation"));
+    let plain = rules.rows.iter().filter(|row| row.subject == "plain");
+    assert!(plain.clone().count() > 0);
+    for row in plain {
+        assert!(row.weakest_source.is_none() && !row.reason.contains("rests"), "{row:?}");
+    }
+
+    // What a source says belongs to what was judged.
+    let (_, other) = loaded("vendors-sources-other", &SOURCED.replace("2026-02-03", "2026-02-04"));
+    assert_ne!(digest, other);
+}
+
+#[test]
+fn a_field_with_its_source_is_judged_as_the_plain_field() {
+    let plain = SOURCED
+        .split("    dpa:\n")
+        .next()
+        .unwrap()
+        .replace("{ value: processor, source: document }", "processor")
+        + "    dpa: { status: signed_by_both, version: 2.1, signed_on: 2025-01-12, counter_signed_on: 2025-01-14 }\n"
+        + "  - { id: plain, status: active, role: processor, personal_data: true, dpa: { status: none } }\n";
+    let (plain, _) = loaded("vendors-sources-plain", &plain);
+    let (mut sourced, _) = loaded("vendors-sources-same", SOURCED);
+    assert_ne!(plain, sourced);
+    sourced.vendors[0].provenance.clear();
+    assert_eq!(plain, sourced);
+}
+
+#[test]
+fn the_schema_takes_both_forms_of_a_field() {
+    let validator = jsonschema::draft202012::new(&probity::target::schema()).unwrap();
+    // A version without quotes is a number to a schema, in either form of the field.
+    let quoted = SOURCED.replace("2.1", "\"2.1\"");
+    let example: serde_json::Value = probity::yaml::read("register.yaml", &quoted).unwrap();
+    let whole = |register: &serde_json::Value| serde_json::json!({ "targets": [], "vendors": register });
+    let mistakes: Vec<String> = validator.iter_errors(&whole(&example)).map(|error| error.to_string()).collect();
+    assert!(mistakes.is_empty(), "{mistakes:#?}");
+    for (pointer, value) in [
+        ("/vendors/0/role", serde_json::json!({ "value": "processor", "source": "hearsay" })),
+        ("/vendors/0/role", serde_json::json!({ "value": "procesor", "source": "document" })),
+        ("/vendors/0/role", serde_json::json!({ "source": "document" })),
+        ("/vendors/0/role", serde_json::json!({ "value": "processor", "source": "document", "by": "me" })),
+    ] {
+        let mut bad = example.clone();
+        *bad.pointer_mut(pointer).unwrap() = value.clone();
+        assert!(!validator.is_valid(&whole(&bad)), "{value}");
+    }
+}

@@ -2,10 +2,11 @@
 
 use super::Inputs;
 use super::vendors::{carriage, derived, subjects};
+use crate::model::personal::DataCategory;
 use crate::model::register::coverage::{
     CategoryRatio, Coverage, CoverageState, DimensionCoverage, Ratio, VendorCoverage, Volume,
 };
-use crate::model::register::{DataCategory, Outcome, Register, Row, Rules, Vendor, VendorRole, VendorStatus};
+use crate::model::register::{Outcome, Register, Row, Rules, Vendor, VendorRole, VendorStatus};
 use crate::model::{Fact, Observation, Reason, Severity, Trouble};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,13 @@
 //! Derivations: pure functions from all observations of a run to derived ones.
 
 pub mod at_rest;
+pub mod clients;
 pub mod coverage;
 pub mod day;
+pub mod flaws;
 pub mod grade;
+pub mod observatory;
+pub mod policy;
 pub mod table;
 pub mod transfers;
 pub mod vendors;
@@ -40,7 +44,12 @@ pub struct Derivation {
 /// Every derivation, in the order in which they run.
 pub const DERIVATIONS: &[Derivation] = &[
     at_rest::AT_REST,
+    clients::CLIENTS,
+    // The grade reads what is known of flaws.
+    flaws::VULNERABILITIES,
     grade::GRADE,
+    observatory::OBSERVATORY,
+    policy::POLICY,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
 ];

@@ -12,7 +12,8 @@ use url::{Host, Url};
 /// Limits of http-posture section 1.
 const REDIRECTS: usize = 20;
 const REQUEST_TIME: Duration = Duration::from_secs(10);
-const BODY: usize = 2 * 1024 * 1024;
+/// The most bytes of a body.
+pub const BODY: usize = 2 * 1024 * 1024;
 const FIELDS: usize = 200;
 const FIELD_BYTES: u32 = 64 * 1024;
 
@@ -113,6 +114,11 @@ impl Client {
         self.witness.distrust()
     }
 
+    /// Whether a certificate was shown that is not to be trusted; false where none was shown.
+    pub fn saw_bad_certificate(&self) -> bool {
+        self.witness.has_judged() && self.witness.distrust().is_some()
+    }
+
     /// Follows redirects from this address, as long as they stay on the host.
     pub async fn follow(&self, start: Url, bodies: Bodies) -> Way {
         let mut way = Way::default();
@@ -140,6 +146,20 @@ impl Client {
         way
     }
 
+    /// Whether a server that speaks plain HTTP offers to go on with TLS on the same connection (RFC 2817).
+    ///
+    /// # Errors
+    /// When no answer came, with its class.
+    pub async fn offers_tls(&self, url: Url) -> Result<bool, Trouble> {
+        let request = self.http.get(url).header("connection", "Upgrade").header("upgrade", "TLS/1.0");
+        let answer = request.send().await.map_err(|error| trouble(&error))?;
+        let offers = answer.headers().get_all("upgrade").iter().any(|value| {
+            let words = String::from_utf8_lossy(value.as_bytes()).to_ascii_uppercase();
+            words.split(',').any(|word| word.trim().starts_with("TLS/"))
+        });
+        Ok(offers || answer.status().as_u16() == 101)
+    }
+
     /// Only the host that was named is in scope; an address that the peer names is never followed elsewhere.
     fn is_in_scope(&self, url: &Url) -> bool {
         matches!(url.scheme(), "http" | "https")
@@ -151,33 +171,58 @@ impl Client {
     /// # Errors
     /// When no answer came, with its class.
     pub async fn get(&self, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
-        let mut answer = self.http.get(url.clone()).send().await.map_err(|error| trouble(&error))?;
-        let status = answer.status().as_u16();
-        let fields = answer
-            .headers()
-            .iter()
-            .map(|(name, value)| {
-                // Field values are bytes; each becomes the character of the same number, so that nothing is lost.
-                (name.as_str().to_owned(), value.as_bytes().iter().map(|&byte| char::from(byte)).collect())
-            })
-            .collect();
-        let mut response = Response { url, status, fields, body: String::new(), body_bytes: 0 };
-        let keep = bodies == Bodies::Last && response.location().is_none();
-        let (mut body, mut length) = (Vec::new(), 0);
-        while let Some(chunk) = answer.chunk().await.map_err(|error| trouble(&error))? {
-            let taken = chunk.len().min(BODY.saturating_sub(length));
-            length = length.saturating_add(taken);
-            if keep {
-                body.extend(chunk.iter().take(taken));
-            }
-            if length >= BODY {
-                break;
-            }
+        let mut request = self.http.get(url.clone());
+        if bodies == Bodies::Counted {
+            // Whether text comes compressed is a fact; a body that is read is asked for as it is.
+            request = request.header("accept-encoding", "gzip, deflate, br, zstd");
         }
-        response.body = String::from_utf8_lossy(&body).into_owned();
-        response.body_bytes = length as u64;
-        Ok(response)
+        answer(request, url, bodies).await
     }
+
+    /// Asks what a foreign origin may do with this address, as a browser does before it reads.
+    ///
+    /// # Errors
+    /// When no answer came, with its class.
+    pub async fn options(&self, url: Url, origin: &str) -> Result<Response, Trouble> {
+        let request = self.http.request(reqwest::Method::OPTIONS, url.clone());
+        let request = request.header("Origin", origin).header("Access-Control-Request-Method", "GET");
+        answer(request, url, Bodies::Counted).await
+    }
+}
+
+/// Sends a request and reads the answer up to the limits.
+async fn answer(request: reqwest::RequestBuilder, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
+    let mut answer = request.send().await.map_err(|error| trouble(&error))?;
+    let status = answer.status().as_u16();
+    // HTTP/2 counts the bytes of the fields itself, HTTP/1 the fields alone: a long way of large heads adds up.
+    let size: usize = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > FIELD_BYTES as usize {
+        return Err(Trouble::new(Reason::TooLarge, format!("a head of more than {} KiB", FIELD_BYTES >> 10)));
+    }
+    let fields = answer
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            // Field values are bytes; each becomes the character of the same number, so that nothing is lost.
+            (name.as_str().to_owned(), value.as_bytes().iter().map(|&byte| char::from(byte)).collect())
+        })
+        .collect();
+    let mut response = Response { url, status, fields, body: String::new(), body_bytes: 0 };
+    let keep = bodies == Bodies::Last && response.location().is_none();
+    let (mut body, mut length) = (Vec::new(), 0);
+    while let Some(chunk) = answer.chunk().await.map_err(|error| trouble(&error))? {
+        let taken = chunk.len().min(BODY.saturating_sub(length));
+        length = length.saturating_add(taken);
+        if keep {
+            body.extend(chunk.iter().take(taken));
+        }
+        if length >= BODY {
+            break;
+        }
+    }
+    response.body = String::from_utf8_lossy(&body).into_owned();
+    response.body_bytes = length as u64;
+    Ok(response)
 }
 
 /// The class of a failed request, in words without the address's query.

@@ -3,6 +3,7 @@
 use super::client::Response;
 use super::csp;
 use crate::model::http::{Cookie, Cookies, Headers};
+use jiff::Timestamp;
 
 /// At most this many cookies are kept.
 const COOKIES: usize = 100;
@@ -29,9 +30,18 @@ pub fn read(response: &Response) -> Headers {
         coep: token(response, "cross-origin-embedder-policy"),
         corp: token(response, "cross-origin-resource-policy"),
         hpkp: hpkp(response).to_owned(),
+        compressed_text: compressed_text(response).into(),
         version_leaks: version_leaks(response),
         deprecated: deprecated(response),
     }
+}
+
+/// Whether text came in one of the codings that were asked for (BREACH).
+fn compressed_text(response: &Response) -> bool {
+    let coding = response.first("content-encoding").unwrap_or_default().trim().to_ascii_lowercase();
+    let media = response.first("content-type").unwrap_or_default().to_ascii_lowercase();
+    let text = ["text/", "application/json", "application/javascript", "application/xml", "application/xhtml"];
+    !coding.is_empty() && coding != "identity" && text.iter().any(|start| media.trim_start().starts_with(start))
 }
 
 fn frame_options(response: &Response) -> &'static str {
@@ -122,11 +132,15 @@ fn deprecated(response: &Response) -> Vec<String> {
 }
 
 /// The cookies set by these responses, by names and flags, never values; and whether there were more than are kept.
-pub fn cookies(responses: &[Response]) -> (Cookies, bool) {
+pub fn cookies(responses: &[&Response], now: Timestamp) -> (Cookies, bool) {
     let mut cookies: Vec<Cookie> = Vec::new();
     let mut cut = false;
-    for field in responses.iter().flat_map(|response| response.all("set-cookie")) {
-        let Some(cookie) = cookie(field).filter(|cookie| !cookies.contains(cookie)) else { continue };
+    let fields = responses
+        .iter()
+        .flat_map(|response| response.all("set-cookie").into_iter().map(move |field| (field, response)));
+    for (field, response) in fields {
+        let host = response.url.host_str().unwrap_or_default();
+        let Some(cookie) = cookie(field, host, now).filter(|cookie| !cookies.contains(cookie)) else { continue };
         match cookies.len() < COOKIES {
             true => cookies.push(cookie),
             false => cut = true,
@@ -136,7 +150,7 @@ pub fn cookies(responses: &[Response]) -> (Cookies, bool) {
     (Cookies { applicable: true, cookies }, cut)
 }
 
-fn cookie(field: &str) -> Option<Cookie> {
+fn cookie(field: &str, host: &str, now: Timestamp) -> Option<Cookie> {
     let mut parts = field.split(';');
     let name: String = parts.next()?.split('=').next()?.trim().chars().take(128).collect();
     if name.is_empty() {
@@ -150,20 +164,44 @@ fn cookie(field: &str) -> Option<Cookie> {
         same_site: "absent".to_owned(),
         ..Cookie::default()
     };
+    let (mut root_path, mut domain, mut age, mut expires) = (false, None, None, None);
     for attribute in parts {
         let (key, value) = attribute.split_once('=').unwrap_or((attribute, ""));
+        let value = value.trim();
         match key.trim().to_ascii_lowercase().as_str() {
             "secure" => cookie.secure = true,
             "httponly" => cookie.http_only = true,
             "samesite" => {
-                let value = value.trim().to_ascii_lowercase();
+                let value = value.to_ascii_lowercase();
                 let known = matches!(value.as_str(), "strict" | "lax" | "none");
                 cookie.same_site = if known { value } else { "invalid".to_owned() };
             }
+            // Of each of these the last one counts.
+            "path" => root_path = value == "/",
+            "domain" => domain = Some(value.trim_start_matches('.')).filter(|value| !value.is_empty()),
+            "max-age" => age = value.parse::<i64>().ok().or(age),
+            "expires" => expires = seconds_until(value, now).or(expires),
             _ => {}
         }
     }
+    // Max-Age goes before Expires; a negative one removes the cookie.
+    cookie.days = age.or(expires).map_or(0, |seconds| u64::try_from(seconds / 86_400).unwrap_or_default());
+    cookie.broad_domain = domain.is_some_and(|domain| !domain.eq_ignore_ascii_case(host));
+    // A browser compares the prefixes without regard to case (RFC 6265bis section 4.1.3).
+    cookie.prefix_valid = if lower.starts_with("__host-") {
+        cookie.secure && root_path && domain.is_none()
+    } else {
+        cookie.secure || !lower.starts_with("__secure-")
+    };
     Some(cookie)
+}
+
+/// Seconds from now to a date of HTTP.
+fn seconds_until(text: &str, now: Timestamp) -> Option<i64> {
+    // Old servers write hyphens in the date.
+    let text = text.replace('-', " ");
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(&text).ok()?;
+    Some(date.as_second().saturating_sub(now.as_second()))
 }
 
 #[cfg(test)]
@@ -218,17 +256,49 @@ mod tests {
         assert_eq!(facts.deprecated, ["public-key-pins", "x-xss-protection"]);
     }
 
+    fn now() -> Timestamp {
+        "2026-11-25T00:00:00Z".parse().unwrap()
+    }
+
+    /// The cookies that these fields set at `a.example`.
+    fn jar(fields: &[&str]) -> Cookies {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|field| ("Set-Cookie", *field)).collect();
+        cookies(&[&response("https://a.example/", 200, &fields)], now()).0
+    }
+
+    #[test]
+    fn prefixes_domains_and_lifetimes_are_read() {
+        for (field, valid) in [
+            ("__Host-a=1; Secure; Path=/", true),
+            ("__Host-a=1; Secure", false),
+            ("__Host-a=1; Path=/", false),
+            ("__Host-a=1; Secure; Path=/; Domain=a.example", false),
+            ("__host-a=1; Secure; Path=/x", false),
+            ("__Secure-a=1; Secure", true),
+            ("__SECURE-a=1", false),
+            ("plain=1", true),
+        ] {
+            assert_eq!(jar(&[field]).cookies[0].prefix_valid, valid, "{field}");
+        }
+        for (field, days) in [
+            ("a=1", 0),
+            ("a=1; Max-Age=86400", 1),
+            ("a=1; Max-Age=-5; Expires=Thu, 25 Nov 2027 00:00:00 GMT", 0),
+            ("a=1; Expires=Thu, 25 Nov 2027 00:00:00 GMT", 365),
+            ("a=1; Expires=Thu, 25-Nov-2027 00:00:00 GMT", 365),
+            ("a=1; Expires=never", 0),
+            ("a=1; Max-Age=34560001; Expires=never", 400),
+        ] {
+            assert_eq!(jar(&[field]).cookies[0].days, days, "{field}");
+        }
+        assert!(jar(&["a=1; Domain=.example"]).cookies[0].broad_domain);
+        assert!(!jar(&["a=1; Domain=A.example"]).cookies[0].broad_domain);
+    }
+
     #[test]
     fn cookies_keep_flags_and_never_values() {
-        let (facts, _) = cookies(&[response(
-            "https://a.example/",
-            200,
-            &[
-                ("Set-Cookie", "sessionid=s3cret; Path=/; Secure; HttpOnly; SameSite=Lax"),
-                ("Set-Cookie", "theme=dark; SameSite=odd"),
-                ("Set-Cookie", "=nameless"),
-            ],
-        )]);
+        let facts =
+            jar(&["sessionid=s3cret; Path=/; Secure; HttpOnly; SameSite=Lax", "theme=dark; SameSite=odd", "=nameless"]);
         assert_eq!(facts.cookies.len(), 2);
         let session = &facts.cookies[0];
         assert!(session.session && session.secure && session.http_only);
@@ -241,9 +311,9 @@ mod tests {
     fn cookies_beyond_the_limit_are_told_of() {
         let fields: Vec<String> = (0..=COOKIES).map(|n| format!("c{n:03}=1; Secure")).collect();
         let fields: Vec<(&str, &str)> = fields.iter().map(|field| ("Set-Cookie", field.as_str())).collect();
-        let (facts, cut) = cookies(&[response("https://a.example/", 200, &fields)]);
+        let (facts, cut) = cookies(&[&response("https://a.example/", 200, &fields)], now());
         assert!(cut && facts.cookies.len() == COOKIES);
-        let (_, cut) = cookies(&[response("https://a.example/", 200, &fields[..COOKIES])]);
+        let (_, cut) = cookies(&[&response("https://a.example/", 200, &fields[..COOKIES])], now());
         assert!(!cut);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::Response;
 use crate::model::Fact;
-use crate::model::http::Hsts;
+use crate::model::http::{Hsts, Obstacle};
 
 /// Seconds from which a policy counts as long: 180 days.
 pub const LONG: u64 = 15_552_000;
@@ -138,52 +138,56 @@ fn seconds(text: &str) -> Result<u64, String> {
     Ok(text.parse::<u64>().map_or(i64::MAX as u64, |n| n.min(i64::MAX as u64)))
 }
 
-/// The conditions of the preload list that the host's own answers do not meet, by code.
+/// The conditions of the preload list that the host's own answers do not meet.
 ///
 /// `plain` are the answers from `http://host`, `first` is the first answer from `https://host`.
-pub fn preload_obstacles(host: &str, facts: &Hsts, first: &Response, plain: &[Response]) -> Vec<String> {
-    let mut codes = Vec::new();
-    let mut add = |code: &str| codes.push(code.to_owned());
+pub fn preload_obstacles(host: &str, facts: &Hsts, first: &Response, plain: &[Response]) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    let mut add = |code: &str, words: &str| {
+        obstacles.push(Obstacle { code: format!("preload.{code}"), words: words.to_owned() });
+    };
     match psl::domain_str(host) {
-        None => add("preload.domain.public_suffix"),
-        Some(domain) if !domain.eq_ignore_ascii_case(host) => add("preload.domain.subdomain"),
+        None => add("domain.public_suffix", "the host is a public suffix, below which others register names"),
+        Some(domain) if !domain.eq_ignore_ascii_case(host) => {
+            add("domain.subdomain", "the host is a subdomain, and the list takes registrable domains alone")
+        }
         Some(_) => {}
     }
     if facts.certificate_error {
-        add("preload.tls.chain");
+        add("tls.chain", "the certificate is not trusted");
     }
     if !facts.present || facts.status == "invalid" {
-        add("preload.header.max_age_missing");
+        add("header.max_age_missing", "no valid HSTS header is sent");
     } else {
         if facts.max_age < PRELOAD_AGE {
-            add("preload.header.max_age_low");
+            add("header.max_age_low", "max-age is less than a year (31536000 s)");
         }
         if !facts.include_subdomains {
-            add("preload.header.no_subdomains");
+            add("header.no_subdomains", "the directive includeSubDomains is missing");
         }
         if !facts.preload {
-            add("preload.header.no_preload");
+            add("header.no_preload", "the directive preload is missing");
         }
     }
     if facts.multiple {
-        add("preload.header.multiple");
+        add("header.multiple", "the header is sent more than once");
     }
     if let Some(redirect) = plain.first() {
         let to = redirect.location();
         let secure = to.as_ref().is_some_and(|url| url.scheme() == "https");
         if !secure {
-            add("preload.redirect.not_https_first");
+            add("redirect.not_https_first", "plain HTTP answers without a redirect to HTTPS");
         } else if to.is_some_and(|url| url.host_str() != redirect.url.host_str()) {
-            add("preload.redirect.www_first");
+            add("redirect.www_first", "plain HTTP redirects to another host before the same one over HTTPS");
         }
         if plain.len() > 4 {
-            add("preload.redirect.too_many");
+            add("redirect.too_many", "plain HTTP goes through too many redirects");
         }
     }
     if first.location().is_some_and(|url| url.scheme() == "http") {
-        add("preload.redirect.insecure_later");
+        add("redirect.insecure_later", "HTTPS redirects back to plain HTTP");
     }
-    codes
+    obstacles
 }
 
 #[cfg(test)]
@@ -240,5 +244,27 @@ mod tests {
     #[test]
     fn a_number_too_large_is_clamped() {
         assert_eq!(status(&["max-age=99999999999999999999999"]).1, i64::MAX as u64);
+    }
+
+    #[test]
+    fn an_obstacle_is_told_in_words() {
+        let url = url::Url::parse("https://shop.example/").unwrap();
+        let fields = vec![("strict-transport-security".to_owned(), "max-age=300".to_owned())];
+        let answer = Response { url, status: 200, fields, body: String::new(), body_bytes: 0 };
+        let facts = read(&["max-age=300"], false, true);
+        let obstacles = preload_obstacles("www.shop.example", &facts, &answer, &[]);
+        let codes: Vec<&str> = obstacles.iter().map(|obstacle| obstacle.code.as_str()).collect();
+        assert_eq!(
+            codes,
+            [
+                "preload.domain.subdomain",
+                "preload.tls.chain",
+                "preload.header.max_age_low",
+                "preload.header.no_subdomains",
+                "preload.header.no_preload",
+            ]
+        );
+        assert!(obstacles.iter().all(|obstacle| obstacle.words.contains(' ') && !obstacle.words.contains('_')));
+        assert_eq!(obstacles[2].words, "max-age is less than a year (31536000 s)");
     }
 }

@@ -1,21 +1,24 @@
-//! The collector of HTTP over an endpoint: what answers in clear, HSTS, headers, cookies, security.txt.
+//! The collector of HTTP over an endpoint: what answers in clear, HSTS, headers, cookies, the
+//! page, what foreign origins may read, security.txt.
 
-mod client;
+pub(super) mod client;
 mod csp;
 mod headers;
 mod hsts;
+mod page;
 mod security_txt;
 
 use super::witness::Authorities;
 use super::{CollectContext, Collecting, Collector, Job};
-use crate::model::http::{Cookies, Headers, Hsts, Plain, SecurityTxt};
-use crate::model::{Exchange, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
+use crate::model::http::{Cookies, Cors, Headers, Hsts, Page, Plain, SecurityTxt};
+use crate::model::{Exchange, Fact, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
 use client::{Bodies, Client, Response, Way, url};
 use serde::Serialize;
 use std::net::SocketAddr;
 
 const ID: &str = "http";
-const KINDS: &[&str] = &["http.plain", "http.hsts", "http.headers", "http.cookies", "http.security_txt"];
+const KINDS: &[&str] =
+    &["http.plain", "http.hsts", "http.headers", "http.cookies", "http.page", "http.cors", "http.security_txt"];
 
 /// Looks at HTTP on each address of an endpoint.
 pub struct Http;
@@ -53,7 +56,8 @@ pub fn fuzz(data: &[u8]) {
     let facts = hsts::read(&answer.all("strict-transport-security"), false, false);
     let _ = hsts::preload_obstacles("shop.example", &facts, &answer, std::slice::from_ref(&answer));
     let _ = (headers::read(&answer), answer.location().as_ref().map(redacted));
-    let _ = headers::cookies(std::slice::from_ref(&answer));
+    let _ = headers::cookies(&[&answer], jiff::Timestamp::UNIX_EPOCH);
+    let _ = (page::read(&answer), page::cors(&answer));
     let media = answer.first("content-type").unwrap_or("text/plain");
     let _ = security_txt::read("", media, body, jiff::Timestamp::UNIX_EPOCH);
 }
@@ -86,6 +90,8 @@ impl Recorder<'_> {
             self.complete("http.hsts", &Hsts { status: "absent".to_owned(), ..Hsts::default() }),
             self.complete("http.headers", &Headers::default()),
             self.complete("http.cookies", &Cookies::default()),
+            self.complete("http.page", &Page::default()),
+            self.complete("http.cors", &Cors { allow_origin: "absent".to_owned(), ..Cors::default() }),
             self.complete("http.security_txt", &SecurityTxt::default()),
         ]
     }
@@ -94,7 +100,7 @@ impl Recorder<'_> {
 async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observation> {
     let target = &job.target;
     let recorder = Recorder { target, part: address.to_string(), now: cx.clock.now() };
-    if target.connection.starttls.is_some() {
+    if target.connection.starttls.is_some() || target.connection.service.is_some() {
         return recorder.inapplicable();
     }
     let handshake = job.earlier.iter().find(|o| o.part == recorder.part && o.kind == "tls.protocols");
@@ -118,7 +124,7 @@ async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observ
     cx.progress.step(&target.id, &recorder.part, 0, 3, "http");
     let work = async {
         tokio::join!(
-            follow(&client, url("https", host, address.port(), "/"), Bodies::Counted),
+            site(&client, host, address.port()),
             plain(&plain_client, host, plain_port(target)),
             security_txt(&client, host, address.port(), recorder.now),
         )
@@ -153,41 +159,81 @@ async fn follow(client: &Client, start: Option<url::Url>, bodies: Bodies) -> Way
     }
 }
 
-/// HSTS of the first answer, headers of the last, cookies of all.
-fn over_tls(recorder: &Recorder<'_>, host: &str, client: &Client, secure: &Way, plain: &Way) -> Vec<Observation> {
-    let https: Vec<Response> = secure.responses.iter().filter(|r| r.url.scheme() == "https").cloned().collect();
-    let (Some(first), Some(last)) = (https.first(), https.last()) else {
+/// What was asked of the site over https.
+struct Seen {
+    /// From the start page to the final one.
+    way: Way,
+    /// `/robots.txt`, which is asked for its cookies alone.
+    robots: Result<Response, Trouble>,
+    /// The answer to a foreign origin at the final address.
+    foreign: Result<Response, Trouble>,
+}
+
+async fn site(client: &Client, host: &str, port: u16) -> Seen {
+    let way = follow(client, url("https", host, port, "/"), Bodies::Last).await;
+    let last = way.responses.iter().rfind(|response| response.url.scheme() == "https");
+    let Some(last) = last.filter(|last| way.trouble.is_none() && shows_the_site(last.status)) else {
+        let trouble = way.trouble.clone().unwrap_or_else(|| Trouble::new(Reason::Unsupported, "the site was not seen"));
+        return Seen { way, robots: Err(trouble.clone()), foreign: Err(trouble) };
+    };
+    let robots = async {
+        match url("https", host, port, "/robots.txt") {
+            Some(url) => client.get(url, Bodies::Counted).await,
+            None => Err(Trouble::new(Reason::Unsupported, "the host is no part of an address")),
+        }
+    };
+    let (robots, foreign) = tokio::join!(robots, client.options(last.url.clone(), page::ORIGIN));
+    Seen { way, robots, foreign }
+}
+
+/// HSTS of the first answer, headers and page of the last, cookies of all.
+fn over_tls(recorder: &Recorder<'_>, host: &str, client: &Client, seen: &Seen, plain: &Way) -> Vec<Observation> {
+    const OF_THE_LAST: [&str; 4] = ["http.headers", "http.cookies", "http.page", "http.cors"];
+    let secure = &seen.way;
+    let https: Vec<&Response> = secure.responses.iter().filter(|r| r.url.scheme() == "https").collect();
+    let (Some(&first), Some(&last)) = (https.first(), https.last()) else {
         let trouble =
             secure.trouble.clone().unwrap_or_else(|| Trouble::new(Reason::ProtocolViolation, "no answer over https"));
-        return ["http.hsts", "http.headers", "http.cookies"].map(|kind| recorder.failed(kind, trouble.clone())).into();
+        let kinds = ["http.hsts"].into_iter().chain(OF_THE_LAST);
+        return kinds.map(|kind| recorder.failed(kind, trouble.clone())).collect();
     };
     let certificate_error = client.certificate_error().is_some();
     let mut facts = hsts::read(&first.all("strict-transport-security"), client::is_ip(&first.url), certificate_error);
     facts.preload_obstacles = hsts::preload_obstacles(host, &facts, first, &plain.responses);
     let exchanges = transcript(secure);
-    let mut observations = vec![recorder.complete("http.hsts", &facts).with_transcript(exchanges.clone())];
-    for kind in ["http.headers", "http.cookies"] {
-        observations.push(
-            match &secure.trouble {
-                // The way of redirects broke before its end: the final answer was not seen.
-                Some(trouble) => recorder.failed(kind, trouble.clone()),
-                None if !shows_the_site(last.status) => recorder
-                    .failed(kind, Trouble::new(Reason::Unsupported, format!("the server answered {}", last.status))),
-                None if kind == "http.headers" => recorder.complete(kind, &headers::read(last)),
-                None => {
-                    let (cookies, cut) = headers::cookies(&https);
-                    let seen = recorder.complete(kind, &cookies);
-                    if cut {
-                        seen.partial(Trouble::new(Reason::TooLarge, "more cookies were set than are kept"))
-                    } else {
-                        seen
-                    }
-                }
-            }
-            .with_transcript(exchanges.clone()),
-        );
+    let hsts = recorder.complete("http.hsts", &facts);
+    let rest: Vec<Observation> = match &secure.trouble {
+        // The way of redirects broke before its end: the final answer was not seen.
+        Some(trouble) => OF_THE_LAST.map(|kind| recorder.failed(kind, trouble.clone())).into(),
+        None if !shows_the_site(last.status) => {
+            let trouble = Trouble::new(Reason::Unsupported, format!("the server answered {}", last.status));
+            OF_THE_LAST.map(|kind| recorder.failed(kind, trouble.clone())).into()
+        }
+        None => of_the_last(recorder, &https, last, seen),
+    };
+    [hsts].into_iter().chain(rest).map(|seen| seen.with_transcript(exchanges.clone())).collect()
+}
+
+fn of_the_last(recorder: &Recorder<'_>, https: &[&Response], last: &Response, seen: &Seen) -> Vec<Observation> {
+    let (page, page_cut) = page::read(last);
+    let mut answers = https.to_vec();
+    answers.extend(seen.robots.as_ref().ok());
+    let (cookies, cut) = headers::cookies(&answers, recorder.now);
+    let mut jar = recorder.complete("http.cookies", &cookies);
+    if cut {
+        jar = jar.partial(Trouble::new(Reason::TooLarge, "more cookies were set than are kept"));
+    } else if let Err(trouble) = &seen.robots {
+        jar = jar.partial(Trouble::new(trouble.reason, format!("/robots.txt, which may set one: {}", trouble.detail)));
     }
-    observations
+    let mut page = recorder.complete("http.page", &page);
+    if page_cut {
+        page = page.partial(Trouble::new(Reason::TooLarge, "the page is larger than what is read of one"));
+    }
+    let foreign = match &seen.foreign {
+        Ok(answer) => recorder.complete("http.cors", &page::cors(answer)),
+        Err(trouble) => recorder.failed("http.cors", trouble.clone()),
+    };
+    vec![recorder.complete("http.headers", &headers::read(last)), jar, page, foreign]
 }
 
 /// Whether an answer comes from the site itself. A page that says not found, or too many requests, sets no cookies and
@@ -212,6 +258,10 @@ async fn plain(client: &Client, host: &str, port: Option<u16>) -> (Way, Result<P
         return (way, if refused { Ok(facts) } else { Err(trouble) });
     };
     let to = first.location();
+    facts.tls_upgrade = match client.offers_tls(first.url.clone()).await {
+        Ok(offers) => Fact::Known(offers),
+        Err(trouble) => Fact::unknown(trouble.to_string()),
+    };
     facts.answered = true;
     facts.status = first.status;
     facts.location = to.as_ref().map(redacted).unwrap_or_default();
@@ -222,6 +272,7 @@ async fn plain(client: &Client, host: &str, port: Option<u16>) -> (Way, Result<P
     facts.content = !facts.to_https;
     facts.hsts_over_http = first.first("strict-transport-security").is_some();
     facts.hops = way.responses.iter().filter_map(Response::location).map(|url| redacted(&url)).collect();
+    facts.certificate_error = client.saw_bad_certificate();
     (way, Ok(facts))
 }
 

@@ -6,8 +6,9 @@ use super::settings::Settings;
 use crate::model::database::{Auth, DefaultAccount, PublicGrant, Sign};
 use crate::model::{Fact, Reason, Trouble};
 
-/// The grant for the hashes.
-const HASHES: &str = "a superuser sees it; GRANT SELECT ON pg_authid would show it, and the hashes with it";
+/// What would show how passwords are stored. A grant would hand out the hashes, so that none is proposed.
+const HASHES: &str = "a run as a superuser would show it; no grant is proposed, since it would hand out the hashes, so \
+                      that otherwise a superuser counts their kinds and the count is kept as evidence";
 /// The most grants that are listed; one more says that there were more.
 const MOST_GRANTS: usize = 200;
 

@@ -2,7 +2,8 @@
 //!
 //! It looks at the greeting first, without credentials: is TLS offered, whose is the certificate, does the server go
 //! on with a login in clear. Then it logs in once, over a channel that may have the password, and reads settings and
-//! catalogues. Rows of a user's table are counted by [`retention`] alone, as the user's schedule says.
+//! catalogues. Each address of a name is an item of its own; the login is made at the first that answers, and the others are
+//! greeted alone. Rows of a user's table are counted by [`retention`] alone, as the user's schedule says.
 
 mod audit;
 mod auth;
@@ -68,18 +69,49 @@ impl Collector for Postgres {
 
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
         Box::pin(async move {
-            let look = Look { target: &job.target, cx, now: cx.clock.now() };
-            match look.greet(&job.addresses).await {
-                Ok((address, greeting, entry)) => look.enter(address, greeting, entry).await,
-                Err(trouble) => self.yields().iter().map(|kind| look.failed(kind, &trouble)).collect(),
+            let now = cx.clock.now();
+            let all = &job.addresses;
+            let look_at = |address: &SocketAddr| Look {
+                target: &job.target,
+                // The only address of a name needs no part of its own.
+                part: if all.len() > 1 { address.to_string() } else { String::new() },
+                cx,
+                now,
+            };
+            if all.is_empty() {
+                let none = Trouble::new(Reason::Unreachable, "the host has no address");
+                let look = Look { target: &job.target, part: String::new(), cx, now };
+                return look.all_failed(&none);
             }
+            let mut seen = Vec::new();
+            let mut rest = all.iter();
+            let mut entered = None;
+            // One login, at the first address that answers: that the others lead to the same data is not known.
+            for address in rest.by_ref() {
+                let look = look_at(address);
+                match look.greet(*address).await {
+                    Ok((greeting, entry)) => {
+                        seen.extend(look.enter(*address, greeting, entry).await);
+                        entered = Some(address);
+                        break;
+                    }
+                    Err(trouble) => seen.extend(look.all_failed(&trouble)),
+                }
+            }
+            if let Some(entered) = entered {
+                let others = rest.map(|address| async move { look_at(address).outside(*address, *entered).await });
+                seen.extend(futures_util::future::join_all(others).await.into_iter().flatten());
+            }
+            seen
         })
     }
 }
 
-/// One look at one server.
+/// One look at one address of a server.
 struct Look<'a> {
     target: &'a Target,
+    /// The address, where the name has several.
+    part: String,
     cx: &'a CollectContext,
     now: Timestamp,
 }
@@ -88,24 +120,44 @@ struct Look<'a> {
 type Entry = Result<(Box<dyn Stream>, Made), Trouble>;
 
 impl Look<'_> {
-    /// Looks at the first address that answers. A store is one thing, however many addresses lead to it.
-    async fn greet(&self, addresses: &[SocketAddr]) -> Result<(SocketAddr, Greeting, Entry), Trouble> {
-        let mut last = Trouble::new(Reason::Unreachable, "the host has no address");
-        for address in addresses.iter().take(8) {
-            self.step(0, "asking for TLS");
-            match greeting::ask_for_tls(self.cx, *address).await {
-                Ok(offer) => {
-                    let (mut greeting, entry) = self.meet(*address, offer).await;
-                    self.step(1, "trying a login without TLS");
-                    let (user, database) = self.names();
-                    greeting.plain = greeting::try_plaintext(self.cx, *address, &user, &database).await;
-                    return Ok((*address, greeting, entry));
-                }
-                Err(trouble) if matches!(trouble.reason, Reason::Unreachable | Reason::Refused) => last = trouble,
-                Err(trouble) => return Err(trouble),
-            }
+    /// Looks at what an address shows to everybody.
+    async fn greet(&self, address: SocketAddr) -> Result<(Greeting, Entry), Trouble> {
+        self.step(0, "asking for TLS");
+        let asking = greeting::ask_for_tls(self.cx, address);
+        // A connection that is not made yet hears of no end; of many addresses each would take its time.
+        let limit = Limit::new(self.cx.limits.target_time, "the greeting");
+        let offer = limit::run(self.cx, limit, asking).await??;
+        let (mut greeting, entry) = self.meet(address, offer).await;
+        self.step(1, "trying a login without TLS");
+        let (user, database) = self.names();
+        greeting.plain = greeting::try_plaintext(self.cx, address, &user, &database).await;
+        Ok((greeting, entry))
+    }
+
+    /// Looks at a further address of the name without a login.
+    async fn outside(&self, address: SocketAddr, entered: SocketAddr) -> Vec<Observation> {
+        let trouble = Trouble::new(
+            Reason::Unsupported,
+            format!(
+                "the login was made at {entered} alone, and whether this address leads to the same server is not known; \
+                 give each address as a target of its own"
+            ),
+        );
+        match self.greet(address).await {
+            Ok((greeting, _)) => self.unentered(&greeting, &trouble, address),
+            Err(trouble) => self.all_failed(&trouble),
         }
-        Err(last)
+    }
+
+    /// What the greeting showed, where nobody logged in for this reason.
+    fn unentered(&self, greeting: &Greeting, trouble: &Trouble, address: SocketAddr) -> Vec<Observation> {
+        let mut seen = vec![self.transport(greeting, &Answers::none(trouble), address)];
+        seen.extend(INSIDE.iter().map(|kind| self.failed(kind, trouble)));
+        seen
+    }
+
+    fn all_failed(&self, trouble: &Trouble) -> Vec<Observation> {
+        Postgres.yields().iter().map(|kind| self.failed(kind, trouble)).collect()
     }
 
     /// Makes the channel that the server offers, and says whether it may have the password.
@@ -146,15 +198,10 @@ impl Look<'_> {
     async fn enter(&self, address: SocketAddr, greeting: Greeting, entry: Entry) -> Vec<Observation> {
         let tls = greeting.session.is_ok();
         let reopen = || self.reopen(address, tls);
-        let outside = |trouble: &Trouble| {
-            let mut seen = vec![self.transport(&greeting, &Answers::none(trouble), address)];
-            seen.extend(INSIDE.iter().map(|kind| self.failed(kind, trouble)));
-            seen
-        };
         self.step(2, "logging in");
         let session = match self.log_in(entry, &reopen).await {
             Ok(session) => session,
-            Err(trouble) => return outside(&trouble),
+            Err(trouble) => return self.unentered(&greeting, &trouble, address),
         };
         self.step(3, "reading settings and catalogues");
         let settings = Settings::read(&session).await;
@@ -174,7 +221,8 @@ impl Look<'_> {
         // What was asked while the user stopped the run was not answered; what was complete before stays.
         if self.cx.cancel.is_cancelled() {
             session.close().await;
-            return outside(&Trouble::new(Reason::Interrupted, "stopped by the user"));
+            let stopped = Trouble::new(Reason::Interrupted, "stopped by the user");
+            return self.unentered(&greeting, &stopped, address);
         }
         self.step(4, "counting rows past their time");
         seen.extend(self.measure(&session).await);
@@ -263,17 +311,17 @@ impl Look<'_> {
     }
 
     fn complete<T: Serialize>(&self, kind: &str, facts: &T) -> Observation {
-        Observation::complete(kind, &self.target.id, "", "postgres", self.now, facts)
+        Observation::complete(kind, &self.target.id, &self.part, "postgres", self.now, facts)
             .map(|observation| observation.by(Method::Examine))
             .unwrap_or_else(|_| self.failed(kind, &Trouble::new(Reason::Internal, "the facts have no JSON form")))
     }
 
     fn failed(&self, kind: &str, trouble: &Trouble) -> Observation {
-        Observation::failed(kind, &self.target.id, "", "postgres", self.now, trouble.clone())
+        Observation::failed(kind, &self.target.id, &self.part, "postgres", self.now, trouble.clone())
     }
 
     fn step(&self, done: u32, step: &str) {
-        self.cx.progress.step(&self.target.id, "", done, 5, step);
+        self.cx.progress.step(&self.target.id, &self.part, done, 5, step);
     }
 }
 

@@ -203,7 +203,7 @@ fn login_trouble(error: &tokio_postgres::Error) -> Trouble {
     } else if *code == SqlState::INVALID_CATALOG_NAME {
         (Reason::Unreachable, "the server has no database of this name")
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        (Reason::PermissionDenied, "the role may not connect to the database: GRANT CONNECT ON DATABASE would allow it")
+        (Reason::PermissionDenied, "the role may not connect to the database: its owner can grant CONNECT on it")
     } else if *code == SqlState::TOO_MANY_CONNECTIONS {
         (Reason::Refused, "the server has no connection left")
     } else if *code == SqlState::CANNOT_CONNECT_NOW {

@@ -11,7 +11,12 @@ use crate::model::{Fact, Reason, Trouble};
 const STATS: &str = "GRANT pg_read_all_stats (or pg_monitor) TO the audit role would show it";
 /// The grant for the rules.
 const RULES: &str = "GRANT SELECT ON pg_hba_file_rules TO the audit role and GRANT EXECUTE ON FUNCTION \
-                     pg_hba_file_rules() TO it would show it";
+                     pg_hba_file_rules() TO it and GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text) TO it and \
+                     GRANT pg_read_all_settings TO it would show it";
+/// The grant for where the file of rules is.
+const PLACE: &str = "GRANT pg_read_all_settings (or pg_monitor) TO the audit role would show it";
+/// The grant for the time of the file of rules.
+const TIME: &str = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text) TO the audit role would show it";
 /// The most rules that are taken.
 const MOST_RULES: usize = 2000;
 
@@ -103,7 +108,8 @@ async fn rules(session: &Session<'_>) -> Fact<Vec<Rule>> {
     };
     // From version 16 a file may include others, and lines alone give no order.
     let mut rows = session.rows(&ask("rule_number NULLS FIRST")).await;
-    if rows.as_ref().is_err_and(|trouble| trouble.reason == Reason::Unsupported) {
+    let includes = !rows.as_ref().is_err_and(|trouble| trouble.reason == Reason::Unsupported);
+    if !includes {
         rows = session.rows(&ask("line_number")).await;
     }
     let read = rows.and_then(|rows| rows.iter().map(Rule::read).collect::<Result<Vec<_>, _>>());
@@ -119,12 +125,47 @@ async fn rules(session: &Session<'_>) -> Fact<Vec<Rule>> {
             "the server cannot read line {line} of its rules, so it goes by older ones that nothing shows"
         ));
     }
-    // The view shows the file. Where the role may look, a file newer than its loading is told apart.
-    let newer = "SELECT (pg_catalog.pg_stat_file(pg_catalog.current_setting('hba_file'))).modification \
-                 > pg_catalog.pg_conf_load_time()";
-    match session.row(newer).await.and_then(|row| yes(&row, 0)) {
-        Ok(true) => Fact::unknown("the file of rules was changed after the server loaded it"),
-        _ => Fact::Known(rules),
+    // The view shows the file as it is now. Only a file that is older than its loading is what the server goes by.
+    match changed(session, includes).await {
+        Ok(false) => Fact::Known(rules),
+        Ok(true) => Fact::unknown("the file of rules was changed after the server loaded it, or in the same second"),
+        Err(why) => Fact::unknown(format!("whether the server goes by the rules in its file is not known: {why}")),
+    }
+}
+
+/// Whether a file of rules was changed after the server loaded it, or in words why that cannot be told.
+async fn changed(session: &Session<'_>, includes: bool) -> Result<bool, String> {
+    let place = session.row("SELECT pg_catalog.current_setting('hba_file')").await;
+    place.map_err(|trouble| granted(&trouble, PLACE))?;
+    let files = if includes { " UNION SELECT file_name FROM pg_catalog.pg_hba_file_rules" } else { "" };
+    // A file that was moved here may have been written long ago: then the change of its entry is what is new. Times of
+    // files are in whole seconds, so one of the very second of the loading may be that of a later change.
+    let newer = format!(
+        "SELECT coalesce(bool_or(greatest(s.modification, s.change) \
+         >= pg_catalog.date_trunc('second', pg_catalog.pg_conf_load_time())), true) \
+         FROM (SELECT pg_catalog.current_setting('hba_file'){files}) f (name), pg_catalog.pg_stat_file(f.name) s"
+    );
+    let trouble = match session.row(&newer).await.and_then(|row| yes(&row, 0)) {
+        Ok(changed) => return Ok(changed),
+        Err(trouble) => trouble,
+    };
+    let sql = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_stat_file(text)', 'EXECUTE')";
+    let may = session.row(sql).await.and_then(|row| yes(&row, 0));
+    if trouble.reason == Reason::PermissionDenied && may == Ok(true) {
+        // The right to look there is the right to read every file of the server's, so that it is not proposed.
+        return Err(format!(
+            "{trouble}; the file is outside the server's own folder, where the time of a file is shown to a superuser \
+             alone: a run as a superuser on the server itself would show it"
+        ));
+    }
+    Err(granted(&trouble, TIME))
+}
+
+/// A trouble in words, with the grant that would mend it where a right is missing.
+fn granted(trouble: &Trouble, grant: &str) -> String {
+    match trouble.reason {
+        Reason::PermissionDenied => format!("{trouble}; {grant}"),
+        _ => trouble.to_string(),
     }
 }
 

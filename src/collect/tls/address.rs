@@ -1,14 +1,14 @@
 //! The look at one address, from the four first hellos to the last question.
 
 use super::first::First;
-use super::handshake::{self, Ask, Schemes, Versions};
 use super::legacy_groups::{self, LegacyGroups};
 use super::modern::{self, Modern};
 use super::offer::Offer;
 use super::order;
 use super::plan;
 use super::probe::Outcome;
-use super::prober::{APART, Answer, Prober, Refusal};
+use super::prober::{Answer, Prober, Refusal};
+use super::shown::{self, Shown};
 use super::ssl2::{self, Ssl2};
 use super::suites::{self, VersionSuites};
 use crate::model::tls::Order;
@@ -16,10 +16,7 @@ use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// A whole handshake may take so long.
-const HANDSHAKE: Duration = Duration::from_secs(15);
 /// SSLv3 to TLS 1.2, newest first.
 const LEGACY: [Version; 4] = [Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
 
@@ -45,6 +42,8 @@ pub struct Look {
     pub alpn: Vec<String>,
     /// A handshake in TLS 1.3 succeeded.
     pub shown: bool,
+    /// The server refused the name, and was asked without one from then on.
+    pub name_refused: bool,
 }
 
 /// Looks at an address.
@@ -62,7 +61,7 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Troubl
     let (older, modern, shown, ssl2) = tokio::join!(
         older,
         Modernity::look(prober, &modern_first),
-        certificates(prober, &modern_first, server_name),
+        modern_certificates(prober, &modern_first, server_name),
         ssl2::settle(prober, first.ssl2.clone())
     );
     let mut versions = older.versions;
@@ -85,6 +84,7 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Troubl
         unseen: shown.unseen,
         alpn: shown.alpn,
         shown: shown.shown,
+        name_refused: prober.manner().server_name.is_none(),
     })
 }
 
@@ -136,6 +136,14 @@ async fn legacy(prober: &Prober<'_>, first: Vec<(Version, Answer)>) -> Vec<Versi
     all
 }
 
+/// The certificates of TLS 1.3, where it is offered.
+async fn modern_certificates(prober: &Prober<'_>, first: &Answer, server_name: &str) -> Shown {
+    match first {
+        Answer::Yes(_) => shown::certificates(prober, server_name).await,
+        _ => Shown::default(),
+    }
+}
+
 /// TLS 1.3 and who chooses in it.
 struct Modernity {
     modern: Option<Modern>,
@@ -175,85 +183,6 @@ fn refused_all(versions: &BTreeMap<Version, VersionSuites>, baseline: &Outcome) 
     unknown.unwrap_or_else(|| {
         Trouble::new(Reason::HandshakeRejected, format!("every hello was refused, the first with {}", baseline.words()))
     })
-}
-
-/// What the handshakes of TLS 1.3 gave.
-#[derive(Default)]
-struct Shown {
-    unseen: Vec<Trouble>,
-    alpn: Vec<String>,
-    shown: bool,
-}
-
-/// Certificates of TLS 1.3 are encrypted, so each kind of key is asked for in a whole handshake.
-async fn certificates(prober: &Prober<'_>, first: &Answer, server_name: &str) -> Shown {
-    let mut result = Shown::default();
-    if !matches!(first, Answer::Yes(_)) {
-        return result;
-    }
-    let (rsa, ecdsa) =
-        tokio::join!(certificate(prober, Schemes::Rsa, server_name), certificate(prober, Schemes::Ecdsa, server_name));
-    let mut looks = vec![rsa, ecdsa];
-    // Nobody is known to serve three kinds, so the third is asked for only where one of the two is missing.
-    if looks.iter().any(Result::is_err) {
-        looks.push(certificate(prober, Schemes::Ed25519, server_name).await);
-    }
-    let mut refusals = Vec::new();
-    for look in looks {
-        match look {
-            Ok(alpn) => {
-                result.shown = true;
-                result.alpn.push(alpn);
-            }
-            // A server without a certificate of this kind says so by an alert, or, some, by closing each time.
-            Err(trouble) if matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused) => {
-                refusals.push(trouble);
-            }
-            Err(trouble) => result.unseen.push(trouble),
-        }
-    }
-    if !result.shown {
-        result.unseen.extend(refusals);
-    }
-    result
-}
-
-async fn certificate(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -> Result<String, Trouble> {
-    match handshake(prober, schemes, server_name).await {
-        Err(trouble) if trouble.reason == Reason::Refused => {
-            tokio::time::sleep(APART).await;
-            handshake(prober, schemes, server_name).await
-        }
-        outcome => outcome,
-    }
-}
-
-async fn handshake(prober: &Prober<'_>, schemes: Schemes, server_name: &str) -> Result<String, Trouble> {
-    if let Some(trouble) = prober.stopped() {
-        return Err(trouble);
-    }
-    let ask = Ask {
-        server_name: server_name.to_owned(),
-        versions: Versions::Tls13,
-        schemes,
-        alpn: prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    let look = async { handshake::look(prober.open().await?, &ask, HANDSHAKE).await };
-    let seen = tokio::select! {
-        seen = look => seen,
-        () = prober.cx.cancel.cancelled() => Err(Trouble::new(Reason::Interrupted, "the run was stopped")),
-    };
-    let received = match &seen {
-        Ok(seen) => format!("{} 0x{:04X}, {} certificates", seen.protocol, seen.suite, seen.chain.len()),
-        Err(trouble) => trouble.detail.clone(),
-    };
-    prober.record_words(format!("TLSv1.3 handshake, keys {schemes:?}"), received, "certificates of TLSv1.3");
-    let seen = seen?;
-    prober.with_ledger(|ledger| {
-        ledger.note_certificates(Version::Tls13, &seen.chain, seen.staple.as_ref());
-        ledger.schemes.extend(seen.scheme.map(|scheme| (Version::Tls13, scheme)));
-    });
-    Ok(seen.alpn.unwrap_or_default())
 }
 
 /// SSLv3 to TLS 1.2, and what needs their accepted suites: orders, groups, fallback protection, finite fields.

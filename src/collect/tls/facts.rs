@@ -153,6 +153,7 @@ impl Facts {
             preference: Fact::Known(if kinds.len() == 1 { "single" } else { "client" }.to_owned()),
             ids: kinds.iter().map(|accepted| format!("0x{:06X}", accepted.suite)).collect(),
             chacha_priority: Fact::Known("not-applicable".to_owned()),
+            apart: Vec::new(),
         });
         let mut orders: Vec<Order> = ssl2.into_iter().chain(self.look.orders.iter().cloned()).collect();
         orders.sort_by_key(|order| Version::from_name(&order.protocol));
@@ -340,6 +341,7 @@ impl Facts {
         let data = Certificates {
             deployments: deployments.collect(),
             server_name: server_name.to_owned(),
+            server_name_refused: self.look.name_refused,
             anchors: anchors.label(),
             known_keys: keys.is_some(),
         };

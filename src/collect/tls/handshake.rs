@@ -29,8 +29,8 @@ pub struct Ask {
     pub server_name: String,
     /// The versions offered.
     pub versions: Versions,
-    /// The kinds of certificate keys offered.
-    pub schemes: Schemes,
+    /// The signature schemes offered, which say what kinds of certificate keys will do.
+    pub schemes: Vec<SignatureScheme>,
     /// The application protocols offered; none means no extension.
     pub alpn: Vec<String>,
 }
@@ -44,21 +44,6 @@ pub enum Versions {
     Tls13,
     /// Both.
     Both,
-}
-
-/// The signature schemes that are offered, by the kind of key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schemes {
-    /// All that are known.
-    Any,
-    /// Elliptic curves.
-    Ecdsa,
-    /// RSA.
-    Rsa,
-    /// Ed25519.
-    Ed25519,
-    /// These alone, by their code.
-    Only(&'static [u16]),
 }
 
 /// What was seen.
@@ -76,8 +61,8 @@ pub struct Seen {
     pub suite: u16,
     /// The key exchange group chosen.
     pub group: Option<u16>,
-    /// The scheme of the server's signature.
-    pub scheme: Option<u16>,
+    /// The scheme by which the server signed.
+    pub scheme: Option<SignatureScheme>,
 }
 
 /// Makes a handshake over this stream and closes it.
@@ -89,7 +74,7 @@ pub struct Seen {
 /// Timed out; handshake rejected, with the alert's name; refused where the peer closes; protocol violation for
 /// what is not TLS, or is wrong, a signature by another key included; too large.
 pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Result<Seen, Trouble> {
-    let record = Arc::new(Record::new(ask.schemes));
+    let record = Arc::new(Record::new(&ask.schemes));
     let mut connection = connection(ask, Arc::clone(&record))?;
     let ended = match tokio::time::timeout(timeout, drive(stream, &mut connection)).await {
         Ok(ended) => ended,
@@ -98,11 +83,11 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
             Err(Trouble::new(Reason::TimedOut, detail))
         }
     };
-    let Kept { chain, staple, scheme } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Kept { chain, staple, proven } = record.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match ended {
         // In TLS 1.2 the refusal of our lack of a certificate comes before the end of the handshake.
         Err(trouble)
-            if !(scheme.is_some() && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) =>
+            if !(proven.is_some() && matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused)) =>
         {
             return Err(trouble);
         }
@@ -121,12 +106,26 @@ pub async fn look(stream: Box<dyn Stream>, ask: &Ask, timeout: Duration) -> Resu
         alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
         suite: suite.ok_or_else(|| Trouble::new(Reason::Internal, "the handshake ended without a suite"))?,
         group: connection.negotiated_key_exchange_group().map(|group| u16::from(group.name())),
-        scheme,
+        scheme: proven,
     })
 }
 
+/// A client that has not begun; every certificate is accepted.
+///
+/// # Errors
+/// When the name cannot be sent.
+pub(super) fn client(ask: &Ask) -> Result<ClientConnection, Trouble> {
+    connection(ask, Arc::new(Record::new(&ask.schemes)))
+}
+
 fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Trouble> {
-    let internal = |error: Error| Trouble::new(Reason::Internal, error.to_string());
+    let mut config = config(ask, record)?;
+    config.resumption = rustls::client::Resumption::disabled();
+    connect(Arc::new(config), ask)
+}
+
+/// What the library needs to ask so. Sessions are kept as it likes by itself.
+pub(super) fn config(ask: &Ask, record: Arc<Record>) -> Result<ClientConfig, Trouble> {
     let versions: &[&rustls::SupportedProtocolVersion] = match ask.versions {
         Versions::Tls12 => &[&rustls::version::TLS12],
         Versions::Tls13 => &[&rustls::version::TLS13],
@@ -134,17 +133,21 @@ fn connection(ask: &Ask, record: Arc<Record>) -> Result<ClientConnection, Troubl
     };
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
-        .map_err(internal)?
+        .map_err(|error| Trouble::new(Reason::Internal, error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(record)
         .with_no_client_auth();
     config.alpn_protocols = ask.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+/// A connection that has not begun.
+pub(super) fn connect(config: Arc<ClientConfig>, ask: &Ask) -> Result<ClientConnection, Trouble> {
     let host = ask.server_name.strip_suffix('.').unwrap_or(&ask.server_name);
     let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Trouble::new(Reason::Unsupported, format!("{host} cannot be sent as a server name")))?;
-    ClientConnection::new(Arc::new(config), name).map_err(internal)
+    ClientConnection::new(config, name).map_err(|error| Trouble::new(Reason::Internal, error.to_string()))
 }
 
 /// Exchanges messages until the handshake has ended.
@@ -182,7 +185,7 @@ async fn drive(mut stream: Box<dyn Stream>, connection: &mut ClientConnection) -
     }
 }
 
-async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
+pub(super) async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -> Result<(), Trouble> {
     let mut out = Vec::new();
     while connection.wants_write() {
         connection.write_tls(&mut out).map_err(lost)?;
@@ -191,21 +194,22 @@ async fn send(stream: &mut Box<dyn Stream>, connection: &mut ClientConnection) -
     stream.flush().await.map_err(lost)
 }
 
-fn closed(total: usize) -> Trouble {
+pub(super) fn closed(total: usize) -> Trouble {
     Trouble::new(Reason::Refused, format!("the peer closed the connection during the handshake, after {total} bytes"))
 }
 
-fn lost(error: std::io::Error) -> Trouble {
+pub(super) fn lost(error: std::io::Error) -> Trouble {
     Trouble::new(Reason::Refused, format!("the connection broke during the handshake: {error}"))
 }
 
 /// What an error of the handshake means.
-fn refusal(error: &Error) -> Trouble {
+pub(super) fn refusal(error: &Error) -> Trouble {
     match error {
         Error::AlertReceived(alert) => {
             Trouble::new(Reason::HandshakeRejected, format!("alert {}", snake(&format!("{alert:?}"))))
         }
-        Error::PeerIncompatible(why) => Trouble::new(Reason::HandshakeRejected, format!("nothing in common: {why:?}")),
+        // Nothing of ours was refused: the server chose what this library does not speak.
+        Error::PeerIncompatible(why) => Trouble::new(Reason::Unsupported, format!("nothing in common: {why:?}")),
         Error::InvalidCertificate(CertificateError::BadSignature) => {
             Trouble::new(Reason::ProtocolViolation, "the handshake is not signed by the key of the certificate")
         }
@@ -228,7 +232,7 @@ fn snake(camel: &str) -> String {
 
 /// A verifier that accepts every certificate and keeps it.
 #[derive(Debug)]
-struct Record {
+pub(super) struct Record {
     kept: Mutex<Kept>,
     algorithms: WebPkiSupportedAlgorithms,
     schemes: Vec<SignatureScheme>,
@@ -238,26 +242,16 @@ struct Record {
 struct Kept {
     chain: Vec<Vec<u8>>,
     staple: Option<Vec<u8>>,
-    /// The scheme of the handshake's signature, once that has been found good.
-    scheme: Option<u16>,
+    /// The signature of the handshake was good.
+    proven: Option<SignatureScheme>,
 }
 
 impl Record {
-    fn new(schemes: Schemes) -> Record {
+    /// For keys that sign by these schemes.
+    pub(super) fn new(schemes: &[SignatureScheme]) -> Record {
         let provider: CryptoProvider = aws_lc_rs::default_provider();
-        let algorithms = provider.signature_verification_algorithms;
-        let mut offered = algorithms.supported_schemes();
-        offered.retain(|scheme| {
-            let name = format!("{scheme:?}");
-            match schemes {
-                Schemes::Any => true,
-                Schemes::Ecdsa => name.starts_with("ECDSA"),
-                Schemes::Rsa => name.starts_with("RSA"),
-                Schemes::Ed25519 => name == "ED25519",
-                Schemes::Only(list) => list.contains(&u16::from(*scheme)),
-            }
-        });
-        Record { kept: Mutex::default(), algorithms, schemes: offered }
+        let (algorithms, schemes) = (provider.signature_verification_algorithms, schemes.to_vec());
+        Record { kept: Mutex::default(), algorithms, schemes }
     }
 
     /// The provider refuses keys that are too weak for it and certificates of version 1; the signature may be good all the same.
@@ -274,7 +268,7 @@ impl Record {
         if by_provider.is_err() && !own_verification(message, leaf, signed) {
             return Err(CertificateError::BadSignature.into());
         }
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).scheme = Some(u16::from(signed.scheme));
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).proven = Some(signed.scheme);
         Ok(HandshakeSignatureValid::assertion())
     }
 }
@@ -291,6 +285,10 @@ fn own_verification(message: &[u8], leaf: &CertificateDer<'_>, signed: &Digitall
         SignatureScheme::ECDSA_NISTP384_SHA384 => Scheme::Ecdsa(Hash::Sha384),
         SignatureScheme::ECDSA_NISTP521_SHA512 => Scheme::Ecdsa(Hash::Sha512),
         SignatureScheme::ED25519 => Scheme::Ed25519,
+        // Keys for PSS alone, which the provider does not know.
+        SignatureScheme::Unknown(0x0809) => Scheme::Pss(Hash::Sha256),
+        SignatureScheme::Unknown(0x080A) => Scheme::Pss(Hash::Sha384),
+        SignatureScheme::Unknown(0x080B) => Scheme::Pss(Hash::Sha512),
         _ => return false,
     };
     match x509_parser::certificate::X509Certificate::from_der(leaf) {
@@ -341,6 +339,7 @@ impl ServerCertVerifier for Record {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key_kind::{KeyKind, schemes_of};
     use super::*;
 
     #[test]
@@ -351,12 +350,10 @@ mod tests {
 
     #[test]
     fn schemes_are_narrowed() {
-        let offered = |schemes| Record::new(schemes).supported_verify_schemes();
-        assert!(offered(Schemes::Ecdsa).contains(&SignatureScheme::ECDSA_NISTP256_SHA256));
-        assert!(!offered(Schemes::Ecdsa).contains(&SignatureScheme::RSA_PSS_SHA256));
-        assert!(offered(Schemes::Rsa).contains(&SignatureScheme::RSA_PSS_SHA256));
-        assert_eq!(offered(Schemes::Ed25519), [SignatureScheme::ED25519]);
-        assert_eq!(offered(Schemes::Only(&[0x0805])), [SignatureScheme::RSA_PSS_SHA384]);
-        assert!(offered(Schemes::Any).len() > offered(Schemes::Rsa).len());
+        let offered = |kinds: &[KeyKind]| Record::new(&schemes_of(kinds)).supported_verify_schemes();
+        assert_eq!(offered(&[KeyKind::Ed25519]), [SignatureScheme::ED25519]);
+        assert!(!offered(&[KeyKind::Ecdsa]).contains(&SignatureScheme::RSA_PSS_SHA256));
+        assert!(offered(&[KeyKind::Rsa]).contains(&SignatureScheme::RSA_PSS_SHA256));
+        assert!(offered(&KeyKind::ALL).len() > offered(&[KeyKind::Rsa]).len());
     }
 }

@@ -2,10 +2,13 @@
 
 mod address;
 pub mod certificate;
+mod clients;
 mod facts;
 mod features;
 mod first;
+mod flaws;
 pub mod handshake;
+pub mod key_kind;
 mod ledger;
 mod legacy_groups;
 mod modern;
@@ -15,15 +18,26 @@ mod plan;
 pub mod prime;
 mod probe;
 mod prober;
+mod psk;
+mod renegotiation;
+mod reverify;
+pub mod session;
+mod sessions;
 mod shape;
+mod shown;
 mod ssl2;
 mod strength;
 mod suites;
 mod upgrade;
+mod visit;
 
-use super::{CollectContext, Collecting, Collector, Job, Profile};
-use crate::model::target::Engine;
-use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
+pub use reverify::Reverify;
+
+pub use upgrade::Starttls;
+
+use super::{CollectContext, Collecting, Collector, Job};
+use crate::model::target::{Engine, Profile};
+use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
 use crate::net::Budget;
 use certificate::{Anchors, KnownKeys, LogList};
 use facts::{Data, Facts};
@@ -33,9 +47,12 @@ use serde::Serialize;
 use shape::{Known, Shape};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use upgrade::Upgrade;
 
 const ID: &str = "tls";
+/// The pause between two connections to a mail server.
+const MAIL_PAUSE: Duration = Duration::from_millis(50);
 const YIELDS: &[&str] = &[
     "tls.protocols",
     "tls.suites",
@@ -43,6 +60,9 @@ const YIELDS: &[&str] = &[
     "tls.dh",
     "tls.certificates",
     "tls.features",
+    "tls.resumption",
+    "tls.renegotiation",
+    "tls.flaws",
     "tls.signatures",
     "tls.names",
     "tls.alpn",
@@ -95,17 +115,49 @@ async fn collect(job: &Job, cx: &CollectContext) -> Vec<Observation> {
         Ok(lists) => Arc::new(lists),
         Err(trouble) => return failed(target, &part, cx, &trouble),
     };
-    let budget = Budget::new(Arc::clone(&cx.dial), cx.limits.connections, cx.limits.target_time);
-    let looks = job.addresses.iter().map(|address| one(target, *address, cx, &budget, upgrade, Arc::clone(&lists)));
+    let budget = budget_of(&upgrade, cx);
+    let looks = job.addresses.iter().map(|address| {
+        let (budget, upgrade, lists) = (&budget, upgrade.clone(), Arc::clone(&lists));
+        async move {
+            match not_upgraded(job, *address) {
+                Some(trouble) => failed(target, &address.to_string(), cx, &trouble),
+                None => one(target, *address, cx, budget, upgrade, lists).await,
+            }
+        }
+    });
     join_all(looks).await.into_iter().flatten().collect()
 }
 
 /// PostgreSQL speaks a dialogue before TLS, whether it is named as an endpoint or as a database.
 fn upgrade_of(target: &Target) -> Result<Upgrade, Trouble> {
     match (target.kind, target.connection.starttls.as_deref()) {
-        (TargetKind::Database, None) => Ok(Upgrade::Postgresql),
-        (_, word) => Upgrade::of(word),
+        (TargetKind::Database, None) => Upgrade::of(&target.connection, Some("postgresql")),
+        (_, word) => Upgrade::of(&target.connection, word),
     }
+}
+
+/// The connections to a target: as many at once as the limits allow, but to a mail server one after the other.
+fn budget_of(upgrade: &Upgrade, cx: &CollectContext) -> Budget {
+    let time = cx.limits.target_time;
+    match upgrade.is_mail() {
+        true => Budget::new(Arc::clone(&cx.dial), 1, time).apart(MAIL_PAUSE),
+        false => Budget::new(Arc::clone(&cx.dial), cx.limits.connections, time),
+    }
+}
+
+/// Why an address is not to be looked at, where the request for TLS has already shown it.
+fn not_upgraded(job: &Job, address: SocketAddr) -> Option<Trouble> {
+    let part = address.to_string();
+    let asked = job.earlier.iter().find(|seen| seen.kind == "tls.upgrade" && seen.part == part)?;
+    if asked.status == ObservationStatus::Failed {
+        return asked.trouble.clone();
+    }
+    let facts: crate::model::tls::Upgrade = asked.read().ok()?;
+    let is = |fact: &crate::model::Fact<String>, word| fact.known().is_some_and(|known| known == word);
+    if is(&facts.offered, "no") {
+        return Some(Trouble::new(Reason::Unsupported, format!("TLS is not offered: {}", facts.seen)));
+    }
+    is(&facts.extra_bytes, "yes").then(|| Trouble::new(Reason::ProtocolViolation, facts.seen))
 }
 
 async fn one(
@@ -126,6 +178,10 @@ async fn one(
             return failed.drain(..).map(|failed| failed.with_transcript(prober.transcript())).collect();
         }
     };
+    let live = match cx.limits.live_clients {
+        true => Some(clients::look(&prober, &name).await),
+        false => None,
+    };
     let (ledger, now) = (prober.ledger(), cx.clock.now());
     let (unseen, alpn) = (look.unseen.first().cloned(), look.alpn.clone());
     let (asked, seen) = (name.clone(), ledger.clone());
@@ -139,8 +195,8 @@ async fn one(
     });
     let known = Known { ledger: &ledger, unseen: unseen.as_ref(), server_name: &name, alpn: &alpn };
     let shape = async {
-        match cx.limits.profile {
-            Profile::Full => Some(shape::look(&prober, &known).await),
+        match cx.depth(target).profile {
+            Profile::Full => Some(Box::pin(shape::look(&prober, &known)).await),
             Profile::Quick => None,
         }
     };
@@ -148,6 +204,15 @@ async fn one(
     let Ok((facts, certificates, transparency)) = computed else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
+    // Stages after the enumeration stand here, side by side.
+    let intrusive = cx.depth(target).intrusive;
+    let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
+    let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
+    let (sessions, oracles) = tokio::join!(sessions, oracles);
+    // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
+    let mut flaws = Box::pin(flaws::test(&prober, intrusive)).await;
+    flaws.tests.extend(oracles);
+    flaws.tests.extend(sessions.rows);
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     let mut observations = vec![
@@ -157,9 +222,13 @@ async fn one(
         at.observation("tls.dh", facts.dh()),
         at.observation("tls.certificates", certificates),
         at.observation("tls.features", facts.features()),
+        at.observation("tls.resumption", (sessions.resumption, None)),
+        at.observation("tls.renegotiation", (sessions.renegotiation, None)),
+        seen(at.observation("tls.flaws", (flaws, None))),
         at.observation("tls.ct", transparency),
     ];
     observations.extend(at.shape(shape));
+    observations.extend(live.map(|live| at.observation("tls.clients.live", live)));
     observations
 }
 
@@ -226,7 +295,13 @@ impl At<'_> {
 
 fn failed(target: &Target, part: &str, cx: &CollectContext, trouble: &Trouble) -> Vec<Observation> {
     let now = cx.clock.now();
-    YIELDS.iter().map(|kind| Observation::failed(kind, &target.id, part, ID, now, trouble.clone())).collect()
+    let live = cx.limits.live_clients.then_some("tls.clients.live");
+    YIELDS
+        .iter()
+        .copied()
+        .chain(live)
+        .map(|kind| Observation::failed(kind, &target.id, part, ID, now, trouble.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -241,7 +316,7 @@ mod tests {
         assert!(!Tls.accepts(&database));
         database.engine = Some(Engine::Postgresql);
         assert!(Tls.accepts(&database));
-        assert_eq!(upgrade_of(&database), Ok(Upgrade::Postgresql));
-        assert_eq!(upgrade_of(&endpoint), Ok(Upgrade::Direct));
+        assert_eq!(upgrade_of(&database).unwrap().word(), Some("postgresql"));
+        assert_eq!(upgrade_of(&endpoint).unwrap().word(), None);
     }
 }

@@ -17,11 +17,13 @@ const COMPARISONS: usize = 24;
 /// The order of a version's suites. `choices` were seen already, from other orders of some or all of them.
 pub async fn of_version(prober: &Prober<'_>, version: Version, lists: &[Found], choices: &[Choice]) -> Option<Order> {
     let accepted: Vec<u16> = lists.iter().flat_map(|list| list.accepted.iter().copied()).collect();
+    let words = |ids: &[u16]| ids.iter().map(|id| format!("0x{id:04X}")).collect::<Vec<String>>();
     let order = |preference, ids: &[u16], chacha| Order {
         protocol: version.name().to_owned(),
         preference,
-        ids: ids.iter().map(|id| format!("0x{id:04X}")).collect(),
+        ids: words(ids),
         chacha_priority: chacha,
+        apart: Vec::new(),
     };
     let none = || Fact::Known("not-applicable".to_owned());
     match accepted.len() {
@@ -36,12 +38,15 @@ pub async fn of_version(prober: &Prober<'_>, version: Version, lists: &[Found], 
         return Some(order(preference, &by_offer, none()));
     }
     let parts: Vec<Vec<u16>> = lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
-    match Merge::new(prober, version).all(parts).await {
+    match Merge::new(prober, version).all(parts.clone()).await {
         Ok(ids) => {
-            let chacha = chacha_priority(prober, version, &ids, choices).await;
+            let (chacha, ids) = chacha_priority(prober, version, ids, choices).await;
             Some(order(preference, &ids, chacha))
         }
-        Err(reason) => Some(order(Fact::unknown(reason), &accepted, Fact::unknown("the server's order is not known"))),
+        Err(reason) => {
+            let open = order(Fact::unknown(reason), &accepted, Fact::unknown("the server's order is not known"));
+            Some(Order { apart: parts.iter().map(|part| words(part)).collect(), ..open })
+        }
     }
 }
 
@@ -88,34 +93,64 @@ async fn ask(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> Fact<St
     }
 }
 
-/// Whether ChaCha20 wins when the client wants it first, though the server puts another before it.
-async fn chacha_priority(prober: &Prober<'_>, version: Version, ids: &[u16], choices: &[Choice]) -> Fact<String> {
+/// Whether ChaCha20 wins when the client wants it first, though the server puts another before it. Also the order for
+/// clients that do not.
+async fn chacha_priority(
+    prober: &Prober<'_>,
+    version: Version,
+    ids: Vec<u16>,
+    choices: &[Choice],
+) -> (Fact<String>, Vec<u16>) {
     let auth = |id: u16| plan::suite(id).map(|row| row.auth.as_str());
-    let gcm = |id: u16| plan::suite(id).is_some_and(|row| row.enc == "AES-GCM");
-    let applies = |chacha: u16| ids.iter().any(|id| gcm(*id) && auth(*id) == auth(chacha));
+    let applies = |chacha: u16| ids.iter().any(|id| is_gcm(*id) && auth(*id) == auth(chacha));
     let candidates: Vec<u16> = ids.iter().copied().filter(|id| plan::is_chacha(*id) && applies(*id)).collect();
     let Some(chacha) = candidates.first().copied() else {
-        return Fact::Known("not-applicable".to_owned());
+        return (Fact::Known("not-applicable".to_owned()), ids);
     };
-    if ids.first() == Some(&chacha) {
-        return Fact::Known("no".to_owned());
-    }
-    // A loop over groups may have asked already, with ChaCha20 in front of a suite that the server puts before it.
+    let first = ids.first() == Some(&chacha);
+    // The suites that the client is to want first. Where the server puts ChaCha20 first, some do so only as long as the
+    // client does not begin with AES-GCM, as our hellos do not: Go does.
+    let wanted: Vec<u16> = match first {
+        true => ids.iter().copied().filter(|id| is_gcm(*id)).collect(),
+        false => vec![chacha],
+    };
+    // A loop over groups may have asked already, with such a suite in front of one that the server puts before it.
     let place = |id: &u16| ids.iter().position(|other| other == id);
     let asked = choices.iter().find(|(offered, _)| {
-        let first = offered.first().filter(|first| candidates.contains(first));
-        first.is_some_and(|first| offered.iter().any(|id| !plan::is_chacha(*id) && place(id) < place(first)))
+        let leads = |id: &&u16| if first { is_gcm(**id) } else { candidates.contains(id) };
+        let lead = offered.first().filter(leads);
+        let other = |id: &u16| plan::is_chacha(*id) == first && place(id) < place(lead.unwrap_or(id));
+        lead.is_some() && offered.iter().any(other)
     });
-    if let Some((_, choice)) = asked {
-        return Fact::Known(if plan::is_chacha(*choice) { "yes" } else { "no" }.to_owned());
+    let choice = match asked {
+        Some((_, choice)) => *choice,
+        None => {
+            let rest = ids.iter().copied().filter(|id| !wanted.contains(id));
+            let offered: Vec<u16> = wanted.iter().copied().chain(rest).collect();
+            match prober.settle(&Offer::new(version, offered), "priority of ChaCha20").await {
+                Answer::Yes(flight) => flight.hello.suite,
+                Answer::No(refusal) => return (Fact::unknown(refusal.seen), ids),
+                Answer::Unknown(trouble) => return (Fact::unknown(trouble.detail), ids),
+            }
+        }
+    };
+    match (plan::is_chacha(choice), first) {
+        (true, false) => (Fact::Known("yes".to_owned()), ids),
+        (false, true) => (Fact::Known("yes".to_owned()), chacha_behind(&ids)),
+        _ => (Fact::Known("no".to_owned()), ids),
     }
-    let offered: Vec<u16> = std::iter::once(chacha).chain(ids.iter().copied().filter(|id| *id != chacha)).collect();
-    match prober.settle(&Offer::new(version, offered), "priority of ChaCha20").await {
-        Answer::Yes(flight) if flight.hello.suite == chacha => Fact::Known("yes".to_owned()),
-        Answer::Yes(_) => Fact::Known("no".to_owned()),
-        Answer::No(refusal) => Fact::unknown(refusal.seen),
-        Answer::Unknown(trouble) => Fact::unknown(trouble.detail),
-    }
+}
+
+fn is_gcm(id: u16) -> bool {
+    plan::suite(id).is_some_and(|row| row.enc == "AES-GCM")
+}
+
+/// The order with ChaCha20 behind AES-GCM, all else as it was.
+fn chacha_behind(ids: &[u16]) -> Vec<u16> {
+    let last = ids.iter().rposition(|id| is_gcm(*id)).map_or(0, |place| place + 1);
+    let (front, back) = ids.split_at_checked(last).unwrap_or((ids, &[]));
+    let (chacha, others): (Vec<u16>, Vec<u16>) = front.iter().partition(|id| plan::is_chacha(**id));
+    others.into_iter().chain(chacha).chain(back.iter().copied()).collect()
 }
 
 /// Lists that are each in the server's order become one by asking for pairs across them.
@@ -232,6 +267,12 @@ mod tests {
         assert_eq!(word(&[3, 2, 1], 3, &[1, 2, 3]), "client");
         assert_eq!(word(&[3, 2, 1], 1, &[1, 2, 3]), "server");
         assert_eq!(word(&[3, 2, 1], 2, &[1, 2, 3]), "mixed");
+    }
+
+    #[test]
+    fn chacha_goes_behind_gcm_and_nothing_else_moves() {
+        let go = [0xCCA9, 0xCCA8, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xC013];
+        assert_eq!(chacha_behind(&go), [0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9, 0xCCA8, 0xC013]);
     }
 
     #[test]

@@ -81,6 +81,11 @@ pub fn suite(id: u16) -> Option<&'static Suite> {
     registry::suite(u32::from(id), false)
 }
 
+/// Puts the worst suites first.
+pub fn worst_first(ids: &mut [u16]) {
+    ids.sort_by_key(|id| suite(*id).map(badness));
+}
+
 /// Whether the suite is ChaCha20.
 pub fn is_chacha(id: u16) -> bool {
     suite(id).is_some_and(|row| row.enc.starts_with("CHACHA20"))

@@ -126,9 +126,25 @@ pub async fn tls(mut stream: Box<dyn Stream>, question: &Question<'_>, patience:
         let _ = tokio::time::timeout(patience, stream.write_all(piece)).await;
         tokio::time::sleep(GAP).await;
     }
+    match answer(&mut *stream, last, patience).await {
+        Outcome::Hello(flight) => judge(*flight, question.offer, &question.asked),
+        other => other,
+    }
+}
+
+/// The same on a connection that is used further.
+pub async fn tls_on(stream: &mut dyn Stream, hello: &[u8], offer: &Offer, patience: Duration) -> Outcome {
+    match answer(stream, hello, patience).await {
+        Outcome::Hello(flight) => judge(*flight, offer, &[]),
+        other => other,
+    }
+}
+
+/// Sends a hello and reads the flight that follows, whether it answers the hello or not.
+pub async fn answer(stream: &mut dyn Stream, hello: &[u8], patience: Duration) -> Outcome {
     let mut reader = FlightReader::new(form_of);
     let mut broken = None;
-    let end = receive(&mut *stream, last, patience, |bytes| match reader.push(bytes) {
+    let end = receive(stream, hello, patience, |bytes| match reader.push(bytes) {
         Ok(done) => done,
         Err(error) => {
             broken = Some(error);
@@ -141,7 +157,7 @@ pub async fn tls(mut stream: Box<dyn Stream>, question: &Question<'_>, patience:
     }
     let fatal = reader.alert();
     match (reader.into_flight(), fatal, end) {
-        (Some(flight), ..) => judge(flight, question.offer, &question.asked),
+        (Some(flight), ..) => Outcome::Hello(Box::new(flight)),
         // close_notify instead of an answer is a way to close.
         (None, Some(alert), _) if alert.description == alert::CLOSE_NOTIFY => Outcome::Closed(7),
         (None, Some(alert), _) => Outcome::Alert(alert),

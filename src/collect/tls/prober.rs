@@ -132,9 +132,33 @@ impl<'a> Prober<'a> {
     /// # Errors
     /// When there is none, or the dialogue before TLS fails.
     pub async fn open(&self) -> Result<Box<dyn Stream>, Trouble> {
-        let mut stream = self.budget.open(self.address).await?;
-        self.upgrade.lead(&mut *stream).await?;
-        Ok(stream)
+        for wait in BACK_OFF.into_iter().take(2) {
+            match self.open_once().await {
+                Err(trouble) if is_throttled(&trouble) => self.pause(wait).await?,
+                outcome => return outcome,
+            }
+        }
+        let outcome = self.open_once().await;
+        if let Err(trouble) = &outcome
+            && is_throttled(trouble)
+        {
+            self.state().interrupted = Some(trouble.clone());
+        }
+        outcome
+    }
+
+    async fn open_once(&self) -> Result<Box<dyn Stream>, Trouble> {
+        if let Some(trouble) = self.stopped() {
+            return Err(trouble);
+        }
+        if self.upgrade.most_connections().is_some_and(|most| self.budget.opened() >= most) {
+            let detail =
+                "stopped, so that the server does not shut out this machine for connections that were broken off";
+            let trouble = Trouble::new(Reason::Refused, detail);
+            self.state().interrupted = Some(trouble.clone());
+            return Err(trouble);
+        }
+        self.upgrade.lead(self.budget.open(self.address).await?).await
     }
 
     /// One connection with this offer. An answer is noted in the ledger.
@@ -298,7 +322,10 @@ impl<'a> Prober<'a> {
     }
 
     /// The control probe, with the waits that follow its failure.
-    async fn control(&self) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// When the target does not answer it any more, or nothing is known that it answers.
+    pub async fn control(&self) -> Result<(), Trouble> {
         let Some(control) = self.state().control.clone() else {
             return Err(Trouble::new(Reason::HandshakeRejected, "no hello has been accepted, so silence says nothing"));
         };
@@ -339,6 +366,9 @@ impl<'a> Prober<'a> {
     }
 
     /// Waits, unless the run is stopped or the target's time is over before.
+    ///
+    /// # Errors
+    /// When it is.
     pub async fn pause(&self, wait: Duration) -> Result<(), Trouble> {
         let until = (Instant::now() + wait).min(self.budget.deadline());
         tokio::select! {
@@ -349,13 +379,27 @@ impl<'a> Prober<'a> {
     }
 
     async fn unless_stopped(&self, look: impl Future<Output = Outcome>) -> Outcome {
+        self.within(look).await.unwrap_or_else(Outcome::NoTransport)
+    }
+
+    /// The outcome of a look, unless the run is stopped or the target's time is over before.
+    ///
+    /// # Errors
+    /// When it is.
+    pub async fn within<T>(&self, look: impl Future<Output = T>) -> Result<T, Trouble> {
+        self.until_stopped(async { Ok(look.await) }).await
+    }
+
+    /// Does this, unless the run is stopped or the target's time is over before.
+    ///
+    /// # Errors
+    /// When it fails, or was cut short.
+    pub async fn until_stopped<T>(&self, look: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         tokio::select! {
             outcome = look => outcome,
-            () = self.cx.cancel.cancelled() => {
-                Outcome::NoTransport(Trouble::new(Reason::Interrupted, "the run was stopped"))
-            }
+            () = self.cx.cancel.cancelled() => Err(Trouble::new(Reason::Interrupted, "the run was stopped")),
             () = tokio::time::sleep_until(self.budget.deadline()) => {
-                Outcome::NoTransport(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))
+                Err(Trouble::new(Reason::TimedOut, "the time limit of the target is over"))
             }
         }
     }
@@ -386,6 +430,11 @@ impl<'a> Prober<'a> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the server asked for patience in the dialogue before TLS.
+fn is_throttled(trouble: &Trouble) -> bool {
+    trouble.reason == Reason::Refused && trouble.detail.starts_with("throttled: ")
 }
 
 /// The answer that an outcome gives by itself.

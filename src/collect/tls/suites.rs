@@ -79,7 +79,7 @@ impl VersionSuites {
 
 /// The offer of a step: compression until it has been answered once, and groups of finite fields until parameters
 /// have been seen with them, so that they are seen both ways.
-fn offer(prober: &Prober<'_>, version: Version, suites: &[u16]) -> Offer {
+fn offer(prober: &Prober<'_>, version: Version, suites: &[u16], keep_fields: bool) -> Offer {
     let (compression, named) = prober.with_ledger(|ledger| {
         let seen = ledger.ride.compression;
         let named = ledger.fields.iter().any(|field| field.named && field.version == version);
@@ -87,16 +87,28 @@ fn offer(prober: &Prober<'_>, version: Version, suites: &[u16]) -> Offer {
     });
     let mut offer = Offer::new(version, suites.to_vec());
     offer.compression = compression && version < Version::Tls13;
-    if named && version < Version::Tls13 {
+    if named && !keep_fields && version < Version::Tls13 {
         offer.groups.retain(|group| !plan::is_field(*group));
     }
     offer
 }
 
+/// Whether suites with a finite field were accepted here, and only with a field of RFC 7919 that the hello named: a
+/// server may have no other, and refuse such suites without.
+fn only_named_fields(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> bool {
+    // All of them begin with the same digits of e.
+    let from_list = |p: &[u8]| p.get(8..16) == Some(&[0xAD, 0xF8, 0x54, 0x58, 0xA2, 0xBB, 0x4A, 0x9A]);
+    prober.with_ledger(|ledger| {
+        let mut fields = ledger.fields.iter().filter(|field| field.version == version);
+        ledger.fields.iter().any(|field| field.version == version && accepted.contains(&field.suite))
+            && fields.all(|field| field.named && from_list(&field.p))
+    })
+}
+
 /// The offer that a version begins with.
 pub fn first_offer(prober: &Prober<'_>, version: Version) -> Offer {
     let list = plan::lists(version).into_iter().next().unwrap_or_default();
-    offer(prober, version, &list)
+    offer(prober, version, &list, false)
 }
 
 /// All lists of a version, side by side; `first` answers its first offer.
@@ -147,6 +159,7 @@ pub fn run<'a>(
         let mut accepted = Vec::new();
         let mut answer = first;
         let mut tandem = Tandem::of(version, &list);
+        let mut keep_fields = false;
         let end = loop {
             if left.is_empty() {
                 break End::Refused(None);
@@ -156,7 +169,10 @@ pub fn run<'a>(
             }
             let next = match answer.take() {
                 Some(answer) => answer,
-                None => prober.settle(&tandem.without(offer(prober, version, &left), &accepted), &step).await,
+                None => {
+                    let offer = offer(prober, version, &left, keep_fields);
+                    prober.settle(&tandem.without(offer, &accepted), &step).await
+                }
             };
             match next {
                 Answer::Yes(flight) => {
@@ -166,6 +182,7 @@ pub fn run<'a>(
                 }
                 // With groups taken away, a refusal may be about these.
                 Answer::No(_) if tandem.restore() => {}
+                Answer::No(_) if !keep_fields && only_named_fields(prober, version, &accepted) => keep_fields = true,
                 Answer::No(refusal) => break End::Refused(Some(refusal)),
                 Answer::Unknown(trouble) => break End::Unknown(trouble),
             }

@@ -1,6 +1,7 @@
 //! The data processing agreement with a vendor.
 
-use super::words::{Presence, words};
+use super::words::Presence;
+use crate::model::words::words;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

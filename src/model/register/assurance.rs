@@ -1,7 +1,8 @@
 //! What shows that a vendor keeps its word: certificates, tests, reviews, terms of exit.
 
 use super::agreement::Answer;
-use super::words::{Country, Presence, words};
+use super::words::{Country, Presence};
+use crate::model::words::words;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

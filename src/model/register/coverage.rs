@@ -1,8 +1,8 @@
 //! The data of the kind `vendor.coverage`: how much of the vendor base the agreements cover.
 
 use super::policy::PolicyOverride;
-use super::words::words;
 use crate::model::Fact;
+use crate::model::words::words;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

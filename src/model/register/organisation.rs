@@ -1,7 +1,8 @@
 //! The organisation that keeps the register.
 
 use super::transfer::Regime;
-use super::words::{Country, Presence, words, zone};
+use super::words::{Country, Presence, zone};
+use crate::model::words::words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! The data of the kind `vendor.rules`: the rules of the vendor tables, judged.
 
 use super::policy::PolicyOverride;
-use super::words::words;
+use super::provenance::FieldSource;
+use crate::model::words::words;
 use crate::model::{Fact, Severity};
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -55,6 +56,10 @@ pub struct Row {
     pub reason: String,
     /// An exception of the register that is in force accepts the failure.
     pub accepted: bool,
+    /// The weakest source of the fields that the check reads, where one of them says where it comes from; where none
+    /// does, all are the owner's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weakest_source: Option<FieldSource>,
 }
 
 words! {

@@ -1,6 +1,7 @@
 //! Transfers to third countries and the mechanisms that they rest on.
 
-use super::words::{Country, words};
+use super::words::Country;
+use crate::model::words::words;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -2,11 +2,14 @@
 
 use super::agreement::{Dpa, Exception};
 use super::assurance::{BreachNotice, Certification, Exit, Pentest, SecurityReview, Subprocessors};
+use super::provenance::Provenance;
 use super::transfer::Transfer;
-use super::words::{Country, Presence, persons, slug, words};
+use super::words::{Country, Presence, persons, slug};
+use crate::model::personal::{DataCategory, SubjectCategory};
+use crate::model::words::words;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A vendor. Only the id must be there for the register to be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,6 +81,9 @@ pub struct Vendor {
     /// Accepted deviations.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
+    /// Where fields come from that say so, by their dotted path; the others are the owner's word.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub provenance: BTreeMap<String, Provenance>,
 }
 
 /// Which contacts of a vendor are on file.
@@ -175,111 +181,6 @@ words! {
         /// Copies.
         Backup = "backup",
     }
-    /// Whose data.
-    SubjectCategory {
-        /// Customers.
-        Customer = "customer",
-        /// End users.
-        EndUser = "end_user",
-        /// Visitors of a site.
-        Visitor = "visitor",
-        /// Employees.
-        Employee = "employee",
-        /// Candidates.
-        Candidate = "candidate",
-        /// Children.
-        Child = "child",
-        /// Patients.
-        Patient = "patient",
-        /// Business contacts.
-        Contact = "contact",
-    }
-    /// Which data.
-    DataCategory {
-        /// Who someone is.
-        Identity = "identity",
-        /// How to reach someone.
-        Contact = "contact",
-        /// An account.
-        Account = "account",
-        /// Credentials.
-        Credentials = "credentials",
-        /// A device.
-        Device = "device",
-        /// An IP address.
-        IpAddress = "ip_address",
-        /// Where someone is.
-        Location = "location",
-        /// What someone does.
-        Behavioural = "behavioural",
-        /// What someone writes and says.
-        CommunicationsContent = "communications_content",
-        /// Money.
-        Financial = "financial",
-        /// Payment cards.
-        PaymentCard = "payment_card",
-        /// Identifiers that a state issued.
-        GovernmentId = "government_id",
-        /// Work.
-        Employment = "employment",
-        /// Education.
-        Education = "education",
-        /// Pictures.
-        PhotoVideo = "photo_video",
-        /// Data of children.
-        Children = "children",
-        /// Art. 9: racial or ethnic origin.
-        RacialEthnic = "special.racial_ethnic",
-        /// Art. 9: political opinions.
-        Political = "special.political",
-        /// Art. 9: beliefs.
-        Religious = "special.religious",
-        /// Art. 9: trade union membership.
-        TradeUnion = "special.trade_union",
-        /// Art. 9: genetic data.
-        Genetic = "special.genetic",
-        /// Art. 9: biometric data.
-        Biometric = "special.biometric",
-        /// Art. 9: health.
-        Health = "special.health",
-        /// Art. 9: sex life and orientation.
-        SexLifeOrientation = "special.sex_life_orientation",
-        /// Art. 10: convictions and offences.
-        Criminal = "criminal",
-        /// Protected health information (HIPAA).
-        Phi = "phi",
-    }
-}
-
-impl DataCategory {
-    /// Special categories of Art. 9.
-    pub fn is_special(self) -> bool {
-        self.word().starts_with("special.")
-    }
-
-    /// Categories whose processing needs security terms that were read: Art. 9, Art. 10, HIPAA.
-    pub fn is_grave(self) -> bool {
-        self.is_special() || matches!(self, DataCategory::Criminal | DataCategory::Phi)
-    }
-
-    /// The categories over which the headline of coverage is taken.
-    pub fn is_sensitive(self) -> bool {
-        use DataCategory::{Children, GovernmentId, PaymentCard};
-        self.is_grave() || matches!(self, Children | GovernmentId | PaymentCard)
-    }
-
-    /// The weight of a vendor that holds it.
-    pub fn weight(self) -> u64 {
-        use DataCategory::{
-            Children, CommunicationsContent, Credentials, Financial, GovernmentId, Location, PaymentCard,
-        };
-        match self {
-            category if category.is_grave() => 5,
-            Children | GovernmentId | PaymentCard | Credentials => 4,
-            Financial | CommunicationsContent | Location => 3,
-            _ => 1,
-        }
-    }
 }
 
 impl Vendor {
@@ -315,6 +216,7 @@ impl Vendor {
             dpia_ref: None,
             notes: Presence::default(),
             exceptions: Vec::new(),
+            provenance: BTreeMap::new(),
         }
     }
 }

@@ -20,14 +20,14 @@ pub use measured::{
 pub use period::{Grace, Period, PeriodError};
 pub use schedule::{Anchor, Copy, CopyKind, DataSet, Exemption, Object, Schedule, StrategyWish};
 pub use timestamp::{Bound, TimestampType};
-pub use word::{Category, Delay, Slug, Zone};
+pub use word::{Delay, Slug, Zone};
 
 /// Reads arbitrary bytes as declared SQL and as each of the words of a schedule: the entry of the fuzzer. What is
 /// sent must not end a statement that the text did not hold.
 pub fn fuzz(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let _ = (text.parse::<Period>(), text.parse::<Grace>(), text.parse::<TimestampType>(), text.parse::<Delay>());
-    let _ = (text.parse::<Slug>(), text.parse::<Zone>(), text.parse::<Category>());
+    let _ = (text.parse::<Slug>(), text.parse::<Zone>());
     let Ok(expression) = text.parse::<Expression>() else { return };
     for dialect in [Dialect::Postgres, Dialect::Sqlite] {
         let _ = expression.column(dialect);

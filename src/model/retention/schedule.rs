@@ -1,7 +1,8 @@
 //! The retention schedule as a person writes it.
 
 use super::expiry::{Action, Hold, Mechanism, SoftDelete};
-use super::{Category, Delay, Expression, Grace, Period, Slug, TimestampType, Zone};
+use super::{Delay, Expression, Grace, Period, Slug, TimestampType, Zone};
+use crate::model::personal::{DataCategory, SubjectCategory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +44,7 @@ pub struct DataSet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derived_from: Option<Slug>,
     /// Which personal data.
-    pub data_categories: BTreeSet<Category>,
+    pub data_categories: BTreeSet<DataCategory>,
     /// Whose data.
     pub subject_categories: BTreeSet<SubjectCategory>,
     /// What dates a row; required unless only the mechanism is declared.
@@ -143,28 +144,6 @@ pub enum SetKind {
     Export,
     /// For counting.
     Analytics,
-}
-
-/// Whose data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SubjectCategory {
-    /// Customers.
-    Customer,
-    /// End users.
-    EndUser,
-    /// Visitors of a site.
-    Visitor,
-    /// Employees.
-    Employee,
-    /// Candidates.
-    Candidate,
-    /// Children.
-    Child,
-    /// Patients.
-    Patient,
-    /// Business contacts.
-    Contact,
 }
 
 /// What dates a row.
@@ -426,7 +405,7 @@ impl Serialize for Schedule {
 impl DataSet {
     /// Whether it holds categories that weigh more.
     pub fn is_sensitive(&self) -> bool {
-        self.data_categories.iter().any(Category::is_sensitive)
+        self.data_categories.iter().any(|category| category.is_sensitive())
     }
 
     /// The first thing that does not fit together, if any.

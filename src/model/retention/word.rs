@@ -174,69 +174,7 @@ impl fmt::Display for Delay {
     }
 }
 
-/// What kind of personal data a set holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Category(&'static str);
-
-/// The categories that are not sensitive.
-const CATEGORIES: &[&str] = &[
-    "identity",
-    "contact",
-    "account",
-    "credentials",
-    "device",
-    "ip_address",
-    "location",
-    "behavioural",
-    "communications_content",
-    "financial",
-    "employment",
-    "education",
-    "photo_video",
-];
-
-/// The sensitive ones.
-const SENSITIVE: &[&str] = &[
-    "payment_card",
-    "government_id",
-    "children",
-    "criminal",
-    "phi",
-    "special.racial_ethnic",
-    "special.political",
-    "special.religious",
-    "special.trade_union",
-    "special.genetic",
-    "special.biometric",
-    "special.health",
-    "special.sex_life_orientation",
-];
-
-impl Category {
-    /// Whether a breach of retention weighs more for it.
-    pub fn is_sensitive(&self) -> bool {
-        SENSITIVE.contains(&self.0)
-    }
-}
-
-impl FromStr for Category {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Category, String> {
-        CATEGORIES.iter().chain(SENSITIVE).find(|word| **word == text).map(|word| Category(word)).ok_or_else(|| {
-            let all: Vec<&str> = CATEGORIES.iter().chain(SENSITIVE).copied().collect();
-            format!("this is not a data category; they are {}", all.join(", "))
-        })
-    }
-}
-
-impl fmt::Display for Category {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-written!(Slug, Zone, Delay, Category);
+written!(Slug, Zone, Delay);
 
 #[cfg(test)]
 mod tests {
@@ -258,8 +196,5 @@ mod tests {
         for bad in ["", "5", "s", "5d", "-5s", "1.5s", "25h", "99999999999999999999s"] {
             assert!(bad.parse::<Delay>().is_err(), "{bad}");
         }
-        assert!("special.health".parse::<Category>().unwrap().is_sensitive());
-        assert!(!"contact".parse::<Category>().unwrap().is_sensitive());
-        assert!("special.helth".parse::<Category>().is_err());
     }
 }

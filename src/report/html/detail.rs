@@ -1,5 +1,6 @@
 //! The details of each target: what was seen, as grids, ladders, steps and axes with their numbers.
 
+mod clients;
 mod database;
 mod endpoint;
 mod register;

@@ -7,7 +7,7 @@ mod detail;
 mod matrix;
 mod view;
 
-use super::text::{clip, escape_lines};
+use super::text::{clip, escape};
 use super::{Context, RenderError, json};
 use crate::model::digest;
 use crate::model::{Assessment, Verdict};
@@ -54,7 +54,8 @@ fn file(name: &'static str) -> Result<String, RenderError> {
     String::from_utf8(bytes.into_owned()).map_err(|_| RenderError::Missing(name))
 }
 
-/// The value for the template: every text bounded, and without what hides or reorders what is read.
+/// The value for the template: every text bounded, on one line, and without what hides or reorders what is read. Our own
+/// texts of several lines come as lists of lines.
 fn harmless(value: Value) -> minijinja::Value {
     match value {
         Value::Null => minijinja::Value::from(()),
@@ -63,7 +64,7 @@ fn harmless(value: Value) -> minijinja::Value {
             (Some(whole), _) => whole.into(),
             (None, broken) => broken.unwrap_or_default().into(),
         },
-        Value::String(text) => escape_lines(&clip(&text, MAX_TEXT)).into(),
+        Value::String(text) => escape(&clip(&text, MAX_TEXT)).into_owned().into(),
         Value::Array(members) => members.into_iter().map(harmless).collect::<Vec<_>>().into(),
         Value::Object(members) => {
             let members = members.into_iter().map(|(name, value)| (name, harmless(value)));

@@ -121,8 +121,8 @@ struct Card {
     rows: Vec<Row>,
     more: usize,
     why: String,
-    audit: String,
-    remediation: String,
+    audit: Vec<String>,
+    remediation: Vec<String>,
     references: Vec<String>,
 }
 
@@ -355,7 +355,7 @@ fn cards(index: &Index<'_>, context: &Context<'_>) -> Vec<Card> {
         });
         let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Info);
         let check = context.checks.get(id);
-        let titled = |check: &Check| check.title.clone();
+        let titled = |check: &Check| flowing(&check.title);
         let own = if id == WAIVERS { "Every waiver is in force and covers a failure" } else { id };
         let docs = check.map(|check| &check.docs);
         let card = Card {
@@ -368,15 +368,25 @@ fn cards(index: &Index<'_>, context: &Context<'_>) -> Vec<Card> {
             controls: controls.get(id).into_iter().flatten().map(|id| (*id).to_owned()).collect(),
             more: findings.len().saturating_sub(MAX_ROWS),
             rows: merged(findings.into_iter().take(MAX_ROWS).map(|finding| row(finding, index))),
-            why: docs.map(|docs| docs.why.trim().to_owned()).unwrap_or_default(),
-            audit: docs.map(|docs| docs.audit.trim().to_owned()).unwrap_or_default(),
-            remediation: docs.map(|docs| docs.remediation.trim().to_owned()).unwrap_or_default(),
+            why: docs.map(|docs| flowing(&docs.why)).unwrap_or_default(),
+            audit: docs.map(|docs| lines(&docs.audit)).unwrap_or_default(),
+            remediation: docs.map(|docs| lines(&docs.remediation)).unwrap_or_default(),
             references: docs.map(|docs| docs.references.clone()).unwrap_or_default(),
         };
         cards.push((std::cmp::Reverse(worst), card));
     }
     cards.sort_by(|(a, one), (b, two)| (one.waived, a, &one.check).cmp(&(two.waived, b, &two.check)));
     cards.into_iter().map(|(_, card)| card).collect()
+}
+
+/// The lines of a text of our own, such as commands.
+fn lines(text: &str) -> Vec<String> {
+    text.trim().lines().map(str::to_owned).collect()
+}
+
+/// A text of our own, whose line breaks mean no more than a space.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn row(finding: &Finding, index: &Index<'_>) -> Row {
@@ -472,9 +482,9 @@ fn method(assessment: &Assessment, context: &Context<'_>) -> Method {
                 Ran {
                     id: id.to_owned(),
                     version: version.to_owned(),
-                    title: check.map(|check| check.title.clone()).unwrap_or_default(),
+                    title: check.map(|check| flowing(&check.title)).unwrap_or_default(),
                     results,
-                    limits: check.map(|check| check.docs.does_not_establish.trim().to_owned()).unwrap_or_default(),
+                    limits: check.map(|check| flowing(&check.docs.does_not_establish)).unwrap_or_default(),
                 }
             })
             .collect(),

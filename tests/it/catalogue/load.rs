@@ -74,11 +74,13 @@ proptest! {
         dh in any_data("tls.dh"),
         grade in any_data("tls.grade"),
         plain in any_data("http.plain"),
+        upgrade in any_data("tls.upgrade"),
         cut in any::<bool>(),
     ) {
         let kinds = [
             ("tls.protocols", protocols), ("tls.suites", suites), ("tls.certificates", certificates),
             ("tls.features", features), ("tls.groups", groups), ("tls.dh", dh), ("tls.grade", grade), ("http.plain", plain),
+            ("tls.upgrade", upgrade),
         ];
         let observations: Vec<Observation> = kinds
             .into_iter()
@@ -86,10 +88,14 @@ proptest! {
             .map(|observation| if cut { partial(observation) } else { observation })
             .collect();
         let engine = ENGINE.with(Clone::clone);
-        let results = engine.judge(&Case { targets: &[endpoint()], observations: &observations, as_of: noon() });
+        let mut asked = endpoint();
+        asked.connection.starttls = Some("smtp".to_owned());
+        let results = engine.judge(&Case { targets: &[asked], observations: &observations, as_of: noon() });
         for id in engine.enabled() {
             let judged: Vec<&CheckResult> = results.iter().filter(|result| result.check == id).collect();
-            prop_assert!(!id.starts_with("tls.") || !judged.is_empty(), "{} is lost", id);
+            // Policies are judged only where one was chosen.
+            let expected = id.starts_with("tls.") && !id.starts_with("tls.policy");
+            prop_assert!(!expected || !judged.is_empty(), "{} is lost", id);
             for result in judged {
                 prop_assert!(!result.reason.contains("fault of probity"), "{}: {}", id, result.reason);
                 prop_assert!(!(cut && result.status == Status::Pass), "{} passed on partial evidence", id);

@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What a hostile server would like us to print: colour, a cleared screen, markup, a reversed name, a formula.
-pub const HOSTILE: &str =
-    "\u{1b}[2J\u{1b}[31m<script>alert(1)</script>\u{202e}moc.knab\u{200b}=cmd()\u{9b}0m]]>--><!--";
+pub const HOSTILE: &str = "\u{1b}[2J\u{1b}[31m<script>alert(1)</script>\u{202e}moc.knab\u{200b}=cmd()\u{9b}0m]]>--><!--\n=cmd()\r\n\t=cmd()\u{2028}=cmd()\0";
 
 pub const IPV4: &str = "203.0.113.7:443";
 pub const IPV6: &str = "[2001:db8::7]:443";

@@ -1,10 +1,18 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
 pub mod desk;
+pub mod dialogue;
 pub mod estate;
+pub mod lab;
+pub mod names;
+pub mod oracle;
 pub mod postgres;
 pub mod proxy;
+pub mod scan;
+pub mod services;
+pub mod simulated;
 pub mod tls;
+pub mod zones;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -22,11 +30,16 @@ pub fn program(name: &str) -> Option<PathBuf> {
     let folders = path.split(':').map(PathBuf::from).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let found = folders.chain(postgresql_folders()).map(|folder| folder.join(name)).find(|file| file.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is not installed, and in CI no server may be absent");
-        eprintln!("skipped: {name} is not installed");
-        note_skip(name);
+        skip(name);
     }
     found
+}
+
+/// Says that this test lacks a server; in CI that is a failure.
+pub fn skip(lacking: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{lacking} is not installed, and in CI no server may be absent");
+    eprintln!("skipped: {lacking} is not installed");
+    note_skip(lacking);
 }
 
 /// Writes the running test and what it lacks into the file that `tests/run` reads at its end: a runner shows no output

@@ -2,7 +2,7 @@
 
 use super::{Scratch, Server, free_port, program};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// The superuser's password. It is printable ASCII that no other text of the tests holds.
@@ -33,6 +33,16 @@ impl Postgres {
     pub fn start(posture: Posture) -> Option<Postgres> {
         let mut postgres = Postgres::prepare()?;
         postgres.create(posture, "");
+        postgres.run();
+        Some(postgres)
+    }
+
+    /// Starts a server whose rules are beside its data, as Debian has them.
+    pub fn start_with_rules_elsewhere(posture: Posture) -> Option<Postgres> {
+        let mut postgres = Postgres::prepare()?;
+        let file = postgres.scratch.path().join("rules.conf");
+        postgres.create(posture, &format!("hba_file = '{}'\n", file.display()));
+        postgres.scratch.write("rules.conf", rules(posture));
         postgres.run();
         Some(postgres)
     }
@@ -93,14 +103,23 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
+    /// A session of the superuser's that runs this beside the test. Its end ends what it runs.
+    pub fn session(&self, sql: &str) -> Child {
+        self.command("postgres", sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     fn psql(&self, database: &str, sql: &str) -> Output {
-        Command::new(self.programs.join("psql"))
+        self.command(database, sql).output().unwrap()
+    }
+
+    fn command(&self, database: &str, sql: &str) -> Command {
+        let mut command = Command::new(self.programs.join("psql"));
+        command
             .env_clear()
             .env("PGPASSWORD", PASSWORD)
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database])
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql])
-            .output()
-            .unwrap()
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        command
     }
 
     /// The id of the server's first process.
@@ -111,6 +130,7 @@ impl Postgres {
     /// Replaces the rules by which clients are admitted, and has the server read them.
     pub fn set_hba(&self, rules: &str) {
         std::fs::write(self.data().join("pg_hba.conf"), rules).unwrap();
+        next_second();
         self.sql("postgres", "SELECT pg_reload_conf()");
         // The postmaster reads the file a moment after the signal.
         std::thread::sleep(Duration::from_millis(200));
@@ -167,6 +187,7 @@ impl Postgres {
     }
 
     fn run(&mut self) {
+        next_second();
         let mut command = as_postgres(&self.programs.join("postgres"));
         command.arg("-D").arg(self.data());
         self.server = Some(Server::start(&mut command, self.port));
@@ -232,4 +253,9 @@ fn certificates(scratch: &Scratch) {
     let key = scratch.write("server.key", key.serialize_pem());
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The server shows the time of a file in whole seconds, so what is loaded in the second of a change may be older.
+fn next_second() {
+    std::thread::sleep(Duration::from_millis(1050));
 }

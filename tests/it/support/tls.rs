@@ -1,7 +1,8 @@
 //! Looks by the TLS collector, and the servers it looks at.
 
 use super::{Scratch, Server, free_port, program};
-use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Profile, Secret, Secrets, Silent, tls::Tls};
+use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Secret, Secrets, Silent, tls::Tls};
+use probity::model::target::{Depth, Profile};
 use probity::model::tls::{Protocols, Suites};
 use probity::model::{Observation, ObservationStatus, Reason, SecretRef, SystemClock, Target, TargetKind};
 use probity::net::{SystemRandom, TcpDial};
@@ -34,7 +35,7 @@ pub fn context() -> CollectContext {
         progress: Arc::new(Silent),
         secrets: Arc::new(NoSecrets),
         cancel: Default::default(),
-        limits: Limits { profile: Profile::Quick, ..Limits::default() },
+        limits: Limits { depth: Depth { profile: Profile::Quick, ..Depth::default() }, ..Limits::default() },
         documents: Arc::new(Documents::default()),
     }
 }
@@ -110,6 +111,17 @@ pub fn look(address: SocketAddr) -> Seen {
     look_with(target(address), address, &context())
 }
 
+/// A context for the enumeration alone, without the stages that follow it.
+pub fn enumeration() -> CollectContext {
+    let depth = Depth { profile: Profile::Quick, intrusive: false };
+    CollectContext { limits: Limits { depth, ..Limits::default() }, ..context() }
+}
+
+/// The enumeration alone: what is counted is its cost.
+pub fn enumerate(address: SocketAddr) -> Seen {
+    look_with(target(address), address, &enumeration())
+}
+
 pub fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
@@ -127,6 +139,8 @@ pub fn pair(scratch: &Scratch, kind: &str) -> (PathBuf, PathBuf) {
     let generate: &[&str] = match kind {
         "rsa" => &["-newkey", "rsa:2048"],
         "ecdsa" => &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+        "rsa-pss" => &["-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
+        "ed25519" | "ed448" => &["-newkey", kind],
         other => panic!("{other}"),
     };
     let mut arguments = vec!["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=shop.example"];

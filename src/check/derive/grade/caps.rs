@@ -149,7 +149,7 @@ fn flaws(facts: &Facts, caps: &mut Vec<Fired>) {
 
 fn clients(facts: &Facts, caps: &mut Vec<Fired>) {
     let simulated: &[SimulatedClient] = facts.clients.as_ref().map_or(&[], |c| &c.clients);
-    let connected = || simulated.iter().filter(|client| client.connects);
+    let connected = || simulated.iter().filter(|client| client.connects.known() == Some(&true));
     let suite_of = |client: &SimulatedClient| {
         suites(facts).find(|s| s.protocol == client.protocol && s.id == client.suite).cloned()
     };
@@ -157,7 +157,7 @@ fn clients(facts: &Facts, caps: &mut Vec<Fired>) {
     let mut negotiates = |code: &'static str, what: &str, test: &dyn Fn(&Suite) -> bool| {
         let found = connected().filter(|c| modern(c)).find(|c| suite_of(c).is_some_and(|s| test(&s)));
         if let Some(client) = found {
-            caps.push((code, format!("{} negotiates {what} with {}", client.name, client.protocol), CLIENTS));
+            caps.push((code, format!("{} negotiates {what} with {}", client.label(), client.protocol), CLIENTS));
         }
     };
     negotiates("CAP_RC4_MODERN", "RC4", &is_rc4);
@@ -170,7 +170,7 @@ fn clients(facts: &Facts, caps: &mut Vec<Fired>) {
         }
         let found = connected().filter(|c| c.reference).find(|c| suite_of(c).is_some_and(|s| !test(&s)));
         if let Some(client) = found {
-            caps.push((code, format!("{} connects without {what}", client.name), CLIENTS));
+            caps.push((code, format!("{} connects without {what}", client.label()), CLIENTS));
         }
     };
     lacks("CAP_NO_FS", "forward secrecy", &|s| s.pfs);

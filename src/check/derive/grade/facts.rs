@@ -1,6 +1,7 @@
 //! What the grade reads: the facts of one endpoint, with what is unknown kept apart.
 
-use crate::model::tls::{Certificates, Clients, Dh, Features, Groups, Protocols, Suites, Vulnerabilities};
+use crate::model::flaw::CERTAIN;
+use crate::model::tls::{Certificates, Clients, Dh, Features, Flaws, Groups, Protocols, Suites, Vulnerabilities};
 use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, Trouble, http};
 
 /// The facts of one endpoint. `None` is a kind that was not seen.
@@ -18,6 +19,8 @@ pub struct Facts {
     pub certificates: Option<Certificates>,
     /// `tls.features`.
     pub features: Option<Features>,
+    /// `tls.flaws`.
+    pub flaws: Option<Flaws>,
     /// `tls.vulnerabilities`.
     pub vulnerabilities: Option<Vulnerabilities>,
     /// `tls.clients`.
@@ -26,8 +29,12 @@ pub struct Facts {
     pub hsts: Option<http::Hsts>,
     /// `http.headers`.
     pub headers: Option<http::Headers>,
+    /// `http.plain`.
+    pub plain: Option<http::Plain>,
     /// What is served.
     pub service: Service,
+    /// It takes mail from other servers, which seldom ask who it is.
+    pub relay: bool,
     /// Lists that may lack members, and looks that failed, by kind with the reason.
     pub gaps: Vec<(String, Trouble)>,
     /// Observation ids by kind.
@@ -40,16 +47,26 @@ pub enum Service {
     /// HTTPS.
     #[default]
     Https,
+    /// Another service with TLS from the first byte.
+    Implicit,
     /// TLS after an upgrade of another protocol.
     Opportunistic,
+}
+
+fn is_relay(target: &Target) -> bool {
+    target.connection.starttls.as_deref() == Some("smtp") && target.address.ends_with(":25")
 }
 
 impl Facts {
     /// Gathers the facts of one part of one target from what was seen of it.
     pub fn gather(target: &Target, observations: &[&Observation]) -> Facts {
         let opportunistic = target.connection.starttls.is_some() || target.kind == TargetKind::Database;
-        let service = if opportunistic { Service::Opportunistic } else { Service::Https };
-        let mut facts = Facts { service, ..Facts::default() };
+        let service = match (opportunistic, &target.connection.service) {
+            (true, _) => Service::Opportunistic,
+            (false, Some(_)) => Service::Implicit,
+            (false, None) => Service::Https,
+        };
+        let mut facts = Facts { service, relay: is_relay(target), ..Facts::default() };
         for observation in observations {
             facts.take(observation);
         }
@@ -74,9 +91,11 @@ impl Facts {
             "tls.dh" => self.dh = observation.read().ok(),
             "tls.certificates" => self.certificates = observation.read().ok(),
             "tls.features" => self.features = observation.read().ok(),
+            "tls.flaws" => self.flaws = observation.read().ok(),
             "tls.vulnerabilities" => self.vulnerabilities = observation.read().ok(),
             "tls.clients" => self.clients = observation.read().ok(),
             "http.hsts" => self.hsts = observation.read().ok(),
+            "http.plain" => self.plain = observation.read().ok(),
             "http.headers" => self.headers = observation.read().ok(),
             _ => {}
         }
@@ -104,10 +123,28 @@ impl Facts {
         ["SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2"].iter().any(|name| self.offers(name))
     }
 
-    /// Whether a flaw is there; `None` where that is unknown or was not tested.
+    /// Whether a flaw is there for certain; `None` where that is unknown or was not tested.
     pub fn vulnerable(&self, name: &str) -> Option<bool> {
         let test = self.vulnerabilities.as_ref()?.tests.iter().find(|test| test.name == name)?;
-        if test.applies { test.vulnerable.known().copied() } else { Some(false) }
+        if !test.applies {
+            return Some(false);
+        }
+        test.vulnerable.known().map(|vulnerable| *vulnerable && test.certainty == CERTAIN)
+    }
+
+    /// Why a kind is not wholly known.
+    pub fn gap(&self, kind: &str) -> Trouble {
+        self.gap_of(kind).unwrap_or_else(|| Trouble::new(Reason::Unsupported, format!("{kind} was not looked at")))
+    }
+
+    /// The trouble of a kind, where it has one.
+    pub fn gap_of(&self, kind: &str) -> Option<Trouble> {
+        self.gaps.iter().find(|(gap, _)| gap == kind).map(|(_, trouble)| trouble.clone())
+    }
+
+    /// True where the service is HTTP.
+    pub fn is_http(&self) -> bool {
+        self.service == Service::Https
     }
 
     /// Whether a flaw is there and can be seen on the path.

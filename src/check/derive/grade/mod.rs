@@ -5,7 +5,7 @@
 //! is then an upper bound.
 
 mod caps;
-mod facts;
+pub mod facts;
 mod rules;
 
 use super::{Derivation, Inputs};
@@ -245,6 +245,8 @@ fn not_plus(facts: &Facts, rules: &Rules, provisional: bool) -> Vec<Note> {
     if facts.service == Service::Opportunistic {
         let reason = "TLS starts after an upgrade of another protocol";
         notes.push(note(facts, "NOPLUS_OPPORTUNISTIC", reason, &[]));
+    }
+    if facts.service != Service::Https {
         notes.push(note(facts, "NOPLUS_SERVICE", "the service is not HTTPS", &[]));
     }
     notes
@@ -274,7 +276,10 @@ fn sha1(deployment: &crate::model::tls::Deployment) -> Option<Sha1> {
 
 fn trust(facts: &Facts) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
-    let mut add = |code: &str, reason: String| {
+    let mut add = |code: &str, mut reason: String| {
+        if facts.relay {
+            reason += "; servers that send mail seldom verify this unless DANE or MTA-STS tells them to";
+        }
         if !notes.iter().any(|note| note.code == code) {
             notes.push(note(facts, code, reason, &["tls.certificates"]));
         }
@@ -341,11 +346,24 @@ fn incomplete(facts: &Facts) -> Vec<String> {
     if suites().any(|s| s.kx == "DHE") {
         need(facts.whole("tls.dh"), "dh");
     }
-    need(facts.clients.is_some(), "client_simulation");
+    need(clients_known(facts), "client_simulation");
     if facts.service == Service::Https {
         need(facts.hsts.is_some(), "hsts");
     }
     missing
+}
+
+/// Whether the rows that a cap may rest on are known: those of the reference browsers, and every row where a suite is
+/// accepted that no client of today should end up with.
+fn clients_known(facts: &Facts) -> bool {
+    let doubtful = facts.suites.iter().flat_map(|s| &s.suites).any(|suite| {
+        let modern = ["TLSv1.1", "TLSv1.2", "TLSv1.3"].contains(&suite.protocol.as_str());
+        modern && (suite.enc.starts_with("RC4") || suite.block_bits == 64)
+    });
+    facts.clients.as_ref().is_some_and(|seen| {
+        let rows = || seen.clients.iter().filter(|client| client.reference || doubtful);
+        seen.clients.iter().any(|client| client.reference) && rows().all(|client| client.connects.known().is_some())
+    })
 }
 
 /// Facts worth showing that leave the letter alone.

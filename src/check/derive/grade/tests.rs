@@ -138,13 +138,14 @@ fn certificates(row: &Row) -> Value {
 fn clients(row: &Row, suites: &[Value]) -> Value {
     let best = row.protocols().last().unwrap().to_string();
     let first = suites.iter().find(|s| s["protocol"] == best.as_str()).unwrap();
-    let mut clients = vec![json!({
-        "name": "Browser", "reference": true, "connects": true, "protocol": best, "suite": first["id"],
-    })];
+    let client = |name: &str, reference: bool, protocol: &str, suite: &Value| {
+        let mut row = json!(tls::SimulatedClient::new(name, name, "", reference));
+        (row["connects"], row["protocol"], row["suite"]) = (json!(true), json!(protocol), suite.clone());
+        row
+    };
+    let mut clients = vec![client("Browser", true, &best, &first["id"])];
     if row.has("rc4_modern") {
-        clients.push(json!({
-            "name": "OpenSSL 1.0.1", "reference": false, "connects": true, "protocol": "TLSv1.2", "suite": "0x0005",
-        }));
+        clients.push(client("OpenSSL 1.0.1", false, "TLSv1.2", &json!("0x0005")));
     }
     json!({ "clients": clients })
 }
@@ -173,7 +174,10 @@ fn vulnerabilities(row: &Row) -> Value {
             } else {
                 json!(row.has(name))
             };
-            json!({"name": name, "applies": true, "vulnerable": vulnerable, "observable": true, "severity": "critical"})
+            json!({
+                "name": name, "applies": true, "vulnerable": vulnerable, "certainty": "certain", "observable": true,
+                "severity": "critical", "detail": "",
+            })
         })
         .collect();
     json!({ "tests": tests })
@@ -326,4 +330,19 @@ fn unknown_trust_or_versions_give_no_letter() {
     certificates.deployments[0].trust = Fact::unknown("no path could be built in time");
     seen[at] = Observation::complete("tls.certificates", "t", "p", "test", as_of(), &certificates).unwrap();
     assert_eq!(derived(&seen, None).data["letter"], Value::Null);
+}
+
+#[test]
+fn an_unknown_row_of_a_browser_keeps_the_grade_provisional() {
+    let mut seen = good();
+    let at = seen.iter().position(|o| o.kind == "tls.clients").unwrap();
+    let mut clients: tls::Clients = seen[at].read().unwrap();
+    clients.clients[0] = clients.clients[0].clone().unknown("the order is not known");
+    seen[at] = Observation::complete("tls.clients", "t", "p", "test", as_of(), &clients).unwrap();
+    let grade: Grade = derived(&seen, None).read().unwrap();
+    assert_eq!(grade.incomplete, ["client_simulation"]);
+    clients.clients[0].reference = false;
+    seen[at] = Observation::complete("tls.clients", "t", "p", "test", as_of(), &clients).unwrap();
+    let grade: Grade = derived(&seen, None).read().unwrap();
+    assert_eq!(grade.incomplete, ["client_simulation"], "without any browser nothing is known either");
 }

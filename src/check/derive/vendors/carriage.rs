@@ -8,8 +8,8 @@ use crate::check::derive::transfers::instrument::{expected_module, known_tia, pa
 use crate::check::derive::transfers::law::{Adequacy, Instrument, Need};
 use crate::check::derive::transfers::{ASSESSMENT_SINCE, Case, Standing, Verdict, eval};
 use crate::model::Severity::{self, Critical, High, Info, Low, Medium};
+use crate::model::personal::SubjectCategory;
 use crate::model::register::rules::LawNote;
-use crate::model::register::vendor::SubjectCategory;
 use crate::model::register::{Country, Mechanism, Outcome, Regime, Transfer, Vendor};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -116,6 +116,7 @@ fn row(subject: &str, judgement: &Judgement, exceptions: &[Exception], day: Date
         severity: judgement.severity,
         reason,
         accepted: exception.is_some(),
+        weakest_source: None,
     }
 }
 

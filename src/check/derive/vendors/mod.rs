@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod carriage;
 pub mod completeness;
 pub mod judgement;
+pub mod source;
 
 use super::day::day_in;
 use super::transfers::law::Law;
@@ -102,6 +103,7 @@ pub fn judge(register: &Register, situation: &Situation<'_>) -> (Vec<Row>, Vec<L
     let twins = completeness::Twins::find(register, &subjects);
     let mut notes = BTreeSet::new();
     for (vendor, subject) in register.vendors.iter().zip(&subjects) {
+        let first = rows.len();
         for (checks, judged) in [
             (completeness::CHECKS, completeness::judge(subject, vendor, &twins, situation)),
             (agreement::CHECKS, agreement::judge(subject, vendor, situation)),
@@ -110,6 +112,7 @@ pub fn judge(register: &Register, situation: &Situation<'_>) -> (Vec<Row>, Vec<L
             rows.extend(judgement::rows(subject, checks, &judged, &vendor.exceptions, day));
             notes.extend(judged.notes);
         }
+        source::say(rows.get_mut(first..).unwrap_or_default(), vendor);
     }
     (rows, notes.into_iter().collect())
 }

@@ -14,13 +14,20 @@ pub struct KeyFacts {
     pub bits: u32,
     /// Strength in RSA-equivalent bits; 0 where it is not known.
     pub strength: u32,
-    /// The curve or parameter set, or empty.
+    /// The curve or parameter set; `RSASSA-PSS` for an RSA key that signs by PSS alone; or empty.
     pub curve: String,
 }
 
 /// The facts of a leaf's key, or nothing where the certificate cannot be read.
 pub fn key_of(leaf: &[u8]) -> Option<KeyFacts> {
     Parsed::read(leaf).ok().map(|leaf| leaf.key().facts)
+}
+
+/// Modulus and exponent of a leaf's RSA key, without leading zeros.
+pub fn rsa_of(leaf: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let key = Parsed::read(leaf).ok()?.key();
+    let (modulus, exponent) = rsa(&key.bytes).filter(|_| key.facts.key_type == "RSA")?;
+    Some((modulus.to_vec(), exponent.to_vec()))
 }
 
 /// A key with what its use needs.
@@ -33,6 +40,9 @@ pub(super) struct Key {
     pub bytes: Vec<u8>,
 }
 
+/// The algorithm of a key that signs by PSS alone.
+const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
+
 impl Key {
     /// Reads a SubjectPublicKeyInfo.
     pub fn read(spki: &[u8]) -> Option<Key> {
@@ -42,11 +52,12 @@ impl Key {
         let oid = info.algorithm.algorithm.to_id_string();
         let mut exponent = String::new();
         let facts = match oid.as_str() {
-            "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => {
+            "1.2.840.113549.1.1.1" | RSASSA_PSS => {
                 let (modulus, e) = rsa(&bytes)?;
                 exponent = num_bigint::BigUint::from_bytes_be(e).to_string();
                 let bits = bit_length(modulus);
-                facts("RSA", bits, bits, "")
+                // A key for PSS alone needs schemes of its own, which browsers do not offer.
+                facts("RSA", bits, bits, if oid == RSASSA_PSS { "RSASSA-PSS" } else { "" })
             }
             "1.2.840.10045.2.1" => {
                 let named = parameters.and_then(|any| any.as_oid().ok()).map(|oid| oid.to_id_string());

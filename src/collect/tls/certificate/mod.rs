@@ -15,7 +15,7 @@ mod transparency;
 mod weak;
 
 pub use anchors::Anchors;
-pub use key::{KeyFacts, key_of};
+pub use key::{KeyFacts, key_of, rsa_of};
 pub use logs::LogList;
 pub use transparency::{Sources, transparency};
 pub use weak::KnownKeys;
@@ -103,6 +103,18 @@ pub fn outline(leaf: &[u8], server_name: &str) -> Option<(String, Vec<String>, b
     let addresses = extensions.addresses.iter().map(|octets| address(octets));
     let names = extensions.dns.iter().cloned().chain(addresses).take(SHOWN).collect();
     Some((leaf.subject_text.clone(), names, matches))
+}
+
+/// Whether a chain has a signature with SHA-1 or older on it, that of a root aside. `None` where it cannot be read.
+pub fn is_weakly_signed(chain: &[Vec<u8>]) -> Option<bool> {
+    let mut weak = chain.is_empty().then_some(false);
+    for (n, der) in chain.iter().take(CHAIN).enumerate() {
+        let parsed = Parsed::read(der).ok()?;
+        let looked_at = n == 0 || parsed.subject != parsed.issuer;
+        let old = matches!(parsed.algorithm.hash, "sha1" | "md5" | "md4" | "md2");
+        weak = Some(weak.unwrap_or_default() || (looked_at && old));
+    }
+    weak
 }
 
 /// Reads arbitrary bytes as a chain and as an OCSP response: the entry of the fuzzer.
@@ -248,6 +260,7 @@ fn describe(parsed: &Parsed) -> Certificate {
         key_strength: key.facts.strength,
         curve: key.facts.curve,
         exponent: key.exponent,
+        key_sha256: digest::sha256(&parsed.spki),
         signature: parsed.algorithm.name.clone(),
         signature_hash: parsed.algorithm.hash.to_owned(),
         not_before: date(parsed.not_before),
@@ -302,6 +315,7 @@ pub fn known_key(leaf: &[u8], keys: &KnownKeys) -> Fact<bool> {
 fn link(der: &[u8], parsed: &Result<Parsed, String>) -> ChainLink {
     let mut link = ChainLink {
         sha256: digest::sha256(der),
+        key_sha256: String::new(),
         subject: String::new(),
         issuer: String::new(),
         key: String::new(),
@@ -310,6 +324,7 @@ fn link(der: &[u8], parsed: &Result<Parsed, String>) -> ChainLink {
     };
     if let Ok(parsed) = parsed {
         let key = parsed.key().facts;
+        link.key_sha256 = digest::sha256(&parsed.spki);
         link.subject = parsed.subject_text.clone();
         link.issuer = parsed.issuer_text.clone();
         link.key = format!("{} {}", key.key_type, key.bits);
@@ -334,6 +349,7 @@ fn unreadable(id: String, protocols: Vec<String>, chain: Vec<ChainLink>, why: &s
             key_strength: 0,
             curve: String::new(),
             exponent: String::new(),
+            key_sha256: String::new(),
             signature: "unknown".to_owned(),
             signature_hash: "unknown".to_owned(),
             not_before: String::new(),

@@ -1,6 +1,7 @@
 //! Application protocols: one loop over the list, and who orders it.
 
-use super::super::handshake::{Ask, Schemes, Versions};
+use super::super::handshake::{Ask, Versions};
+use super::super::key_kind::{KeyKind, schemes_of};
 use super::super::offer::Offer;
 use super::super::probe::Outcome;
 use super::super::prober::{APART, Prober};
@@ -114,7 +115,7 @@ async fn shaken(prober: &Prober<'_>, known: &Known<'_>, list: &[&'static str]) -
     let ask = Ask {
         server_name: known.server_name.to_owned(),
         versions: Versions::Tls13,
-        schemes: Schemes::Any,
+        schemes: schemes_of(&KeyKind::ALL),
         alpn: list.iter().map(|name| (*name).to_owned()).collect(),
     };
     let words = format!("TLSv1.3 handshake, {} application protocols", list.len());

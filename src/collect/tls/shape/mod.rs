@@ -86,7 +86,7 @@ async fn shake(prober: &Prober<'_>, ask: &Ask, words: String, step: &str) -> Res
     };
     let received = match &seen {
         Ok(seen) => {
-            let scheme = seen.scheme.map_or_else(|| "none".to_owned(), |scheme| format!("0x{scheme:04X}"));
+            let scheme = seen.scheme.map_or_else(|| "none".to_owned(), |scheme| format!("0x{:04X}", u16::from(scheme)));
             let alpn = seen.alpn.as_deref().unwrap_or("none");
             format!("{} 0x{:04X}, signed with {scheme}, application protocol {alpn}", seen.protocol, seen.suite)
         }

@@ -1,7 +1,8 @@
 //! What is shown without server_name, and under a name that nobody can have.
 
 use super::super::certificate;
-use super::super::handshake::{Ask, Schemes, Versions};
+use super::super::handshake::{Ask, Versions};
+use super::super::key_kind::{KeyKind, schemes_of};
 use super::super::offer::Offer;
 use super::super::prober::{Answer, Prober};
 use super::Known;
@@ -105,7 +106,7 @@ async fn shaken(prober: &Prober<'_>, name: Option<&str>, words: String, step: &s
     let ask = Ask {
         server_name: name.unwrap_or(NO_NAME).to_owned(),
         versions: Versions::Both,
-        schemes: Schemes::Any,
+        schemes: schemes_of(&KeyKind::ALL),
         alpn: prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
     };
     match super::shake(prober, &ask, format!("handshake{words}"), step).await {

@@ -4,7 +4,7 @@
 //! ServerHello alone proves nothing, so each scheme that counts has been seen in a whole handshake whose signature was
 //! verified. A refusal, on the other side, comes before anything is encrypted.
 
-use super::super::handshake::{Ask, Schemes, Versions};
+use super::super::handshake::{Ask, Versions};
 use super::super::offer::{Manner, Offer};
 use super::super::plan;
 use super::super::prober::{APART, Answer, Prober, clear};
@@ -239,20 +239,20 @@ async fn scheme(prober: &Prober<'_>, known: &Known<'_>, list: &'static [u16]) ->
     let ask = Ask {
         server_name: known.server_name.to_owned(),
         versions: Versions::Tls13,
-        schemes: Schemes::Only(list),
+        schemes: list.iter().map(|id| rustls::SignatureScheme::from(*id)).collect(),
         alpn: prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
     };
     let names: Vec<String> = list.iter().map(|id| format!("0x{id:04X}")).collect();
     let words = || format!("TLSv1.3 handshake, schemes {}", names.join(" "));
     let step = "signature schemes of TLSv1.3";
     let first = match super::shake(prober, &ask, words(), step).await {
-        Ok(seen) => return Ok(seen.scheme),
+        Ok(seen) => return Ok(seen.scheme.map(u16::from)),
         Err(trouble) if super::is_definite(&trouble) => return Ok(None),
         Err(trouble) => trouble,
     };
     prober.pause(APART).await?;
     match super::shake(prober, &ask, words(), step).await {
-        Ok(seen) => Ok(seen.scheme),
+        Ok(seen) => Ok(seen.scheme.map(u16::from)),
         Err(trouble) if super::is_definite(&trouble) => Ok(None),
         // Twice the same without a definite word proves nothing: the list stays open.
         Err(_) => Err(first),

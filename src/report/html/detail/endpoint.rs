@@ -1,8 +1,10 @@
 //! An address of an endpoint: grade, versions and suites as a grid, the chain as a ladder, groups, headers.
 
 use super::super::view::{Ring, ring};
+use super::clients::{Outcome, outcomes};
 use crate::model::grade::Grade;
-use crate::model::tls::{Certificates, Deployment, Groups, Protocols, Suites};
+use crate::model::tls::{Certificates, Clients, Deployment, Groups, Protocols, Suites};
+use crate::model::tls_policy::{Policies, PolicyRule};
 use crate::report::summary::Facts;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,11 +28,15 @@ pub struct Part {
     grid: Option<Grid>,
     chains: Vec<Chain>,
     groups: Vec<Group>,
+    clients: Vec<Outcome>,
+    client_notes: Vec<String>,
     headers: Vec<(&'static str, String)>,
-    /// The address that shows the same grid, chains or groups, which are then not shown again.
+    policies: Vec<Policy>,
+    /// The address that shows the same grid, chains, groups or clients, which are then not shown again.
     same_grid: String,
     same_chains: String,
     same_groups: String,
+    same_clients: String,
 }
 
 /// Drops what an earlier address of the same target shows already, and names that address.
@@ -47,6 +53,9 @@ pub fn without_repeats(mut parts: Vec<Part>) -> Vec<Part> {
             }
             if !part.groups.is_empty() && part.groups == other.groups {
                 (part.groups, part.same_groups) = (Vec::new(), other.name.clone());
+            }
+            if !part.clients.is_empty() && part.clients == other.clients {
+                (part.clients, part.same_clients) = (Vec::new(), other.name.clone());
             }
         }
     }
@@ -102,11 +111,35 @@ struct Group {
     pq: bool,
 }
 
+/// A policy that was chosen, with its rules.
+#[derive(Serialize)]
+struct Policy {
+    id: String,
+    title: String,
+    edition: String,
+    result: String,
+    mark: &'static str,
+    rules: Vec<PolicyRow>,
+}
+
+#[derive(Serialize)]
+struct PolicyRow {
+    id: String,
+    title: String,
+    level: String,
+    result: String,
+    mark: &'static str,
+    seen: String,
+    reference: String,
+    verified: bool,
+}
+
 /// What is shown of an address; `None` where it is no TLS endpoint and sent no headers.
 pub fn part(facts: &Facts<'_>) -> Option<Part> {
     let grade = facts.read::<Grade>("tls.grade");
     let chains = facts.read::<Certificates>("tls.certificates");
     let groups = facts.read::<Groups>("tls.groups");
+    let clients = facts.read::<Clients>("tls.clients");
     let part = Part {
         name: facts.part.clone(),
         scores: grade.as_ref().map(scores).unwrap_or_default(),
@@ -114,13 +147,54 @@ pub fn part(facts: &Facts<'_>) -> Option<Part> {
         grid: grid(facts),
         chains: chains.map(|seen| seen.deployments.iter().map(chain).collect()).unwrap_or_default(),
         groups: groups.map(|seen| seen.groups.into_iter().map(group).collect()).unwrap_or_default(),
+        clients: clients.as_ref().map(outcomes).unwrap_or_default(),
+        client_notes: clients.map(|seen| seen.notes).unwrap_or_default(),
         headers: headers(facts),
+        policies: facts.read::<Policies>("tls.policy").map(policies).unwrap_or_default(),
         same_grid: String::new(),
         same_chains: String::new(),
         same_groups: String::new(),
+        same_clients: String::new(),
     };
     let empty = part.ring.is_none() && part.grid.is_none() && part.chains.is_empty() && part.headers.is_empty();
     (!empty).then_some(part)
+}
+
+fn policies(seen: Policies) -> Vec<Policy> {
+    let rows = |id: &str| seen.rules.iter().filter(|rule| rule.policy == id).map(policy_row).collect();
+    let mark = |result: &str| match result {
+        "met" => "pass",
+        "not_met" => "fail",
+        _ => "open",
+    };
+    let policy = |policy: &crate::model::tls_policy::PolicyResult| Policy {
+        id: policy.id.clone(),
+        title: policy.title.clone(),
+        edition: policy.edition.clone(),
+        result: policy.result.replace('_', " "),
+        mark: mark(&policy.result),
+        rules: rows(&policy.id),
+    };
+    seen.policies.iter().map(policy).collect()
+}
+
+fn policy_row(rule: &PolicyRule) -> PolicyRow {
+    let seen = if rule.result == "holds" { String::new() } else { rule.offending.join(", ") };
+    PolicyRow {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        level: rule.level.clone(),
+        result: rule.result.replace('-', " "),
+        mark: match rule.result.as_str() {
+            "holds" => "pass",
+            "broken" => "fail",
+            "not-applicable" => "not-applicable",
+            _ => "open",
+        },
+        seen: if seen.is_empty() && rule.result != "holds" { rule.reason.clone() } else { seen },
+        reference: rule.reference.clone(),
+        verified: rule.verified,
+    }
 }
 
 fn scores(grade: &Grade) -> Vec<(&'static str, f64)> {
@@ -220,6 +294,9 @@ fn headers(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             _ => "does not answer",
         };
         rows.push(("Plain HTTP", words.to_owned()));
+    }
+    if let Some(score) = facts.data("http.observatory").filter(|score| score["applicable"] == true) {
+        rows.push(("Observatory score", format!("{} ({})", score["score"], word(&score["letter"]))));
     }
     rows
 }

@@ -1,0 +1,127 @@
+//! `--show-connections`: what a look intends to spend on a target, and what it spent.
+
+use crate::collect::{Limits, Progress};
+use crate::net::{Dial, Dialing, Stream};
+use crate::report::text;
+use comfy_table::{Table, presets};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What each stage of a look at one address takes.
+const PLAN: &[(&str, &str)] = &[
+    ("first hellos", "4, side by side: whether there is TLS at all"),
+    (
+        "versions and suites",
+        "one for each accepted suite, one for each list that is refused, one or two for each version",
+    ),
+    ("order of suites", "0 to 3 a version with two suites or more; mostly answered by the loops over groups"),
+    ("groups", "one for each accepted group beyond the first, and one that is refused"),
+    ("certificates of TLSv1.3", "one for each kind of key, and one that is refused"),
+    ("fallback protection", "1 with two versions or more"),
+    ("control", "1 after each refusal that is only inferred; more with waits of 2, 8 and 30 s where it fails"),
+    ("http", "2 to 4 by a client of its own, beside the limits above and not counted below"),
+];
+
+/// Counts connections by address, and probes by what they were for.
+pub struct Spending {
+    inner: Arc<dyn Progress>,
+    steps: Mutex<BTreeMap<(String, String), BTreeMap<String, u32>>>,
+    opened: Arc<Mutex<BTreeMap<SocketAddr, u32>>>,
+}
+
+impl Spending {
+    /// Counts, and passes what it is told on to this display.
+    pub fn new(inner: Arc<dyn Progress>) -> Arc<Spending> {
+        Arc::new(Spending { inner, steps: Mutex::default(), opened: Arc::default() })
+    }
+
+    /// This network, counted.
+    pub fn counting(&self, dial: Arc<dyn Dial>) -> Arc<dyn Dial> {
+        Arc::new(Counting { dial, opened: Arc::clone(&self.opened) })
+    }
+
+    /// The plan, before the first connection.
+    pub fn plan(limits: Limits) -> String {
+        let rate = limits.rate.map_or_else(|| "no limit a second".to_owned(), |rate| format!("{rate} a second"));
+        let mut words = format!(
+            "connections to one target: {} at once, {rate}, for at most {} s\n",
+            limits.connections,
+            limits.target_time.as_secs()
+        );
+        let mut table = bare();
+        for (stage, cost) in PLAN {
+            table.add_row([*stage, *cost]);
+        }
+        words.push_str(&table.to_string());
+        words.push('\n');
+        words
+    }
+
+    /// What was spent, address by address.
+    pub fn spent(&self) -> String {
+        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = bare();
+        table.set_header(["address", "for", "connections"]);
+        let mut counted: BTreeMap<String, u32> = BTreeMap::new();
+        for ((_, part), steps) in steps.iter() {
+            for (step, count) in steps {
+                table.add_row([text::escape(part).to_string(), text::escape(step).to_string(), count.to_string()]);
+                *counted.entry(part.clone()).or_default() += count;
+            }
+        }
+        for (address, count) in opened.iter() {
+            let part = address.to_string();
+            let known = counted.get(&part).copied().unwrap_or_default();
+            if *count > known {
+                table.add_row([part.as_str(), "everything else", &(count - known).to_string()]);
+            }
+        }
+        let all: u32 = opened.values().sum();
+        format!("{table}\n{all} connections were opened, without those of HTTP requests\n")
+    }
+}
+
+fn bare() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}
+
+impl Progress for Spending {
+    fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only the probes of TLS tell of each connection; the rest is what is left of the count.
+        if done > 0 && step != "http" {
+            let of_part = steps.entry((target.to_owned(), part.to_owned())).or_default();
+            *of_part.entry(step.to_owned()).or_default() += 1;
+        }
+        drop(steps);
+        self.inner.step(target, part, done, total, step);
+    }
+
+    fn done(&self, target: &str) {
+        self.inner.done(target);
+    }
+}
+
+struct Counting {
+    dial: Arc<dyn Dial>,
+    opened: Arc<Mutex<BTreeMap<SocketAddr, u32>>>,
+}
+
+impl Dial for Counting {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Dialing<'a, Vec<SocketAddr>> {
+        self.dial.resolve(host, port)
+    }
+
+    fn connect(&self, address: SocketAddr, timeout: Duration) -> Dialing<'_, Box<dyn Stream>> {
+        Box::pin(async move {
+            let stream = self.dial.connect(address, timeout).await?;
+            *self.opened.lock().unwrap_or_else(PoisonError::into_inner).entry(address).or_default() += 1;
+            Ok(stream)
+        })
+    }
+}

@@ -1,0 +1,386 @@
+//! `sweep`: thousands of endpoints, one line of JSON each, as they end.
+
+use super::output;
+use super::progress::{able, draw_target};
+use super::scan::How;
+use super::system::Setting;
+use super::{Ending, Failure, system};
+use crate::catalogue::Catalogue;
+use crate::collect::{self, Collector, Silent};
+use crate::gate::{self, Exit};
+use crate::model::assessment::Evidence;
+use crate::model::digest;
+use crate::model::policy::Judging;
+use crate::net::TcpDial;
+use crate::report::sweep::{Comparison, Header, Judgement, Line, SCHEMA, line};
+use crate::target::list::{self, List};
+use crate::target::{self, Config};
+use crate::worker::{self, EvidenceError, Judge, Plan};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Look at thousands of endpoints: from files, networks or standard input, one line of JSON each as it ends
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  probity sweep --from hosts.txt -o sweep.ndjson
+  probity sweep 192.0.2.0/24 --port 443,8443 > sweep.ndjson
+  cut -d, -f1 inventory.csv | probity sweep --from - -o sweep.ndjson
+  probity sweep --from hosts.txt -o sweep.ndjson --resume     after a stop or a kill
+  probity evaluate sweep.ndjson -o html=report.html           one report of all
+  probity sweep --reverify sweep.ndjson -o today.ndjson       is each still as it was? six hellos")]
+pub struct Sweep {
+    /// Endpoints as `scan` takes them, and networks such as 192.0.2.0/24 or 192.0.2.0/24:8443
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// A file with a target a line, or - for standard input (repeatable)
+    #[arg(long, value_name = "FILE")]
+    from: Vec<PathBuf>,
+    /// Ask the endpoints of this earlier sweep, or file of `collect`, with a few hellos whether they are as they were
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "from", "facts", "config", "checks"])]
+    reverify: Option<PathBuf>,
+    /// Ports of targets that name none
+    #[arg(long, value_name = "PORT", value_delimiter = ',', default_value = "443", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Vec<u16>,
+    /// PEM file of a certification authority of your own (repeatable)
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
+    /// Targets looked at side by side
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Limits")]
+    parallel: u16,
+    #[command(flatten)]
+    how: How,
+    /// Where to write; standard output where it is not given
+    #[arg(short, long, value_name = "PATH", help_heading = "Judging and output")]
+    output: Option<PathBuf>,
+    /// Go on with the file of a sweep that was stopped
+    #[arg(long, requires = "output", help_heading = "Judging and output")]
+    resume: bool,
+    /// Write what was seen and judge nothing
+    #[arg(long, help_heading = "Judging and output")]
+    facts: bool,
+    /// Take policy, overlays and waivers from this configuration
+    #[arg(short, long, value_name = "FILE", help_heading = "Judging and output")]
+    config: Option<PathBuf>,
+    /// A folder with checks of your own
+    #[arg(long, value_name = "DIR", help_heading = "Judging and output")]
+    checks: Option<PathBuf>,
+    /// Show no progress
+    #[arg(short, long, help_heading = "Judging and output")]
+    quiet: bool,
+}
+
+/// How many ended how.
+#[derive(Default)]
+struct Tally {
+    written: u64,
+    failed: u64,
+    inconclusive: u64,
+}
+
+impl Sweep {
+    /// Runs the command.
+    pub fn run(self) -> Ending {
+        let catalogue = match &self.checks {
+            Some(folder) => Catalogue::with_folder(folder)?,
+            None => Catalogue::built_in()?,
+        };
+        let judging = self.judging()?;
+        let work = match &self.reverify {
+            Some(file) => Work::again(file)?,
+            None => Work::of(self.list()?),
+        };
+        let finish = match (&self.reverify, self.facts) {
+            (Some(_), _) => compared(),
+            (None, true) => judged(None),
+            (None, false) => judged(Some(Arc::new(Judge::new(catalogue, judging.clone())?))),
+        };
+        let header = Header { schema: SCHEMA.to_owned(), endpoints: work.count, list: work.digest };
+        let mut out = Out::open(self.output.as_deref(), self.resume, &header)?;
+        let seal = json!({ "list": header.list, "judging": judging, "ca": self.ca });
+        let digest = digest::of(&seal).unwrap_or_default();
+        let config = Arc::new(Config { judging, digest, ..Config::default() });
+        let done = std::mem::take(&mut out.done);
+        let bar = self.bar(header.endpoints, done.len() as u64);
+        let plans = work.plans.filter(|plan| !done.contains(&plan.target.id)).map(|mut plan| {
+            plan.target.connection.ca_files.extend(self.ca.iter().cloned());
+            plan
+        });
+        let mut tally = Tally::default();
+        let setting = Setting {
+            limits: self.how.limits(),
+            dial: Arc::new(TcpDial),
+            progress: Arc::new(Silent),
+            display: Arc::new(bar.clone()),
+            collectors: work.collectors,
+        };
+        let stopped = system::run(setting, async |setup| {
+            let take = |(exit, bytes): (u8, Vec<u8>)| -> Result<(), Failure> {
+                out.write(&bytes)?;
+                tally.note(exit);
+                bar.inc(1);
+                bar.set_message(tally.words());
+                Ok(())
+            };
+            worker::sweep(plans, &config, setup, usize::from(self.parallel), finish, take).await?;
+            Ok::<bool, Failure>(setup.cancel.is_cancelled())
+        })?;
+        bar.finish_and_clear();
+        let stopped = stopped?;
+        out.end()?;
+        if !self.quiet {
+            let ended = done.len() as u64 + tally.written;
+            anstream::eprintln!("{ended} of {} endpoints written{}", header.endpoints, tally.words());
+        }
+        Ok(if stopped { Exit::Interrupted } else { tally.exit() }.code())
+    }
+
+    fn list(&self) -> Result<List, Failure> {
+        let mut list = List::new(&self.port);
+        for target in &self.targets {
+            list.argument(target)?;
+        }
+        for file in &self.from {
+            let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
+            let text = read(file).map_err(|error| {
+                Failure::help(
+                    format!("{name} cannot be read: {}", output::cause(&error)),
+                    "give a file with a target a line",
+                )
+            })?;
+            list.file(&name, &text)?;
+        }
+        if list.is_empty() {
+            return Err(Failure::help("there is nothing to look at", "name targets, or a file of them by --from"));
+        }
+        Ok(list)
+    }
+
+    fn judging(&self) -> Result<Judging, Failure> {
+        Ok(match &self.config {
+            Some(file) => target::load(file)?.judging,
+            None => Judging::default(),
+        })
+    }
+
+    fn bar(&self, all: u64, done: u64) -> ProgressBar {
+        let style = "  {bar:32.cyan}  {pos}/{len} endpoints  {per_sec:.0}  {eta} left{msg}";
+        let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let target = draw_target(!self.quiet && able());
+        let bar = ProgressBar::with_draw_target(Some(all), target)
+            .with_style(style.progress_chars("━━╌"))
+            .with_position(done);
+        bar.reset_eta();
+        bar
+    }
+}
+
+/// What a sweep is of.
+struct Work {
+    count: u64,
+    digest: String,
+    plans: Box<dyn Iterator<Item = Plan>>,
+    collectors: Vec<Box<dyn Collector>>,
+}
+
+impl Work {
+    fn of(list: List) -> Work {
+        Work {
+            count: list.targets().count() as u64,
+            digest: list.digest(),
+            plans: Box::new(list.into_targets().map(|target| Plan { target, earlier: Vec::new() })),
+            collectors: collect::all(),
+        }
+    }
+
+    /// Every line is read once before the first connection, so that a file that was changed is refused whole.
+    fn again(file: &Path) -> Result<Work, Failure> {
+        let refuse = |error: EvidenceError| {
+            let help = "give the file that `probity sweep` or `probity collect` wrote";
+            Failure::help(format!("{}: {error}", file.display()), help)
+        };
+        let mut ids = Vec::new();
+        for plan in worker::known(file).map_err(refuse)? {
+            let plan = plan.map_err(refuse)?;
+            ids.push((plan.target.id, plan.earlier.into_iter().map(|seen| seen.id).collect::<Vec<String>>()));
+        }
+        let plans = worker::known(file).map_err(refuse)?;
+        Ok(Work {
+            count: ids.len() as u64,
+            digest: digest::of(&ids).unwrap_or_default(),
+            plans: Box::new(plans.map_while(Result::ok)),
+            collectors: collect::reverifying(),
+        })
+    }
+}
+
+/// Makes a line of what was seen of a target, and says what exit code it stands for.
+type Finish = Arc<dyn Fn(Evidence) -> (u8, Vec<u8>) + Send + Sync>;
+
+fn judged(judge: Option<Arc<Judge<Catalogue>>>) -> Finish {
+    Arc::new(move |evidence| {
+        let judgement = judge.as_ref().map(|judge| {
+            let assessment = judge.assess(evidence.clone());
+            Judgement::of(&assessment, &gate::decide(&assessment, false))
+        });
+        let exit = judgement.as_ref().map_or(Exit::Passed.code(), |judgement| judgement.exit);
+        (exit, whole(evidence, judgement, None))
+    })
+}
+
+fn compared() -> Finish {
+    Arc::new(|evidence| {
+        let comparison = Comparison::of(&evidence.observations);
+        let exit = match comparison.result.as_str() {
+            "unchanged" => Exit::Passed,
+            "changed" => Exit::Failed,
+            _ => Exit::Inconclusive,
+        };
+        (exit.code(), whole(evidence, None, Some(comparison)))
+    })
+}
+
+fn whole(evidence: Evidence, judgement: Option<Judgement>, reverification: Option<Comparison>) -> Vec<u8> {
+    let target = evidence.targets.first().map(|target| target.id.clone()).unwrap_or_default();
+    let whole = Line { schema: SCHEMA.to_owned(), target, judgement, reverification, evidence };
+    line(&whole).unwrap_or_default()
+}
+
+fn read(file: &Path) -> std::io::Result<String> {
+    let source: Box<dyn std::io::Read> =
+        if file == Path::new("-") { Box::new(std::io::stdin().lock()) } else { Box::new(File::open(file)?) };
+    let mut text = String::new();
+    source.take(list::BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > list::BYTES {
+        let words = format!("it is larger than {} MiB", list::BYTES >> 20);
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, words));
+    }
+    Ok(text)
+}
+
+impl Tally {
+    fn note(&mut self, exit: u8) {
+        self.written += 1;
+        match exit {
+            exit if exit == Exit::Failed.code() => self.failed += 1,
+            exit if exit == Exit::Inconclusive.code() => self.inconclusive += 1,
+            _ => {}
+        }
+    }
+
+    fn words(&self) -> String {
+        match (self.failed, self.inconclusive) {
+            (0, 0) => String::new(),
+            (failed, inconclusive) => format!("; {failed} failed, {inconclusive} inconclusive"),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match (self.failed, self.inconclusive) {
+            (1.., _) => Exit::Failed,
+            (0, 1..) => Exit::Inconclusive,
+            (0, 0) => Exit::Passed,
+        }
+    }
+}
+
+/// Where lines go, each whole, and the targets that have theirs already.
+struct Out {
+    to: Box<dyn Write>,
+    name: String,
+    done: HashSet<String>,
+}
+
+impl Out {
+    fn open(path: Option<&Path>, resume: bool, header: &Header) -> Result<Out, Failure> {
+        let Some(path) = path else {
+            let mut out =
+                Out { to: Box::new(std::io::stdout()), name: "standard output".to_owned(), done: HashSet::new() };
+            out.write(&line(header).unwrap_or_default())?;
+            return Ok(out);
+        };
+        let name = path.display().to_string();
+        let failed =
+            |error: std::io::Error| Failure::new(format!("{name} cannot be written: {}", output::cause(&error)));
+        let empty = std::fs::metadata(path).map_or(true, |file| file.is_file() && file.len() == 0);
+        if !empty && !resume {
+            let help = "go on with it by --resume, or name another file: what was seen is not overwritten";
+            return Err(Failure::help(format!("{name} exists"), help));
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let done = if empty { HashSet::new() } else { Self::done(&mut file, &name, header)? };
+        let mut out = Out { to: Box::new(file), name, done };
+        if empty {
+            out.write(&line(header).unwrap_or_default())?;
+        }
+        Ok(out)
+    }
+
+    /// Reads what is there, and cuts off a last line that a kill left half written.
+    fn done(file: &mut File, name: &str, header: &Header) -> Result<HashSet<String>, Failure> {
+        let failed = |error: std::io::Error| Failure::new(format!("{name} cannot be read: {}", output::cause(&error)));
+        let mut reader = BufReader::new(&*file);
+        let (mut done, mut whole, mut number) = (HashSet::new(), 0_u64, 0_u64);
+        let mut text = Vec::new();
+        loop {
+            text.clear();
+            (&mut reader).take(worker::LINE).read_until(b'\n', &mut text).map_err(failed)?;
+            let Some(content) = text.strip_suffix(b"\n") else { break };
+            number += 1;
+            let refuse = |what: &str| {
+                Failure::help(
+                    format!("{name}, line {number}: {what}"),
+                    "give the same targets and the file that their sweep wrote",
+                )
+            };
+            if number == 1 {
+                match serde_json::from_slice::<Header>(content) {
+                    Ok(known) if known == *header => {}
+                    Ok(known) if known.schema == SCHEMA => return Err(refuse("this is the sweep of another list")),
+                    _ => return Err(refuse("this is not the file of a sweep")),
+                }
+            } else {
+                let line: Named =
+                    serde_json::from_slice(content).map_err(|_| refuse("this is not a line of a sweep"))?;
+                done.insert(line.target);
+            }
+            whole += text.len() as u64;
+        }
+        if number == 0 {
+            let help = "name another file, or take this one away";
+            return Err(Failure::help(format!("{name} is not the file of a sweep"), help));
+        }
+        file.set_len(whole).map_err(failed)?;
+        file.seek(SeekFrom::Start(whole)).map_err(failed)?;
+        Ok(done)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.to.write_all(bytes).map_err(|error| self.failure(&error))
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        self.to.flush().map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&self, error: &std::io::Error) -> Failure {
+        Failure::new(format!("{} cannot be written: {}", self.name, output::cause(error)))
+    }
+}
+
+/// What resuming needs of a line.
+#[derive(Deserialize)]
+struct Named {
+    target: String,
+}
