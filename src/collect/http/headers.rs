@@ -3,12 +3,13 @@
 use super::client::Response;
 use super::csp;
 use crate::model::http::{Cookie, Cookies, Headers};
+use crate::model::{Fact, Trouble};
 use jiff::Timestamp;
 
 /// At most this many cookies are kept.
 const COOKIES: usize = 100;
 
-/// Reads the security headers of the final response.
+/// Reads the security headers of the final response. Whether text comes compressed is for [`coding`] to say.
 pub fn read(response: &Response) -> Headers {
     let csp = csp::read(&response.all("content-security-policy"), &response.all("content-security-policy-report-only"));
     let frame_options = frame_options(response);
@@ -30,9 +31,17 @@ pub fn read(response: &Response) -> Headers {
         coep: token(response, "cross-origin-embedder-policy"),
         corp: token(response, "cross-origin-resource-policy"),
         hpkp: hpkp(response).to_owned(),
-        compressed_text: compressed_text(response).into(),
+        compressed_text: Fact::unknown("no answer in another coding was asked for"),
         version_leaks: version_leaks(response),
         deprecated: deprecated(response),
+    }
+}
+
+/// Whether text comes compressed, from the answer to a request that allows it.
+pub fn coding(answer: &Result<Response, Trouble>) -> Fact<bool> {
+    match answer {
+        Ok(answer) => Fact::Known(compressed_text(answer)),
+        Err(trouble) => Fact::unknown(trouble.detail.clone()),
     }
 }
 

@@ -167,6 +167,8 @@ struct Seen {
     robots: Result<Response, Trouble>,
     /// The answer to a foreign origin at the final address.
     foreign: Result<Response, Trouble>,
+    /// The final address once more, in whatever coding the server likes.
+    coded: Result<Response, Trouble>,
 }
 
 async fn site(client: &Client, host: &str, port: u16) -> Seen {
@@ -174,7 +176,7 @@ async fn site(client: &Client, host: &str, port: u16) -> Seen {
     let last = way.responses.iter().rfind(|response| response.url.scheme() == "https");
     let Some(last) = last.filter(|last| way.trouble.is_none() && shows_the_site(last.status)) else {
         let trouble = way.trouble.clone().unwrap_or_else(|| Trouble::new(Reason::Unsupported, "the site was not seen"));
-        return Seen { way, robots: Err(trouble.clone()), foreign: Err(trouble) };
+        return Seen { way, robots: Err(trouble.clone()), foreign: Err(trouble.clone()), coded: Err(trouble) };
     };
     let robots = async {
         match url("https", host, port, "/robots.txt") {
@@ -182,8 +184,10 @@ async fn site(client: &Client, host: &str, port: u16) -> Seen {
             None => Err(Trouble::new(Reason::Unsupported, "the host is no part of an address")),
         }
     };
-    let (robots, foreign) = tokio::join!(robots, client.options(last.url.clone(), page::ORIGIN));
-    Seen { way, robots, foreign }
+    let foreign = client.options(last.url.clone(), page::ORIGIN);
+    // The page itself was asked for as it is, since its tags are read.
+    let (robots, foreign, coded) = tokio::join!(robots, foreign, client.get(last.url.clone(), Bodies::Counted));
+    Seen { way, robots, foreign, coded }
 }
 
 /// HSTS of the first answer, headers and page of the last, cookies of all.
@@ -233,7 +237,8 @@ fn of_the_last(recorder: &Recorder<'_>, https: &[&Response], last: &Response, se
         Ok(answer) => recorder.complete("http.cors", &page::cors(answer)),
         Err(trouble) => recorder.failed("http.cors", trouble.clone()),
     };
-    vec![recorder.complete("http.headers", &headers::read(last)), jar, page, foreign]
+    let headers = Headers { compressed_text: headers::coding(&seen.coded), ..headers::read(last) };
+    vec![recorder.complete("http.headers", &headers), jar, page, foreign]
 }
 
 /// Whether an answer comes from the site itself. A page that says not found, or too many requests, sets no cookies and
