@@ -34,7 +34,10 @@ pub fn look(config: &Config, limits: Limits, show: Show) -> Result<Evidence, Fai
     let setting = Setting {
         limits,
         dial: spending.as_ref().map_or_else(|| Arc::clone(&dial), |spending| spending.counting(Arc::clone(&dial))),
-        progress: spending.clone().map_or_else(|| bars.clone() as Arc<dyn Progress>, |spending| spending),
+        progress: match &spending {
+            Some(spending) => spending.clone(),
+            None => bars.clone(),
+        },
         display: bars.clone(),
         collectors: collect::all(),
     };

@@ -23,15 +23,15 @@ pub mod register;
 pub mod result;
 pub mod retention;
 pub mod secret;
+pub mod service;
 pub mod shape;
 pub mod status;
 pub mod target;
 pub mod tls;
-pub mod transparency;
-pub mod service;
 pub mod tls_policy;
 pub mod tls_reverification;
 pub mod tls_session;
+pub mod transparency;
 pub mod trouble;
 mod words;
 

@@ -268,7 +268,8 @@ fn ssl3_server(scratch: &Scratch, suites: &'static [u16]) -> SocketAddr {
                 assert!(hello.extensions.is_none(), "SSLv3 knows no extensions");
                 let answer = ServerHello { version: 0x0300, suite, ..server_hello(&hello) };
                 let done = vec![14, 0, 0, 0];
-                let flight = [answer.to_message(), certificate::write_chain(&[leaf.clone()]), done].concat();
+                let flight =
+                    [answer.to_message(), certificate::write_chain(std::slice::from_ref(&leaf)), done].concat();
                 record::write(HANDSHAKE, 0x0300, &flight)
             }
             _ => record::write(21, 0x0300, &[2, 40]),

@@ -57,9 +57,8 @@ fn closing(upstream: u16, dies: bool) -> SocketAddr {
         let mut bytes = Vec::new();
         let Some(hello) = read_hello(&mut client, &mut bytes) else { return };
         let extension = |kind: u16| {
-            let all = hello.extensions.iter().flatten();
-            let data = all.filter(|extension| extension.kind == kind).map(|extension| extension.body.clone());
-            data.last().unwrap_or_default()
+            let found = hello.extensions.iter().flatten().find(|extension| extension.kind == kind);
+            found.map(|extension| extension.body.clone()).unwrap_or_default()
         };
         let has = |data: &[u8], id: [u8; 2]| data.windows(2).any(|pair| pair == id);
         let versions = extension(SUPPORTED_VERSIONS);
