@@ -276,7 +276,7 @@ impl What {
 }
 
 /// Refuses names of checks and frameworks that the catalogue lacks.
-fn names(config: &Config, catalogue: &Catalogue) -> Result<(), Failure> {
+pub(super) fn names(config: &Config, catalogue: &Catalogue) -> Result<(), Failure> {
     let checks: Vec<&str> = catalogue.checks().keys().map(String::as_str).collect();
     let frameworks: Vec<&str> = catalogue.frameworks().keys().map(String::as_str).collect();
     let mut mistakes = config.unknown_names(&checks, &frameworks);
@@ -289,7 +289,7 @@ fn names(config: &Config, catalogue: &Catalogue) -> Result<(), Failure> {
 }
 
 /// Gives mistakes in overlays, which the engine names by their key, the place in the configuration.
-fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
+pub(super) fn placed(config: &Config, mistakes: Vec<Diagnostic>) -> Failure {
     let place = |mistake: Diagnostic| {
         let source = config.sources.config.as_ref()?;
         let key = mistake.file.strip_prefix("checks.").filter(|_| mistake.line == 0)?;

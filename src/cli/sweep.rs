@@ -2,10 +2,11 @@
 
 use super::output;
 use super::progress::{able, draw_target};
-use super::scan::How;
+use super::scan::{self, How};
 use super::system::Setting;
 use super::{Ending, Failure, system};
 use crate::catalogue::Catalogue;
+use crate::check::Engine;
 use crate::collect::{self, Collector, Silent};
 use crate::gate::{self, Exit};
 use crate::model::assessment::Evidence;
@@ -20,7 +21,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ impl Sweep {
             Some(folder) => Catalogue::with_folder(folder)?,
             None => Catalogue::built_in()?,
         };
-        let judging = self.judging()?;
+        let judging = self.judging(&catalogue)?;
         let work = match &self.reverify {
             Some(file) => Work::again(file)?,
             None => Work::of(self.list()?),
@@ -109,11 +110,13 @@ impl Sweep {
         let config = Arc::new(Config { judging, digest, ..Config::default() });
         let done = std::mem::take(&mut out.done);
         let bar = self.bar(header.endpoints, done.len() as u64);
-        let plans = work.plans.filter(|plan| !done.contains(&plan.target.id)).map(|mut plan| {
+        let plans = work.plans.filter(|plan| !done.contains_key(&plan.target.id)).map(|mut plan| {
             plan.target.connection.ca_files.extend(self.ca.iter().cloned());
             plan
         });
+        // What ended before a stop counts as well: the exit code is that of the whole list.
         let mut tally = Tally::default();
+        done.values().for_each(|exit| tally.note(exit.unwrap_or(self.without_judgement())));
         let setting = Setting {
             limits: self.how.limits(),
             dial: Arc::new(TcpDial),
@@ -122,7 +125,8 @@ impl Sweep {
             collectors: work.collectors,
         };
         let stopped = system::run(setting, async |setup| {
-            let take = |(exit, bytes): (u8, Vec<u8>)| -> Result<(), Failure> {
+            let take = |line: Result<(u8, Vec<u8>), serde_json::Error>| -> Result<(), Failure> {
+                let (exit, bytes) = line.map_err(|error| unserialised(&error))?;
                 out.write(&bytes)?;
                 tally.note(exit);
                 bar.inc(1);
@@ -136,10 +140,14 @@ impl Sweep {
         let stopped = stopped?;
         out.end()?;
         if !self.quiet {
-            let ended = done.len() as u64 + tally.written;
-            anstream::eprintln!("{ended} of {} endpoints written{}", header.endpoints, tally.words());
+            anstream::eprintln!("{} of {} endpoints written{}", tally.written, header.endpoints, tally.words());
         }
-        Ok(if stopped { Exit::Interrupted } else { tally.exit() }.code())
+        Ok(if stopped { Exit::Interrupted } else { tally.exit(header.endpoints) }.code())
+    }
+
+    /// What a line that was not judged stands for.
+    fn without_judgement(&self) -> u8 {
+        if self.facts { Exit::Passed } else { Exit::Inconclusive }.code()
     }
 
     fn list(&self) -> Result<List, Failure> {
@@ -163,11 +171,12 @@ impl Sweep {
         Ok(list)
     }
 
-    fn judging(&self) -> Result<Judging, Failure> {
-        Ok(match &self.config {
-            Some(file) => target::load(file)?.judging,
-            None => Judging::default(),
-        })
+    fn judging(&self, catalogue: &Catalogue) -> Result<Judging, Failure> {
+        let Some(file) = &self.config else { return Ok(Judging::default()) };
+        let config = target::load(file)?;
+        scan::names(&config, catalogue)?;
+        Engine::new(catalogue, &config.judging).map_err(|mistakes| scan::placed(&config, mistakes))?;
+        Ok(config.judging)
     }
 
     fn bar(&self, all: u64, done: u64) -> ProgressBar {
@@ -222,7 +231,7 @@ impl Work {
 }
 
 /// Makes a line of what was seen of a target, and says what exit code it stands for.
-type Finish = Arc<dyn Fn(Evidence) -> (u8, Vec<u8>) + Send + Sync>;
+type Finish = Arc<dyn Fn(Evidence) -> Result<(u8, Vec<u8>), serde_json::Error> + Send + Sync>;
 
 fn judged(judge: Option<Arc<Judge<Catalogue>>>) -> Finish {
     Arc::new(move |evidence| {
@@ -231,26 +240,39 @@ fn judged(judge: Option<Arc<Judge<Catalogue>>>) -> Finish {
             Judgement::of(&assessment, &gate::decide(&assessment, false))
         });
         let exit = judgement.as_ref().map_or(Exit::Passed.code(), |judgement| judgement.exit);
-        (exit, whole(evidence, judgement, None))
+        Ok((exit, whole(evidence, judgement, None)?))
     })
 }
 
 fn compared() -> Finish {
     Arc::new(|evidence| {
         let comparison = Comparison::of(&evidence.observations);
-        let exit = match comparison.result.as_str() {
-            "unchanged" => Exit::Passed,
-            "changed" => Exit::Failed,
-            _ => Exit::Inconclusive,
-        };
-        (exit.code(), whole(evidence, None, Some(comparison)))
+        Ok((exit_of(&comparison), whole(evidence, None, Some(comparison))?))
     })
 }
 
-fn whole(evidence: Evidence, judgement: Option<Judgement>, reverification: Option<Comparison>) -> Vec<u8> {
+/// The exit code that a comparison stands for.
+fn exit_of(comparison: &Comparison) -> u8 {
+    let exit = match comparison.result.as_str() {
+        "unchanged" => Exit::Passed,
+        "changed" => Exit::Failed,
+        _ => Exit::Inconclusive,
+    };
+    exit.code()
+}
+
+fn whole(
+    evidence: Evidence,
+    judgement: Option<Judgement>,
+    reverification: Option<Comparison>,
+) -> Result<Vec<u8>, serde_json::Error> {
     let target = evidence.targets.first().map(|target| target.id.clone()).unwrap_or_default();
     let whole = Line { schema: SCHEMA.to_owned(), target, judgement, reverification, evidence };
-    line(&whole).unwrap_or_default()
+    line(&whole)
+}
+
+fn unserialised(error: &serde_json::Error) -> Failure {
+    Failure::new(format!("a line cannot be written as JSON: {error}: this is a fault of probity; please report it"))
 }
 
 fn read(file: &Path) -> std::io::Result<String> {
@@ -270,8 +292,8 @@ impl Tally {
         self.written += 1;
         match exit {
             exit if exit == Exit::Failed.code() => self.failed += 1,
-            exit if exit == Exit::Inconclusive.code() => self.inconclusive += 1,
-            _ => {}
+            exit if exit == Exit::Passed.code() => {}
+            _ => self.inconclusive += 1,
         }
     }
 
@@ -282,28 +304,29 @@ impl Tally {
         }
     }
 
-    fn exit(&self) -> Exit {
+    /// An endpoint that has no line has not been looked at, and that is no pass.
+    fn exit(&self, endpoints: u64) -> Exit {
         match (self.failed, self.inconclusive) {
             (1.., _) => Exit::Failed,
-            (0, 1..) => Exit::Inconclusive,
-            (0, 0) => Exit::Passed,
+            (0, 0) if self.written >= endpoints => Exit::Passed,
+            _ => Exit::Inconclusive,
         }
     }
 }
 
-/// Where lines go, each whole, and the targets that have theirs already.
+/// Where lines go, each whole, and the targets that have theirs already, with the exit codes that these stand for.
 struct Out {
     to: Box<dyn Write>,
     name: String,
-    done: HashSet<String>,
+    done: BTreeMap<String, Option<u8>>,
 }
 
 impl Out {
     fn open(path: Option<&Path>, resume: bool, header: &Header) -> Result<Out, Failure> {
         let Some(path) = path else {
             let mut out =
-                Out { to: Box::new(std::io::stdout()), name: "standard output".to_owned(), done: HashSet::new() };
-            out.write(&line(header).unwrap_or_default())?;
+                Out { to: Box::new(std::io::stdout()), name: "standard output".to_owned(), done: BTreeMap::new() };
+            out.write(&line(header).map_err(|error| unserialised(&error))?)?;
             return Ok(out);
         };
         let name = path.display().to_string();
@@ -319,19 +342,19 @@ impl Out {
         }
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        let done = if empty { HashSet::new() } else { Self::done(&mut file, &name, header)? };
+        let done = if empty { BTreeMap::new() } else { Self::done(&mut file, &name, header)? };
         let mut out = Out { to: Box::new(file), name, done };
         if empty {
-            out.write(&line(header).unwrap_or_default())?;
+            out.write(&line(header).map_err(|error| unserialised(&error))?)?;
         }
         Ok(out)
     }
 
     /// Reads what is there, and cuts off a last line that a kill left half written.
-    fn done(file: &mut File, name: &str, header: &Header) -> Result<HashSet<String>, Failure> {
+    fn done(file: &mut File, name: &str, header: &Header) -> Result<BTreeMap<String, Option<u8>>, Failure> {
         let failed = |error: std::io::Error| Failure::new(format!("{name} cannot be read: {}", output::cause(&error)));
         let mut reader = BufReader::new(&*file);
-        let (mut done, mut whole, mut number) = (HashSet::new(), 0_u64, 0_u64);
+        let (mut done, mut whole, mut number) = (BTreeMap::new(), 0_u64, 0_u64);
         let mut text = Vec::new();
         loop {
             text.clear();
@@ -353,7 +376,8 @@ impl Out {
             } else {
                 let line: Named =
                     serde_json::from_slice(content).map_err(|_| refuse("this is not a line of a sweep"))?;
-                done.insert(line.target);
+                let exit = line.judgement.map(|judged| judged.exit).or(line.reverification.as_ref().map(exit_of));
+                done.insert(line.target, exit);
             }
             whole += text.len() as u64;
         }
@@ -383,4 +407,12 @@ impl Out {
 #[derive(Deserialize)]
 struct Named {
     target: String,
+    judgement: Option<Judged>,
+    reverification: Option<Comparison>,
+}
+
+/// What resuming needs of a judgement.
+#[derive(Deserialize)]
+struct Judged {
+    exit: u8,
 }

@@ -1,5 +1,6 @@
 //! The lines of a sweep: a header, then one line of JSON a target, each whole in itself.
 
+use super::summary::LETTERS;
 use crate::model::assessment::Evidence;
 use crate::model::grade::Grade;
 use crate::model::tls_reverification::Reverification;
@@ -112,9 +113,6 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// The letters of a grade, worst first.
-const LETTERS: [&str; 10] = ["M", "T", "F", "E", "D", "C", "B", "A-", "A", "A+"];
-
 impl Judgement {
     /// From an assessment of one target.
     pub fn of(assessment: &Assessment, verdict: &Verdict) -> Judgement {
@@ -122,7 +120,9 @@ impl Judgement {
         let grades: Vec<Option<Grade>> = observations.map(|observation| observation.read().ok()).collect();
         let letters: Option<Vec<&str>> =
             grades.iter().map(|grade| grade.as_ref().and_then(|grade| grade.letter.as_deref())).collect();
-        let worst = letters.and_then(|letters| letters.into_iter().min_by_key(|letter| rank(letter)));
+        let worst = letters.and_then(|letters| {
+            letters.into_iter().max_by_key(|letter| LETTERS.iter().position(|known| known == letter))
+        });
         let of = |status: Status| assessment.results.iter().filter(move |result| result.status == status);
         Judgement {
             exit: verdict.exit,
@@ -141,10 +141,6 @@ impl Judgement {
             not_evaluated: of(Status::NotEvaluated).count() + of(Status::Error).count(),
         }
     }
-}
-
-fn rank(letter: &str) -> usize {
-    LETTERS.iter().position(|known| *known == letter).unwrap_or(0)
 }
 
 /// A line of the file, its end included.

@@ -109,6 +109,32 @@ fn a_sweep_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_failed_before_a_stop_fails_the_sweep_that_goes_on() {
+    let scratch = Scratch::new("sweep-failed");
+    let port = free_port();
+    let Some((_server, _)) = fleet(&scratch, port, MODERN) else { return };
+    let out = scratch.path().join("sweep.ndjson");
+    let sweep = |more: &[&str]| {
+        let mut command = probity();
+        command.args(["sweep", &format!("127.3.0.0/30:{port}")]).arg("-o").arg(&out).args(more);
+        command.output().unwrap()
+    };
+    // The certificate signs itself, so every endpoint fails.
+    assert_eq!(sweep(&[]).status.code(), Some(1));
+    let again = sweep(&["--resume"]);
+    assert_eq!(again.status.code(), Some(1), "{}", String::from_utf8_lossy(&again.stderr));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("2 of 2 endpoints written; 2 failed"));
+    // Lines that were never judged do not pass a sweep that judges.
+    let facts = scratch.path().join("facts.ndjson");
+    let mut command = probity();
+    command.args(["sweep", &format!("127.3.0.0/30:{port}"), "--facts"]).arg("-o").arg(&facts);
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    let mut command = probity();
+    command.args(["sweep", &format!("127.3.0.0/30:{port}"), "--resume"]).arg("-o").arg(&facts);
+    assert_eq!(command.output().unwrap().status.code(), Some(3));
+}
+
+#[test]
 fn known_endpoints_are_asked_again_with_a_few_hellos() {
     let scratch = Scratch::new("sweep-again");
     let port = free_port();

@@ -11,8 +11,9 @@ const NAME: &str = "drown";
 pub struct Sightings<'a> {
     offered: Vec<Sighting<'a>>,
     open: Vec<Sighting<'a>>,
-    /// How many endpoints were looked at.
-    count: usize,
+    /// How many endpoints were seen, and how many could not be.
+    seen: usize,
+    unseen: usize,
 }
 
 struct Sighting<'a> {
@@ -34,7 +35,8 @@ impl<'a> Sightings<'a> {
                 })
                 .collect()
         };
-        Sightings { offered: pick(Some(true)), open: pick(None), count: endpoints.len() }
+        let seen = endpoints.iter().filter(|endpoint| endpoint.facts.protocols.is_some()).count();
+        Sightings { offered: pick(Some(true)), open: pick(None), seen, unseen: endpoints.len() - seen }
     }
 }
 
@@ -85,10 +87,19 @@ pub fn row(endpoint: &Endpoint<'_>, sightings: &Sightings<'_>) -> Row {
         let reason = format!("the certificates are not all known: {}", facts.gap("tls.certificates"));
         return Row::unknown(NAME, reason);
     }
-    match sightings.count {
-        1 => Row::safe(NAME, "SSLv2 is refused here; no other endpoint was looked at"),
-        count => Row::safe(NAME, format!("SSLv2 is refused here, and {} other endpoints do not matter", count - 1)),
+    if let Some(other) = sightings.offered.iter().find(|other| other.marks.is_empty()) {
+        let reason = format!("{} ({}) answers SSLv2, and its certificate is not known", other.target, other.part);
+        return Row::unknown(NAME, reason);
     }
+    let others = match sightings.seen {
+        0 | 1 => "no other endpoint was looked at".to_owned(),
+        seen => format!("{} other endpoints do not matter", seen - 1),
+    };
+    let unseen = match sightings.unseen {
+        0 => String::new(),
+        unseen => format!("; {unseen} could not be looked at"),
+    };
+    Row::safe(NAME, format!("SSLv2 is refused here; {others}{unseen}"))
 }
 
 fn elsewhere(endpoint: &Endpoint<'_>, sightings: &[Sighting<'_>]) -> Option<String> {

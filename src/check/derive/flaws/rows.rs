@@ -7,7 +7,11 @@ use crate::model::tls::{Suite, VulnerabilityTest as Row};
 /// The row of this flaw.
 pub fn row(name: &str, facts: &Facts) -> Row {
     if let Some(tested) = facts.flaws.iter().flat_map(|flaws| &flaws.tests).find(|test| test.name == name) {
-        return tested.clone();
+        // What is not known of versions and suites may meet the precondition that nothing known meets.
+        return match open(facts).filter(|_| !tested.applies) {
+            Some(reason) => Row::unknown(name, reason),
+            None => tested.clone(),
+        };
     }
     match name {
         "poodle" => by_suite(name, facts, "CBC suites with SSLv3", |s| s.protocol == "SSLv3" && is_cbc(s)),
@@ -25,6 +29,12 @@ pub fn row(name: &str, facts: &Facts) -> Row {
         "opossum" => opossum(facts),
         _ => untested(name, facts),
     }
+}
+
+/// Why there may be versions or suites that are not known.
+fn open(facts: &Facts) -> Option<String> {
+    let kind = ["tls.protocols", "tls.suites"].into_iter().find(|kind| !facts.whole(kind))?;
+    Some(facts.gap(kind).to_string())
 }
 
 fn is_ssl2(suite: &Suite) -> bool {

@@ -178,3 +178,34 @@ fn an_endpoint_that_was_not_seen_has_no_rows() {
     let made = rows(&[Observation::failed("tls.protocols", "t", "p", "test", as_of(), trouble.clone())]);
     assert_eq!((made.status, made.trouble), (ObservationStatus::Failed, Some(trouble)));
 }
+
+#[test]
+fn a_precondition_is_not_absent_while_versions_or_suites_are_unknown() {
+    let tested = json!({ "tests": [VulnerabilityTest::inapplicable("robot", "only TLS 1.3 is offered")] });
+    let versions = seen("t", "tls.protocols", &protocols(&["TLSv1.3"], &["SSLv2"]));
+    let list = seen("t", "tls.suites", &suites(&[]));
+    let flaws = seen("t", "tls.flaws", &tested);
+    assert!(!row(&rows(&[versions.clone(), list.clone(), flaws.clone()]), "robot").applies);
+    let late = || Trouble::new(Reason::TimedOut, "TLSv1.2 was not answered");
+    for open in [
+        vec![versions.clone().partial(late()), list.clone(), flaws.clone()],
+        vec![versions.clone(), list.partial(late()), flaws.clone()],
+        vec![versions, flaws],
+    ] {
+        let row = row(&rows(&open), "robot");
+        assert!(row.applies && row.vulnerable.known().is_none(), "{row:?}");
+    }
+}
+
+#[test]
+fn ssl2_of_an_endpoint_without_a_known_certificate_leaves_drown_open() {
+    let made = derived(
+        &["here", "there"],
+        &[
+            seen("here", "tls.protocols", &protocols(&["TLSv1.2"], &["SSLv2"])),
+            seen("there", "tls.protocols", &protocols(&["SSLv2"], &[])),
+        ],
+    );
+    let row = row(&made[0], "drown");
+    assert_eq!(row.vulnerable.known(), None, "{row:?}");
+}

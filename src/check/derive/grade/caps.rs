@@ -95,6 +95,10 @@ fn keys(facts: &Facts, caps: &mut Vec<Fired>) {
             1024..2048 => caps.push(("CAP_WEAK_KEY", format!("the certificate's key is {key}"), CERTIFICATES)),
             _ => {}
         }
+        let weak = [(&leaf.known_key, "is known to others"), (&leaf.roca, "bears the mark of CVE-2017-15361 (ROCA)")];
+        for (_, why) in weak.into_iter().filter(|(fact, _)| fact.known() == Some(&true)) {
+            caps.push(("CAP_DEBIAN_KEY", format!("the certificate's key {why}"), CERTIFICATES));
+        }
         if leaf.exponent == "1" {
             caps.push(("CAP_RSA_EXPONENT", "the RSA exponent is 1".to_owned(), CERTIFICATES));
         }
@@ -114,9 +118,8 @@ fn keys(facts: &Facts, caps: &mut Vec<Fired>) {
 }
 
 fn flaws(facts: &Facts, caps: &mut Vec<Fired>) {
-    let rules: [(&str, &str, &str); 9] = [
+    let rules: [(&str, &str, &str); 8] = [
         ("insecure_renegotiation", "CAP_INSECURE_RENEG", "insecure renegotiation is accepted"),
-        ("debian_key", "CAP_DEBIAN_KEY", "the certificate's key is known to others"),
         ("heartbleed", "CAP_HEARTBLEED", "Heartbleed (CVE-2014-0160)"),
         ("ccs", "CAP_CCS", "early ChangeCipherSpec is accepted (CVE-2014-0224)"),
         ("poodle_tls", "CAP_POODLE_TLS", "CBC padding is not checked (CVE-2014-8730)"),

@@ -153,7 +153,6 @@ fn clients(row: &Row, suites: &[Value]) -> Value {
 fn vulnerabilities(row: &Row) -> Value {
     let names = [
         "insecure_renegotiation",
-        "debian_key",
         "heartbleed",
         "ccs",
         "poodle_tls",
@@ -345,4 +344,19 @@ fn an_unknown_row_of_a_browser_keeps_the_grade_provisional() {
     seen[at] = Observation::complete("tls.clients", "t", "p", "test", as_of(), &clients).unwrap();
     let grade: Grade = derived(&seen, None).read().unwrap();
     assert_eq!(grade.incomplete, ["client_simulation"], "without any browser nothing is known either");
+}
+
+#[test]
+fn a_key_that_others_know_or_can_compute_is_an_f() {
+    for (known, roca) in [(true, false), (false, true)] {
+        let mut seen = good();
+        let at = seen.iter().position(|o| o.kind == "tls.certificates").unwrap();
+        let mut certificates: tls::Certificates = seen[at].read().unwrap();
+        let leaf = &mut certificates.deployments[0].leaf;
+        (leaf.known_key, leaf.roca) = (known.into(), roca.into());
+        seen[at] = Observation::complete("tls.certificates", "t", "p", "test", as_of(), &certificates).unwrap();
+        let grade: Grade = derived(&seen, None).read().unwrap();
+        assert_eq!(grade.letter.as_deref(), Some("F"));
+        assert!(grade.caps.iter().any(|cap| cap.code == "CAP_DEBIAN_KEY"), "{:?}", grade.caps);
+    }
 }
