@@ -50,7 +50,9 @@ fn compressed_text(response: &Response) -> bool {
     let coding = response.first("content-encoding").unwrap_or_default().trim().to_ascii_lowercase();
     let media = response.first("content-type").unwrap_or_default().to_ascii_lowercase();
     let text = ["text/", "application/json", "application/javascript", "application/xml", "application/xhtml"];
-    !coding.is_empty() && coding != "identity" && text.iter().any(|start| media.trim_start().starts_with(start))
+    // A browser takes what names no type for text if it looks like some.
+    let is_text = media.trim().is_empty() || text.iter().any(|start| media.trim_start().starts_with(start));
+    !coding.is_empty() && coding != "identity" && is_text
 }
 
 fn frame_options(response: &Response) -> &'static str {

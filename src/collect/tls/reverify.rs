@@ -183,9 +183,13 @@ impl Known {
         match prober.settle(&Offer::new(version, ids), KIND).await {
             Answer::Yes(flight) => {
                 let leaf = flight.chain.first().map(|leaf| digest::sha256(leaf));
-                // A suite without a certificate shows none.
-                let same = flight.hello.suite == first && leaf.as_deref().is_none_or(|leaf| known.contains(&leaf));
-                let leaf = leaf.unwrap_or_else(|| "none".to_owned());
+                let bare =
+                    plan::suite(flight.hello.suite).is_some_and(|row| matches!(&*row.auth, "anon" | "PSK" | "SRP"));
+                let Some(leaf) = leaf.or_else(|| bare.then(|| "none".to_owned())) else {
+                    let trouble = Trouble::new(Reason::HandshakeRejected, "no certificate came with the answer");
+                    return unknown(name, expected, &trouble);
+                };
+                let same = flight.hello.suite == first && (bare || known.contains(&leaf.as_str()));
                 let seen = format!("0x{:04X} with certificate {leaf}", flight.hello.suite);
                 Question { name, expected, seen: Fact::Known(seen), same: Fact::Known(same) }
             }

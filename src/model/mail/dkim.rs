@@ -1,5 +1,7 @@
 //! The text of a key record of DKIM (RFC 6376 section 3.6.1).
 
+use data_encoding::BASE64_NOPAD;
+
 /// The most characters of a key that are read.
 const KEY: usize = 8_192;
 
@@ -37,28 +39,12 @@ pub fn parse(text: &str) -> Result<Record, String> {
     Ok(Record { key_type, key, testing })
 }
 
-/// Bytes written in base 64, white space aside.
+/// Bytes written in base 64, white space and padding aside. Bits left over at the end do not matter.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let (mut bits, mut held) = (0_u32, 0_u32);
     let text: String = text.split_ascii_whitespace().collect();
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0xFFFF;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from((bits >> held) & 0xFF).ok()?);
-        }
-    }
-    Some(bytes)
+    let mut form = BASE64_NOPAD.specification();
+    form.check_trailing_bits = false;
+    form.encoding().ok()?.decode(text.trim_end_matches('=').as_bytes()).ok()
 }
 
 #[cfg(test)]

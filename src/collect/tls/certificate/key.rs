@@ -23,13 +23,6 @@ pub fn key_of(leaf: &[u8]) -> Option<KeyFacts> {
     Parsed::read(leaf).ok().map(|leaf| leaf.key().facts)
 }
 
-/// Modulus and exponent of a leaf's RSA key, without leading zeros.
-pub fn rsa_of(leaf: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let key = Parsed::read(leaf).ok()?.key();
-    let (modulus, exponent) = rsa(&key.bytes).filter(|_| key.facts.key_type == "RSA")?;
-    Some((modulus.to_vec(), exponent.to_vec()))
-}
-
 /// A key with what its use needs.
 pub(super) struct Key {
     /// For people.

@@ -15,7 +15,7 @@ mod transparency;
 mod weak;
 
 pub use anchors::Anchors;
-pub use key::{KeyFacts, key_of, rsa_of};
+pub use key::{KeyFacts, key_of};
 pub use logs::LogList;
 pub use transparency::{Sources, transparency};
 pub use weak::KnownKeys;

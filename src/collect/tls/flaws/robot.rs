@@ -1,10 +1,10 @@
 //! ROBOT: a server whose answer tells whether a block, deciphered by its RSA key, has the padding of PKCS #1 v1.5.
 
-use super::super::certificate;
 use super::super::ledger::Ledger;
 use super::super::offer::Offer;
 use super::super::plan;
 use super::super::prober::Prober;
+use super::super::session::RsaKey;
 use super::conversation::{Conversation, Reply};
 use super::{DISABLED, broken, suites_of};
 use crate::model::tls::VulnerabilityTest;
@@ -13,7 +13,6 @@ use crate::wire::cursor::{put_vec16, put_vec24};
 use crate::wire::record::{CHANGE_CIPHER_SPEC, HANDSHAKE};
 use crate::wire::{Version, flight};
 use futures_util::future::try_join_all;
-use num_bigint::BigUint;
 use std::time::Duration;
 
 const NAME: &str = "robot";
@@ -23,8 +22,6 @@ const CONFIRMATION: Duration = Duration::from_secs(12);
 const CLIENT_KEY_EXCHANGE: u8 = 16;
 /// The least modulus that a block fits in, and the largest that is worth the arithmetic.
 const MODULUS: std::ops::RangeInclusive<usize> = 64..=2_048;
-/// Bytes of the largest public exponent that is used.
-const EXPONENT: usize = 8;
 /// The random part of a premaster secret.
 const SECRET: usize = 46;
 const BLOCKS: usize = 5;
@@ -124,23 +121,7 @@ fn words(flow: Flow, answers: &Answers) -> String {
 }
 
 /// The public key of a certificate that came with one of the suites.
-struct Key {
-    modulus: BigUint,
-    exponent: BigUint,
-    length: usize,
-}
-
-impl Key {
-    /// The block, raw-encrypted, as long as the modulus.
-    fn encrypt(&self, block: &[u8]) -> Vec<u8> {
-        let bytes = BigUint::from_bytes_be(block).modpow(&self.exponent, &self.modulus).to_bytes_be();
-        let mut all = vec![0; self.length.saturating_sub(bytes.len())];
-        all.extend(bytes);
-        all
-    }
-}
-
-fn key(ledger: &Ledger, offer: &Offer) -> Result<Key, Trouble> {
+fn key(ledger: &Ledger, offer: &Offer) -> Result<RsaKey, Trouble> {
     let mut leaves = ledger
         .suites
         .iter()
@@ -148,13 +129,12 @@ fn key(ledger: &Ledger, offer: &Offer) -> Result<Key, Trouble> {
         .filter(|accepted| offer.suites.iter().any(|suite| u32::from(*suite) == accepted.suite))
         .filter_map(|accepted| ledger.chains.get(accepted.leaf.as_ref()?)?.certificates.first());
     let unreadable = || Trouble::new(Reason::Unsupported, "robot: the certificate's RSA key could not be read");
-    let (modulus, exponent) = leaves.find_map(|leaf| certificate::rsa_of(leaf)).ok_or_else(unreadable)?;
-    if !MODULUS.contains(&modulus.len()) || exponent.is_empty() || exponent.len() > EXPONENT {
-        let detail = format!("robot: an RSA key of {} bytes is not tested", modulus.len());
+    let key = leaves.find_map(|leaf| RsaKey::of_certificate(leaf)).ok_or_else(unreadable)?;
+    if !MODULUS.contains(&key.length) {
+        let detail = format!("robot: an RSA key of {} bytes is not tested", key.length);
         return Err(Trouble::new(Reason::Unsupported, detail));
     }
-    let length = modulus.len();
-    Ok(Key { modulus: BigUint::from_bytes_be(&modulus), exponent: BigUint::from_bytes_be(&exponent), length })
+    Ok(key)
 }
 
 /// The five blocks before they are encrypted: right; wrong at its start; zero byte in the wrong place; no zero byte;
@@ -179,7 +159,7 @@ fn blocks(length: usize, version: Version, secret: &[u8; SECRET], padding: &[u8]
 async fn answers(
     prober: &Prober<'_>,
     offer: &Offer,
-    key: &Key,
+    key: &RsaKey,
     flow: Flow,
     patience: Duration,
 ) -> Result<Answers, Trouble> {
@@ -246,14 +226,6 @@ mod tests {
             assert!(none[2..].iter().all(|byte| *byte != 0));
             assert_eq!(version[at..at + 3], [0, 2, 2]);
         }
-    }
-
-    #[test]
-    fn encryption_is_that_of_a_known_key() {
-        // The textbook key 3233 = 61 * 53 with exponent 17: 65 becomes 2790.
-        let key = Key { modulus: 3233u32.into(), exponent: 17u32.into(), length: 2 };
-        assert_eq!(key.encrypt(&[65]), 2790u16.to_be_bytes());
-        assert_eq!(key.encrypt(&[0]), [0, 0]);
     }
 
     #[test]
