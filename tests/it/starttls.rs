@@ -26,7 +26,7 @@ fn asked(word: &str, address: SocketAddr) -> Target {
 /// The request alone, without long waits.
 fn request(word: &str, address: SocketAddr, cx: &CollectContext) -> Observation {
     let waits = [10, 10, 10].map(Duration::from_millis);
-    let collector = Starttls { silence: Duration::from_millis(700), back_off: waits, intrusive: true };
+    let collector = Starttls { silence: Duration::from_millis(700), back_off: waits };
     let job = Job { target: asked(word, address), addresses: vec![address], earlier: Vec::new() };
     assert!(collector.accepts(&job.target));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

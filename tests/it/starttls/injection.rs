@@ -1,11 +1,9 @@
 //! Commands that are sent in clear behind the request for TLS.
 
-use super::{asked, context, known, loopback, upgrade};
+use super::{context, known, loopback, request, upgrade};
 use crate::support::dialogue::{accept_tls, speak, speak_with, turns};
 use crate::support::postgres::{Postgres, Posture};
 use crate::support::tls::scripted;
-use probity::collect::tls::Starttls;
-use probity::collect::{Collector, Job};
 use probity::model::tls::Upgrade;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -131,10 +129,8 @@ fn a_postgresql_that_is_sound_complains_and_one_that_is_not_waits() {
 #[test]
 fn the_test_can_be_switched_off_and_is_then_unknown() {
     let address = server("smtp", b"250 ok\r\n", Manner::Buffered);
-    let collector = Starttls { intrusive: false, ..Starttls::default() };
-    let job = Job { target: asked("smtp", address), addresses: vec![address], earlier: Vec::new() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let seen = runtime.block_on(collector.collect(&job, &context()));
-    let facts: Upgrade = seen[0].read().unwrap();
-    assert_eq!(facts.injection.reason(), Some("disabled"));
+    let mut cx = context();
+    cx.limits.depth.intrusive = false;
+    let facts: Upgrade = request("smtp", address, &cx).read().unwrap();
+    assert_eq!(facts.injection.reason(), Some("disabled: intrusive tests are switched off"));
 }

@@ -21,13 +21,11 @@ pub struct Starttls {
     pub silence: Duration,
     /// The waits before a server that asked for patience is asked again.
     pub back_off: [Duration; 3],
-    /// Whether tests that send what no client sends may run.
-    pub intrusive: bool,
 }
 
 impl Default for Starttls {
     fn default() -> Starttls {
-        Starttls { silence: Duration::from_secs(5), back_off: [2, 8, 30].map(Duration::from_secs), intrusive: true }
+        Starttls { silence: Duration::from_secs(5), back_off: [2, 8, 30].map(Duration::from_secs) }
     }
 }
 
@@ -97,7 +95,7 @@ impl Starttls {
         if data.offered == Fact::Known("yes".to_owned()) && attempt.talk == Talk::Ready {
             data.injection = match upgrade.second_command() {
                 b"" => Fact::Known("not-applicable".to_owned()),
-                _ if !self.intrusive => Fact::unknown("disabled"),
+                _ if !cx.depth(target).intrusive => Fact::unknown(super::super::flaws::DISABLED),
                 _ => {
                     cx.progress.step(&target.id, &address.to_string(), 1, 2, "injection of a command");
                     let (upgrade, budget, silence) = (&upgrade, &budget, self.silence);
