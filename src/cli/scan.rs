@@ -120,6 +120,10 @@ pub(super) struct How {
     /// Leave out tests for flaws that a server may not bear (Heartbleed, ROBOT and their kin)
     #[arg(long)]
     no_intrusive: bool,
+    /// Ask the responders (OCSP) and lists that certificates name whether they are revoked; the authority then learns of
+    /// the look
+    #[arg(long)]
+    revocation: bool,
 }
 
 /// How it is found out what known clients end up with.
@@ -315,6 +319,7 @@ impl How {
             rate: self.rate,
             target_time: Duration::from_secs(self.target_time),
             live_clients: self.clients == KnownClients::Live,
+            revocation: self.revocation,
             depth: Depth { profile, intrusive: !self.no_intrusive },
         }
     }

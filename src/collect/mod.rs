@@ -77,6 +77,8 @@ pub struct Limits {
     pub target_time: Duration,
     /// The hellos of known clients are sent, too: one connection each.
     pub live_clients: bool,
+    /// Responders and lists are asked whether certificates are revoked, whatever a target says.
+    pub revocation: bool,
     /// How much is asked of every target.
     pub depth: Depth,
 }
@@ -88,6 +90,7 @@ impl Default for Limits {
             rate: None,
             target_time: Duration::from_secs(300),
             live_clients: false,
+            revocation: false,
             depth: Depth::default(),
         }
     }

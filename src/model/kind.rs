@@ -1,7 +1,7 @@
 //! The observation kinds and the form of their data.
 
 use super::{
-    database, dns, grade, http, mail, register, retention, shape, tls, tls_policy, tls_reverification, tls_session,
+    database, dns, grade, http, mail, register, retention, revocation, shape, tls, tls_policy, tls_reverification, tls_session,
     transparency,
 };
 use schemars::{Schema, schema_for};
@@ -57,6 +57,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "tls.renegotiation", schema: || schema_for!(tls_session::Renegotiation) },
     Kind { id: "tls.resumption", schema: || schema_for!(tls_session::Resumption) },
     Kind { id: "tls.reverification", schema: || schema_for!(tls_reverification::Reverification) },
+    Kind { id: "tls.revocation", schema: || schema_for!(revocation::Revocation) },
     Kind { id: "tls.signatures", schema: || schema_for!(shape::Signatures) },
     Kind { id: "tls.suites", schema: || schema_for!(tls::Suites) },
     Kind { id: "tls.upgrade", schema: || schema_for!(tls::Upgrade) },

@@ -22,6 +22,7 @@ pub mod policy;
 pub mod register;
 pub mod result;
 pub mod retention;
+pub mod revocation;
 pub mod secret;
 pub mod service;
 pub mod shape;

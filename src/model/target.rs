@@ -135,6 +135,12 @@ pub struct Connection {
     /// A list of certificate transparency logs.
     #[serde(skip)]
     pub ct_log_list: Option<PathBuf>,
+    /// Responders and lists are asked whether its certificates are revoked.
+    #[serde(skip)]
+    pub revocation: bool,
+    /// Hosts, with or without a port, that may be asked about certificates although their addresses are not public.
+    #[serde(skip)]
+    pub responders: Vec<String>,
     /// Selectors of DKIM, for domains.
     #[serde(skip)]
     pub dkim_selectors: Vec<String>,

@@ -232,6 +232,8 @@ impl Reading<'_, '_> {
             let authorities = tls.ca.iter().flat_map(super::file::Paths::all);
             target.connection.ca_files = authorities.map(|path| folder.join(path)).collect();
             target.connection.weak_keys_file = tls.weak_keys_file.as_ref().map(|path| folder.join(path));
+            target.connection.revocation = tls.revocation.unwrap_or_default();
+            target.connection.responders.clone_from(&tls.responders);
             target.connection.ct_log_list = tls.ct_log_list.as_ref().map(|path| folder.join(path));
         }
     }

@@ -300,6 +300,12 @@ pub(super) struct Tls {
     /// A list of certificate transparency logs in the form that Google publishes (log_list.json, version 3).
     #[serde(default)]
     pub(super) ct_log_list: Option<String>,
+    /// `true` asks the responders and lists that certificates name whether they are revoked.
+    #[serde(default)]
+    pub(super) revocation: Option<bool>,
+    /// Hosts, with or without a port, of responders and lists that may be asked although their addresses are not public.
+    #[serde(default)]
+    pub(super) responders: Vec<String>,
 }
 
 /// A path, or a list of them.

@@ -27,6 +27,7 @@ mod postgres;
 mod redirects;
 mod report;
 mod retention;
+mod revocation;
 mod session;
 mod sessions;
 mod shape;

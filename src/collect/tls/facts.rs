@@ -5,6 +5,7 @@ use super::certificate::{self, Anchors, KeyFacts, KnownKeys, LogList, Sources};
 use super::ledger::{Accepted, Ledger, Tally};
 use super::prime::{self, PrimeFacts};
 use super::prober::Refusal;
+use super::revocation::Deployed;
 use super::strength;
 use super::suites::{End, VersionSuites};
 use crate::catalogue::registry;
@@ -15,6 +16,7 @@ use crate::model::transparency::Transparency;
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What was seen of an address, and what is computed from it once.
 pub struct Facts {
@@ -310,6 +312,16 @@ impl Facts {
         };
         let looked = !matches!(logs, Err(why) if why.starts_with("log_list_absent"));
         (Transparency { deployments: deployments.collect(), looked, log_list }, None)
+    }
+
+    /// The certificates whose revocation is a question, by deployment.
+    pub fn deployed(&self, anchors: &Anchors, now: jiff::Timestamp) -> Vec<Deployed> {
+        let of = |(id, chain): (&String, &super::ledger::Chain)| Deployed {
+            id: id.clone(),
+            staple: chain.staple.clone(),
+            questioned: certificate::questioned(&chain.certificates, anchors, now).into_iter().map(Arc::new).collect(),
+        };
+        self.ledger.chains.iter().map(of).collect()
     }
 
     /// `tls.certificates`.

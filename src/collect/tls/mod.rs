@@ -5,6 +5,7 @@ pub mod certificate;
 mod clients;
 mod facts;
 mod features;
+mod fetch;
 mod first;
 mod flaws;
 pub mod handshake;
@@ -21,6 +22,7 @@ mod prober;
 mod psk;
 mod renegotiation;
 mod reverify;
+mod revocation;
 pub mod session;
 mod sessions;
 mod shape;
@@ -41,6 +43,7 @@ use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, T
 use crate::net::Budget;
 use certificate::{Anchors, KnownKeys, LogList};
 use facts::{Data, Facts};
+use fetch::Fetcher;
 use futures_util::future::join_all;
 use prober::Prober;
 use serde::Serialize;
@@ -68,6 +71,7 @@ const YIELDS: &[&str] = &[
     "tls.alpn",
     "tls.intolerance",
     "tls.ct",
+    "tls.revocation",
 ];
 /// Those that a quick profile leaves out.
 const SHAPE: &[&str] = &["tls.signatures", "tls.names", "tls.alpn", "tls.intolerance"];
@@ -116,12 +120,15 @@ async fn collect(job: &Job, cx: &CollectContext) -> Vec<Observation> {
         Err(trouble) => return failed(target, &part, cx, &trouble),
     };
     let budget = budget_of(&upgrade, cx);
+    let asked = cx.limits.revocation || target.connection.revocation;
+    let fetcher = asked.then(|| Fetcher::new(cx, &target.connection.responders));
     let looks = job.addresses.iter().map(|address| {
         let (budget, upgrade, lists) = (&budget, upgrade.clone(), Arc::clone(&lists));
+        let fetcher = fetcher.as_ref();
         async move {
             match not_upgraded(job, *address) {
                 Some(trouble) => failed(target, &address.to_string(), cx, &trouble),
-                None => one(target, *address, cx, budget, upgrade, lists).await,
+                None => one(target, *address, cx, budget, upgrade, lists, fetcher).await,
             }
         }
     });
@@ -167,6 +174,7 @@ async fn one(
     budget: &Budget,
     upgrade: Upgrade,
     lists: Arc<Lists>,
+    fetcher: Option<&Fetcher>,
 ) -> Vec<Observation> {
     let part = address.to_string();
     let name = target.connection.server_name.clone().unwrap_or_else(|| target.connection.host.clone());
@@ -191,7 +199,8 @@ async fn one(
         let certificates = facts.certificates(&asked, &lists.anchors, lists.keys.as_ref(), now);
         let logs = lists.logs.as_ref().map_err(String::as_str);
         let transparency = facts.transparency(&certificates.0, &lists.anchors, logs, now);
-        (facts, certificates, transparency)
+        let deployed = facts.deployed(&lists.anchors, now);
+        (facts, certificates, transparency, deployed)
     });
     let known = Known { ledger: &ledger, unseen: unseen.as_ref(), server_name: &name, alpn: &alpn };
     let shape = async {
@@ -201,14 +210,15 @@ async fn one(
         }
     };
     let (computed, shape) = tokio::join!(computed, shape);
-    let Ok((facts, certificates, transparency)) = computed else {
+    let Ok((facts, certificates, transparency, deployed)) = computed else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     // Stages after the enumeration stand here, side by side.
     let intrusive = cx.depth(target).intrusive;
     let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
     let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
-    let (sessions, oracles) = tokio::join!(sessions, oracles);
+    let revocation = Box::pin(revocation::look(&prober, fetcher, deployed));
+    let (sessions, oracles, revocation) = tokio::join!(sessions, oracles, revocation);
     // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
     let mut flaws = Box::pin(flaws::test(&prober, intrusive)).await;
     flaws.tests.extend(oracles);
@@ -226,6 +236,7 @@ async fn one(
         at.observation("tls.renegotiation", (sessions.renegotiation, None)),
         seen(at.observation("tls.flaws", (flaws, None))),
         at.observation("tls.ct", transparency),
+        at.observation("tls.revocation", (revocation, None)),
     ];
     observations.extend(at.shape(shape));
     observations.extend(live.map(|live| at.observation("tls.clients.live", live)));

@@ -1,6 +1,7 @@
 //! What the grade reads: the facts of one endpoint, with what is unknown kept apart.
 
 use crate::model::flaw::CERTAIN;
+use crate::model::revocation::Revocation;
 use crate::model::tls::{Certificates, Clients, Dh, Features, Flaws, Groups, Protocols, Suites, Vulnerabilities};
 use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, Trouble, http};
 
@@ -17,6 +18,8 @@ pub struct Facts {
     pub dh: Option<Dh>,
     /// `tls.certificates`.
     pub certificates: Option<Certificates>,
+    /// `tls.revocation`.
+    pub revocation: Option<Revocation>,
     /// `tls.features`.
     pub features: Option<Features>,
     /// `tls.flaws`.
@@ -90,6 +93,7 @@ impl Facts {
             "tls.groups" => self.groups = observation.read().ok(),
             "tls.dh" => self.dh = observation.read().ok(),
             "tls.certificates" => self.certificates = observation.read().ok(),
+            "tls.revocation" => self.revocation = observation.read().ok(),
             "tls.features" => self.features = observation.read().ok(),
             "tls.flaws" => self.flaws = observation.read().ok(),
             "tls.vulnerabilities" => self.vulnerabilities = observation.read().ok(),

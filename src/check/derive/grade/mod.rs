@@ -132,6 +132,9 @@ pub fn grade(facts: &Facts, rules: &Rules) -> Grade {
 /// Trust codes that are findings and leave the letter alone.
 const FINDINGS: &[&str] = &["T_BAD_VALIDITY", "T_CT"];
 
+/// A certificate of the path is revoked.
+const REVOKED: &str = "T_REVOKED";
+
 /// Protocols and certificates must be known for any letter at all.
 fn gradable(facts: &Facts) -> bool {
     let protocols = facts.protocols.as_ref().is_some_and(|p| p.unknown.is_empty() && !p.offered.is_empty());
@@ -281,9 +284,15 @@ fn trust(facts: &Facts) -> Vec<Note> {
             reason += "; servers that send mail seldom verify this unless DANE or MTA-STS tells them to";
         }
         if !notes.iter().any(|note| note.code == code) {
-            notes.push(note(facts, code, reason, &["tls.certificates"]));
+            let kinds = if code == REVOKED { &["tls.certificates", "tls.revocation"][..] } else { &["tls.certificates"] };
+            notes.push(note(facts, code, reason, kinds));
         }
     };
+    let rows = facts.revocation.iter().flat_map(|seen| &seen.certificates);
+    for row in rows.filter(|row| row.status.known().is_some_and(|word| word == "revoked")) {
+        let what = if row.place == 0 { "the certificate" } else { "an intermediate certificate" };
+        add(REVOKED, format!("{what} is revoked ({}, by {}): {}", row.reason, row.source, row.subject));
+    }
     for deployment in facts.certificates.iter().flat_map(|c| &c.deployments) {
         let because = |what: &str| match deployment.trust_detail.as_str() {
             "" => what.to_owned(),
@@ -298,7 +307,7 @@ fn trust(facts: &Facts) -> Vec<Note> {
             _ => {}
         }
         if deployment.staple.known().is_some_and(|word| word == "revoked") {
-            add("T_REVOKED", "the stapled OCSP answer says revoked".to_owned());
+            add(REVOKED, "the stapled OCSP answer says revoked".to_owned());
         }
         if sha1(deployment) == Some(Sha1::OnPath) {
             add("T_SHA1", "a certificate on the path is signed with SHA-1".to_owned());

@@ -5,21 +5,26 @@ mod anchors;
 mod der;
 mod key;
 mod lifetime;
+mod list;
 mod logs;
 mod names;
+mod ocsp;
 mod parsed;
 mod path;
+mod revocation;
 mod signature;
-mod staple;
 mod transparency;
 mod weak;
 
 pub use anchors::Anchors;
 pub use key::{KeyFacts, key_of};
 pub use logs::LogList;
+pub use revocation::{Questioned, Said, questioned};
 pub use transparency::{Sources, transparency};
 pub use weak::KnownKeys;
 
+pub(super) use list::BYTES as LIST_BYTES;
+pub(super) use ocsp::BYTES as RESPONSE_BYTES;
 pub(super) use signature::{Hash, Outcome, Scheme, verify};
 
 use crate::model::Fact;
@@ -126,7 +131,13 @@ pub fn fuzz(data: &[u8]) {
     analyse(&[data.to_vec()], Vec::new(), Some(data), "example.com", &anchors, now);
     analyse(&[front.to_vec(), back.to_vec()], Vec::new(), None, "example.com", &anchors, now);
     if let Ok(leaf) = Parsed::read(front) {
-        staple::judge(back, &leaf, &staple::Issuer { subject: &leaf.issuer, spki: &leaf.spki }, 0);
+        ocsp::judge(back, &leaf, &ocsp::Issuer { subject: &leaf.issuer, spki: &leaf.spki }, 0);
+    }
+    for questioned in questioned(&[front.to_vec(), back.to_vec()], &anchors, now) {
+        let _ = (questioned.request(), questioned.by_response(back, now), questioned.by_list(back, now));
+    }
+    if let Ok(leaf) = Parsed::read(front) {
+        let _ = list::answer(back, &leaf, &ocsp::Issuer { subject: &leaf.issuer, spki: &leaf.spki }, 0);
     }
     der::shallow(data);
     transparency::fuzz(data);
@@ -229,7 +240,7 @@ fn stapled(staple: Option<&[u8]>, leaf: &Parsed, paths: &Paths<'_>, anchors: &An
     let mut issuers = sent.chain(known).chain(trusted).filter(|(subject, _)| **subject == leaf.issuer).take(CHAIN);
     match issuers.find(|(_, spki)| leaf.signed_by(spki) == Outcome::Good) {
         Some((subject, spki)) => {
-            staple::judge(response, leaf, &staple::Issuer { subject, spki }, now).to_owned().into()
+            ocsp::judge(response, leaf, &ocsp::Issuer { subject, spki }, now).to_owned().into()
         }
         None => Fact::unknown("a staple came, but the issuer's key to verify it with was not sent"),
     }
