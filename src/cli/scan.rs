@@ -124,6 +124,9 @@ pub(super) struct How {
     /// the look
     #[arg(long)]
     revocation: bool,
+    /// Send early data (0-RTT) where a ticket of TLS 1.3 allows it, a HEAD request, to see whether it is accepted
+    #[arg(long)]
+    early_data: bool,
 }
 
 /// How it is found out what known clients end up with.
@@ -320,6 +323,7 @@ impl How {
             target_time: Duration::from_secs(self.target_time),
             live_clients: self.clients == KnownClients::Live,
             revocation: self.revocation,
+            early_data: self.early_data,
             depth: Depth { profile, intrusive: !self.no_intrusive },
         }
     }

@@ -79,6 +79,8 @@ pub struct Limits {
     pub live_clients: bool,
     /// Responders and lists are asked whether certificates are revoked, whatever a target says.
     pub revocation: bool,
+    /// Early data is sent where a ticket allows it: a request that changes nothing.
+    pub early_data: bool,
     /// How much is asked of every target.
     pub depth: Depth,
 }
@@ -91,6 +93,7 @@ impl Default for Limits {
             target_time: Duration::from_secs(300),
             live_clients: false,
             revocation: false,
+            early_data: false,
             depth: Depth::default(),
         }
     }

@@ -159,6 +159,13 @@ pub struct Dh {
     pub used: bool,
     /// The parameters seen, smallest first.
     pub parameters: Vec<DhParameters>,
+    /// Whether the groups of RFC 7919 that a hello names decide the parameters with TLS 1.2 or older: `honoured`, `own`
+    /// where the server has parameters of its own, `strict` where it refuses all but the one it has, `not-applicable`.
+    #[serde(default)]
+    pub named_groups: Fact<String>,
+    /// The groups of RFC 7919 that were seen.
+    #[serde(default)]
+    pub named_seen: Vec<String>,
 }
 
 /// Finite-field Diffie-Hellman parameters.
@@ -352,6 +359,12 @@ pub struct Features {
     pub session_id: Fact<String>,
     /// RFC 6520 answered: `yes`, `no`, `not-applicable`.
     pub heartbeat: Fact<String>,
+    /// RFC 6066 section 7, by which MACs are cut to 80 bits: `yes`, `no`, `not-applicable`.
+    #[serde(default)]
+    pub truncated_hmac: Fact<String>,
+    /// Temporary RSA keys that were sent in the place of the certificate's.
+    #[serde(default)]
+    pub temporary_rsa: Vec<TemporaryKey>,
     /// The compression methods chosen, by name; `none` alone is good.
     pub compression: Fact<String>,
     /// The protocol chosen from our list, or `none`.
@@ -362,6 +375,21 @@ pub struct Features {
     pub sct_extension: Fact<bool>,
     /// The server asks for a client certificate.
     pub client_certificate: Fact<bool>,
+}
+
+/// A temporary RSA key, as export suites have it, and as no other suite may (CVE-2015-0204).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TemporaryKey {
+    /// The version it came with.
+    pub protocol: String,
+    /// The suite's id.
+    pub suite: String,
+    /// The suite's name, or its id where there is none.
+    pub name: String,
+    /// The suite is an export suite.
+    pub export: bool,
+    /// Bits of the modulus.
+    pub bits: u32,
 }
 
 /// `tls.upgrade`: whether TLS is offered where it has to be asked for. Only of endpoints that are named with such a

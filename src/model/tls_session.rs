@@ -21,6 +21,13 @@ pub struct Resumption {
     pub early_data: Fact<String>,
     /// How many bytes of early data it allows.
     pub early_data_size: Fact<u32>,
+    /// What came of early data that was sent, a request that changes nothing: `accepted`, `too-early` where the server
+    /// answered with HTTP status 425, `refused`, `not-applicable` where no ticket allows any.
+    #[serde(default)]
+    pub early_data_sent: Fact<String>,
+    /// Whether a ticket of TLS 1.3 is taken without a fresh key exchange: `yes`, `no`, `not-applicable` without tickets.
+    #[serde(default)]
+    pub psk_without_exchange: Fact<String>,
     /// Whether all tickets seen begin with the same sixteen bytes, as those made with one key do: `same`, `different`,
     /// `single` where one was seen, `not-applicable` where none was.
     pub ticket_key: Fact<String>,

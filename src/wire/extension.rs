@@ -14,6 +14,8 @@ pub struct Extension {
 
 /// server_name.
 pub const SERVER_NAME: u16 = 0;
+/// truncated_hmac (RFC 6066 section 7).
+pub const TRUNCATED_HMAC: u16 = 4;
 /// status_request.
 pub const STATUS_REQUEST: u16 = 5;
 /// supported_groups.
@@ -36,6 +38,8 @@ pub const ENCRYPT_THEN_MAC: u16 = 22;
 pub const EXTENDED_MASTER_SECRET: u16 = 23;
 /// session_ticket.
 pub const SESSION_TICKET: u16 = 35;
+/// pre_shared_key (RFC 8446).
+pub const PRE_SHARED_KEY: u16 = 41;
 /// early_data.
 pub const EARLY_DATA: u16 = 42;
 /// supported_versions.

@@ -33,6 +33,11 @@ impl ClientHello {
         record::write(HANDSHAKE, record_version, &self.message_with(None))
     }
 
+    /// The handshake message as it stands, its header included, without padding of our own.
+    pub fn to_exact_message(&self) -> Vec<u8> {
+        self.message_with(None)
+    }
+
     /// The length of the handshake message as it stands, without padding of our own.
     pub fn exact_length(&self) -> usize {
         self.message_with(None).len()

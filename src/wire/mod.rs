@@ -32,7 +32,7 @@ pub use extension::Extension;
 pub use flight::{FlightReader, ServerFlight};
 pub use hello::ClientHello;
 pub use server_hello::ServerHello;
-pub use ticket::Ticket;
+pub use ticket::{Issued, Ticket};
 pub use version::Version;
 
 /// Why bytes are not what they should be.

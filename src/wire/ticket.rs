@@ -35,18 +35,7 @@ impl Ticket {
     /// # Errors
     /// When it breaks its length rules.
     pub fn parse_modern(body: &[u8]) -> Result<Ticket, WireError> {
-        let mut reader = Reader::new(body, "NewSessionTicket");
-        let lifetime = u32::from_be_bytes(reader.array()?);
-        let _age: [u8; 4] = reader.array()?;
-        let _nonce = reader.vec8()?;
-        let bytes = reader.vec16()?.to_vec();
-        let extensions = extension::parse_block(&mut reader, "NewSessionTicket")?;
-        reader.end()?;
-        let early_data = match extension::find(&extensions, extension::EARLY_DATA) {
-            Some(body) => Some(u32::from_be_bytes(body.try_into().map_err(|_| reader.malformed())?)),
-            None => None,
-        };
-        Ok(Ticket { lifetime, bytes, early_data })
+        Issued::parse(body).map(|issued| issued.ticket)
     }
 
     /// The body of the message of TLS 1.2 and older.
@@ -59,6 +48,38 @@ impl Ticket {
     /// What names the key, if the ticket is long enough for it.
     pub fn key_name(&self) -> Option<&[u8]> {
         self.bytes.get(..KEY_NAME)
+    }
+}
+
+/// A ticket of TLS 1.3 with what it takes to use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// What is added to its age, so that nobody on the path can tell it.
+    pub age_add: u32,
+    /// What its key is derived with.
+    pub nonce: Vec<u8>,
+}
+
+impl Issued {
+    /// Reads the body of the message of TLS 1.3.
+    ///
+    /// # Errors
+    /// When it breaks its length rules.
+    pub fn parse(body: &[u8]) -> Result<Issued, WireError> {
+        let mut reader = Reader::new(body, "NewSessionTicket");
+        let lifetime = u32::from_be_bytes(reader.array()?);
+        let age_add = u32::from_be_bytes(reader.array()?);
+        let nonce = reader.vec8()?.to_vec();
+        let bytes = reader.vec16()?.to_vec();
+        let extensions = extension::parse_block(&mut reader, "NewSessionTicket")?;
+        reader.end()?;
+        let early_data = match extension::find(&extensions, extension::EARLY_DATA) {
+            Some(body) => Some(u32::from_be_bytes(body.try_into().map_err(|_| reader.malformed())?)),
+            None => None,
+        };
+        Ok(Issued { ticket: Ticket { lifetime, bytes, early_data }, age_add, nonce })
     }
 }
 
@@ -84,6 +105,8 @@ mod tests {
         let without = [body.clone(), vec![0, 0]].concat();
         let expected = Ticket { lifetime: 7200, bytes: vec![5, 6], early_data: None };
         assert_eq!(Ticket::parse_modern(&without), Ok(expected.clone()));
+        let issued = Issued::parse(&without).unwrap();
+        assert_eq!((issued.age_add, issued.nonce), (0x0909_0909, vec![0]));
         body.extend([0, 8, 0, 42, 0, 4, 0, 0, 0x40, 0]);
         assert_eq!(Ticket::parse_modern(&body), Ok(Ticket { early_data: Some(16_384), ..expected }));
         for length in 0..body.len() {

@@ -281,7 +281,13 @@ impl Facts {
         let unseen = users.iter().any(|accepted| accepted.field_bits.is_none());
         let trouble = unseen.then(|| Trouble::new(Reason::HandshakeRejected, "parameters of a suite were not sent"));
         let trouble = trouble.or_else(|| self.suites().1);
-        (Dh { used: !users.is_empty(), parameters: parameters.collect() }, trouble)
+        let dh = Dh {
+            used: !users.is_empty(),
+            parameters: parameters.collect(),
+            named_groups: Fact::default(),
+            named_seen: Vec::new(),
+        };
+        (dh, trouble)
     }
 
     /// `tls.ct`, of deployments whose trust has been judged.

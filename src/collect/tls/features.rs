@@ -4,7 +4,7 @@ use super::facts::{Data, Facts};
 use super::ledger::{Accepted, Tally};
 use crate::catalogue::registry;
 use crate::model::Fact;
-use crate::model::tls::Features;
+use crate::model::tls::{Features, TemporaryKey};
 use crate::wire::Version;
 use std::collections::BTreeSet;
 
@@ -46,6 +46,8 @@ impl Facts {
             session_tickets: word(ride.tickets),
             session_id: word(ride.session_id),
             heartbeat: word(ride.heartbeat),
+            truncated_hmac: word(ride.truncated),
+            temporary_rsa: self.temporary(),
             compression: match (legacy, ride.compression) {
                 (true, Tally { yes: 0, no: 0 }) => Fact::unknown("compression was not offered"),
                 (true, Tally { yes: 1.., .. }) => Fact::Known("deflate".to_owned()),
@@ -59,6 +61,21 @@ impl Facts {
             client_certificate: flag(ride.request),
         };
         (data, open)
+    }
+
+    fn temporary(&self) -> Vec<TemporaryKey> {
+        let key = |(version, suite, bits): &(Version, u16, u32)| {
+            let row = registry::suite(u32::from(*suite), false);
+            let id = format!("0x{suite:04X}");
+            TemporaryKey {
+                protocol: version.name().to_owned(),
+                name: row.map_or_else(|| id.clone(), |row| row.name.clone()),
+                suite: id,
+                export: row.is_some_and(|row| row.export),
+                bits: *bits,
+            }
+        };
+        self.ledger.temporary.iter().map(key).collect()
     }
 
     fn has_cbc(&self) -> bool {

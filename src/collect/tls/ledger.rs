@@ -16,6 +16,8 @@ pub struct Ledger {
     pub chains: BTreeMap<String, Chain>,
     /// The finite-field parameters.
     pub fields: Vec<Field>,
+    /// The temporary RSA keys: version, suite and bits.
+    pub temporary: BTreeSet<(Version, u16, u32)>,
     /// The groups, with the versions they were chosen with.
     pub groups: BTreeMap<u16, BTreeSet<Version>>,
     /// The server chose a group that was not offered.
@@ -110,6 +112,8 @@ pub struct Ride {
     pub session_id: Tally,
     /// heartbeat.
     pub heartbeat: Tally,
+    /// truncated_hmac.
+    pub truncated: Tally,
     /// A staple came.
     pub staple: Tally,
     /// signed_certificate_timestamp.
@@ -225,6 +229,11 @@ impl Ledger {
                 });
                 (None, Some(crate::wire::key_exchange::bit_length(p)))
             }
+            Some(Params::Rsa { modulus, .. }) => {
+                let bits = crate::wire::key_exchange::bit_length(modulus);
+                self.temporary.insert((version, flight.hello.suite, bits));
+                (None, None)
+            }
             _ => (None, None),
         }
     }
@@ -260,6 +269,7 @@ impl Ride {
         self.master_secret.note(answered(extension::EXTENDED_MASTER_SECRET));
         self.tickets.note(answered(extension::SESSION_TICKET));
         self.heartbeat.note(answered(extension::HEARTBEAT));
+        self.truncated.note(answered(extension::TRUNCATED_HMAC));
         self.sct.note(answered(extension::SCT));
         if plan::suite(hello.suite).is_some_and(|row| row.enc.ends_with("-CBC")) {
             self.encrypt_then_mac.note(answered(extension::ENCRYPT_THEN_MAC));

@@ -13,6 +13,7 @@ pub mod key_kind;
 mod ledger;
 mod legacy_groups;
 mod modern;
+mod named_fields;
 mod offer;
 mod order;
 mod plan;
@@ -20,6 +21,7 @@ pub mod prime;
 mod probe;
 mod prober;
 mod psk;
+mod psk_modes;
 mod renegotiation;
 mod reverify;
 mod revocation;
@@ -215,8 +217,12 @@ async fn one(
     };
     // Stages after the enumeration stand here, side by side.
     let intrusive = cx.depth(target).intrusive;
-    let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
+    let sessions = Box::pin(sessions::look(&prober, &facts, &name, cx.depth(target)));
     let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
+    let mut dh = facts.dh();
+    let profile = cx.depth(target).profile;
+    let named = Box::pin(named_fields::look(&prober, &facts.ledger, &dh.0, profile)).await;
+    named.note_in(&mut dh.0);
     let revocation = Box::pin(revocation::look(&prober, fetcher, deployed));
     let (sessions, oracles, revocation) = tokio::join!(sessions, oracles, revocation);
     // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
@@ -229,7 +235,7 @@ async fn one(
         seen(at.observation("tls.protocols", facts.protocols())),
         seen(at.observation("tls.suites", facts.suites())),
         at.observation("tls.groups", facts.groups()),
-        at.observation("tls.dh", facts.dh()),
+        at.observation("tls.dh", dh),
         at.observation("tls.certificates", certificates),
         at.observation("tls.features", facts.features()),
         at.observation("tls.resumption", (sessions.resumption, None)),

@@ -154,6 +154,7 @@ impl Offer {
             }
             list.push(Extension::empty(extension::SCT));
             if legacy {
+                list.push(Extension::empty(extension::TRUNCATED_HMAC));
                 list.push(Extension::empty(extension::ENCRYPT_THEN_MAC));
                 list.push(Extension::empty(extension::EXTENDED_MASTER_SECRET));
                 list.push(Extension::empty(extension::SESSION_TICKET));

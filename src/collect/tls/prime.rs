@@ -49,6 +49,13 @@ pub fn facts(p: &[u8]) -> PrimeFacts {
     PrimeFacts { bits: u32::try_from(bits).unwrap_or(u32::MAX), sha256, known, safe_prime, composite }
 }
 
+/// The label of a published prime.
+pub fn published(p: &[u8]) -> Option<&'static str> {
+    let zeros = p.iter().take_while(|byte| **byte == 0).count();
+    let sha256 = digest::sha256(p.get(zeros..).unwrap_or_default());
+    PUBLISHED.iter().find(|row| row.sha256 == sha256).map(|row| row.label.as_str())
+}
+
 fn unknown(reason: String) -> (Fact<bool>, Fact<bool>) {
     (Fact::unknown(reason.clone()), Fact::unknown(reason))
 }

@@ -279,6 +279,7 @@ fn is_answer(kind: u16, version: Version) -> bool {
                 | extension::SUPPORTED_GROUPS
                 | extension::POINT_FORMATS
                 | extension::HEARTBEAT
+                | extension::TRUNCATED_HMAC
                 | extension::ALPN
                 | extension::SCT
                 | extension::ENCRYPT_THEN_MAC
@@ -296,7 +297,8 @@ fn form_of(suite: u16) -> Option<Form> {
     let kind = match row.kx.as_str() {
         "ECDHE" => Kind::Curve,
         "DHE" => Kind::Field,
-        "RSA" if row.export && !psk => Kind::Rsa,
+        // An export suite has a temporary key; others may not, and one that has it all the same is read (FREAK).
+        "RSA" if !psk => Kind::Rsa,
         "RSA" | "PSK" if psk => Kind::None,
         _ => return None,
     };
@@ -340,7 +342,8 @@ mod tests {
         assert_eq!(form_of(0x0003), Some(Form { kind: Kind::Rsa, hint: false, signed: true }));
         assert_eq!(form_of(0x008C), Some(Form { kind: Kind::None, hint: true, signed: false }));
         assert_eq!(form_of(0xC035), Some(Form { kind: Kind::Curve, hint: true, signed: false }));
-        assert_eq!(form_of(0x002F), None);
+        assert_eq!(form_of(0x002F), form_of(0x0003), "a temporary key that may not be there");
+        assert_eq!(form_of(0xC001), None);
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use crate::wire::record::{APPLICATION_DATA, RecordReader};
 use crate::wire::{Ticket, WireError};
 use rustls::client::Resumption;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, KeyLog};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
@@ -18,6 +18,8 @@ use tokio::time::Instant;
 
 /// How long a ticket may take to come after the handshake.
 const TICKET: Duration = Duration::from_secs(2);
+/// What is kept of an answer: enough for the status of HTTP.
+const ANSWER: usize = 12;
 /// How long a handshake and its tickets may take.
 const VISIT: Duration = Duration::from_secs(15);
 
@@ -27,6 +29,19 @@ pub struct Psk {
     pub resumed: Fact<String>,
     /// The tickets.
     pub tickets: Vec<Ticket>,
+    /// What came of early data: `accepted`, `too-early`, `refused`, `not-applicable`.
+    pub early: Fact<String>,
+}
+
+impl Psk {
+    /// Without a session that could have shown more.
+    pub fn without(resumed: Fact<String>) -> Psk {
+        let early = match &resumed {
+            Fact::Known(_) => Fact::Known("not-applicable".to_owned()),
+            Fact::Unknown(why) => Fact::unknown(why.unknown.clone()),
+        };
+        Psk { resumed, tickets: Vec::new(), early }
+    }
 }
 
 /// Makes a session, waits for a ticket, and makes another with it.
@@ -35,9 +50,13 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Psk {
         server_name: server_name.to_owned(),
         versions: Versions::Tls13,
         schemes: schemes_of(&KeyKind::ALL),
-        alpn: prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
+        alpn: match prober.cx.limits.early_data {
+            // What is sent early is HTTP/1.1.
+            true => vec!["http/1.1".to_owned()],
+            false => prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
+        },
     };
-    let unknown = |trouble: Trouble| Psk { resumed: Fact::unknown(trouble.detail), tickets: Vec::new() };
+    let unknown = |trouble: Trouble| Psk::without(Fact::unknown(trouble.detail));
     let keys = Arc::new(Keys::default());
     let mut config = match handshake::config(&ask, Arc::new(Record::new(&ask.schemes))) {
         Ok(config) => config,
@@ -45,23 +64,47 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Psk {
     };
     config.resumption = Resumption::in_memory_sessions(2);
     config.key_log = Arc::clone(&keys) as Arc<dyn KeyLog>;
+    config.enable_early_data = prober.cx.limits.early_data;
     let guest = Guest { prober, ask, config: Arc::new(config), keys };
-    let first = match guest.visit("ticket of TLSv1.3").await {
+    let first = match guest.visit("ticket of TLSv1.3", None).await {
         Ok(seen) => seen,
         Err(trouble) => return unknown(trouble),
     };
     let mut tickets = first.tickets;
     if tickets.is_empty() {
-        return Psk { resumed: Fact::Known("no".to_owned()), tickets };
+        return Psk::without(Fact::Known("no".to_owned()));
     }
-    let resumed = match guest.visit("resumption of TLSv1.3").await {
+    let allowed = tickets.iter().any(|ticket| ticket.early_data.is_some_and(|size| size > 0));
+    let request = early_request(prober, server_name, allowed);
+    let second = guest.visit("resumption of TLSv1.3", request.as_ref().ok().map(String::as_bytes)).await;
+    let early = match (&request, &second) {
+        (Err(instead), _) => instead.clone(),
+        (Ok(_), Ok(seen)) => Fact::Known(seen.early_word().to_owned()),
+        (Ok(_), Err(trouble)) => Fact::unknown(trouble.detail.clone()),
+    };
+    let resumed = match second {
         Ok(second) => {
             tickets.extend(second.tickets);
             Fact::Known(if second.resumed { "yes" } else { "issued-not-resumed" }.to_owned())
         }
         Err(trouble) => Fact::unknown(trouble.detail),
     };
-    Psk { resumed, tickets }
+    Psk { resumed, tickets, early }
+}
+
+/// A request that changes nothing and says that it comes early (RFC 8470); or what is said in the place of sending it.
+fn early_request(prober: &Prober<'_>, server_name: &str, allowed: bool) -> Result<String, Fact<String>> {
+    if !allowed {
+        return Err(Fact::Known("not-applicable".to_owned()));
+    }
+    if !prober.cx.limits.early_data {
+        return Err(Fact::unknown("no early data was sent (--early-data)"));
+    }
+    if prober.upgrade.word().is_some() {
+        return Err(Fact::unknown("the service is not HTTP, and early data that changes nothing is not known for it"));
+    }
+    let lines = format!("HEAD / HTTP/1.1\r\nHost: {server_name}\r\nEarly-Data: 1\r\nConnection: close\r\n\r\n");
+    Ok(lines)
 }
 
 /// Who makes several sessions and keeps tickets between them.
@@ -75,10 +118,24 @@ struct Guest<'a> {
 struct Seen {
     resumed: bool,
     tickets: Vec<Ticket>,
+    /// Early data was accepted.
+    early: bool,
+    /// The beginning of what the application answered.
+    answer: Vec<u8>,
+}
+
+impl Seen {
+    fn early_word(&self) -> &'static str {
+        match (self.early, self.answer.get(8..12)) {
+            (true, Some(b" 425")) => "too-early",
+            (true, _) => "accepted",
+            (false, _) => "refused",
+        }
+    }
 }
 
 impl Guest<'_> {
-    async fn visit(&self, step: &str) -> Result<Seen, Trouble> {
+    async fn visit(&self, step: &str, early: Option<&[u8]>) -> Result<Seen, Trouble> {
         if let Some(trouble) = self.prober.stopped() {
             return Err(trouble);
         }
@@ -86,13 +143,15 @@ impl Guest<'_> {
             let stream = self.prober.open().await?;
             let late =
                 |_| Trouble::new(Reason::TimedOut, format!("the session did not end within {} s", VISIT.as_secs()));
-            tokio::time::timeout(VISIT, self.drive(stream)).await.map_err(late)?
+            tokio::time::timeout(VISIT, self.drive(stream, early)).await.map_err(late)?
         };
         let outcome = self.prober.within(Box::pin(look)).await.and_then(|outcome| outcome);
         let received = match &outcome {
             Ok(seen) => {
                 let how = if seen.resumed { "resumed" } else { "new" };
-                format!("session TLSv1.3, {how}, {} tickets", seen.tickets.len())
+                let early = if early.is_none() { "" } else { seen.early_word() };
+                let early = if early.is_empty() { String::new() } else { format!(", early data {early}") };
+                format!("session TLSv1.3, {how}, {} tickets{early}", seen.tickets.len())
             }
             Err(trouble) => trouble.detail.clone(),
         };
@@ -100,9 +159,14 @@ impl Guest<'_> {
         outcome
     }
 
-    /// Exchanges messages until a ticket has come, or none has for two seconds.
-    async fn drive(&self, mut stream: Box<dyn Stream>) -> Result<Seen, Trouble> {
+    /// Exchanges messages until a ticket has come, or none has for two seconds; where early data was accepted, until it
+    /// is answered or two seconds have gone.
+    async fn drive(&self, mut stream: Box<dyn Stream>, early: Option<&[u8]>) -> Result<Seen, Trouble> {
         let mut connection = handshake::connect(Arc::clone(&self.config), &self.ask)?;
+        if let (Some(bytes), Some(mut writer)) = (early, connection.early_data()) {
+            writer.write_all(bytes).map_err(handshake::lost)?;
+        }
+        let mut answer = Vec::new();
         let mut buffer = vec![0; 16 * 1024];
         let mut records = RecordReader::new();
         let mut reader: Option<(TicketReader, Instant)> = None;
@@ -117,7 +181,8 @@ impl Guest<'_> {
                         reader.push(&fragment);
                     }
                 }
-                if !reader.tickets().is_empty() {
+                let awaited = early.is_some() && connection.is_early_data_accepted() && answer.len() < ANSWER;
+                if !reader.tickets().is_empty() && !awaited {
                     break;
                 }
             }
@@ -126,19 +191,24 @@ impl Guest<'_> {
                 Err(_) => break,
                 Ok(count) => count.map_err(handshake::lost)?,
             };
+            if count == 0 && early.is_some() && reader.is_some() {
+                break;
+            }
             if count == 0 {
                 return Err(Trouble::new(Reason::Refused, "the peer closed the connection before a ticket came"));
             }
             let bytes = buffer.get(..count).unwrap_or_default();
             records.push(bytes).map_err(|error| broken(&error))?;
-            take(&mut connection, bytes)?;
+            if !take(&mut connection, bytes, &mut answer)? {
+                break;
+            }
         }
         connection.send_close_notify();
         // The end is a courtesy: what was to be seen has been seen.
         let _ = handshake::send(&mut stream, &mut connection).await;
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
         let tickets = reader.map(|(reader, _)| reader.tickets().to_vec()).unwrap_or_default();
-        Ok(Seen { resumed, tickets })
+        Ok(Seen { resumed, tickets, early: connection.is_early_data_accepted(), answer })
     }
 
     fn reader(&self, connection: &ClientConnection) -> Result<TicketReader, Trouble> {
@@ -149,19 +219,26 @@ impl Guest<'_> {
     }
 }
 
-/// Gives the library what came, and throws away what the application would read.
-fn take(connection: &mut ClientConnection, bytes: &[u8]) -> Result<(), Trouble> {
+/// Gives the library what came, and throws away what the application would read but its beginning. False where the peer
+/// ended the session after it had answered.
+fn take(connection: &mut ClientConnection, bytes: &[u8], answer: &mut Vec<u8>) -> Result<bool, Trouble> {
     let mut rest = bytes;
     let mut scratch = [0; 512];
     while !rest.is_empty() {
         let taken = connection.read_tls(&mut rest).map_err(handshake::lost)?;
         connection.process_new_packets().map_err(|error| handshake::refusal(&error))?;
-        while connection.reader().read(&mut scratch).is_ok_and(|count| count > 0) {}
+        while let Ok(count @ 1..) = connection.reader().read(&mut scratch) {
+            let room = ANSWER.saturating_sub(answer.len());
+            answer.extend(scratch.iter().take(count.min(room)));
+        }
+        if taken == 0 && !answer.is_empty() {
+            return Ok(false);
+        }
         if taken == 0 {
             return Err(Trouble::new(Reason::Refused, "the peer ended the session before a ticket came"));
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn broken(error: &WireError) -> Trouble {

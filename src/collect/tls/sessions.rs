@@ -6,8 +6,10 @@ use super::flaws::DISABLED;
 use super::flaws::ticketbleed::{self, Echo};
 use super::prober::Prober;
 use super::psk::{self, Psk};
+use super::psk_modes;
 use super::session::{Agreed, Failure, Suite};
 use super::{renegotiation, visit};
+use crate::model::target::{Depth, Profile};
 use crate::model::tls::VulnerabilityTest;
 use crate::model::tls_session::{Renegotiation, Resumption};
 use crate::model::{Fact, digest};
@@ -24,16 +26,17 @@ pub struct Sessions {
 }
 
 /// Makes the sessions, side by side.
-pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str, intrusive: bool) -> Sessions {
+pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str, depth: Depth) -> Sessions {
+    let intrusive = depth.intrusive;
     let older = Older::of(prober, facts);
     let modern = facts.standing(Version::Tls13);
     let tickets = facts.ledger.ride.tickets;
     // A machine that lacks tickets can be reached among others that have them, so one yes is enough.
     let ticketed = tickets.yes > 0 || tickets.no == 0;
-    let (id, ticket, psk) = tokio::join!(
+    let (id, ticket, (psk, psk_without_exchange)) = tokio::join!(
         ById::look(prober, &older, intrusive),
         ByTicket::look(prober, &older, ticketed, intrusive),
-        modern_tickets(prober, &modern, server_name)
+        modern_tickets(prober, &modern, server_name, depth.profile)
     );
     let rows = vec![renegotiation::row(&ticket.insecure), ticket.bleed];
     let (ticket_key, ticket_key_sha256) = key_names(ticket.tickets.iter().chain(&psk.tickets), &older, &modern);
@@ -45,6 +48,8 @@ pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str, intrusi
         early_data: early_data(&psk),
         early_data_size: of_tickets(&psk, |ticket| ticket.early_data.unwrap_or(0)),
         psk: psk.resumed,
+        early_data_sent: psk.early,
+        psk_without_exchange,
         ticket_key,
         ticket_key_sha256,
     };
@@ -304,13 +309,27 @@ fn show(hello: ClientHello, session_id: Vec<u8>, ticket: &Ticket) -> ClientHello
     ClientHello { session_id, ..visit::with_ticket(hello, &ticket.bytes) }
 }
 
-async fn modern_tickets(prober: &Prober<'_>, modern: &Standing, server_name: &str) -> Psk {
-    let resumed = match modern {
-        Standing::Offered(_) => return psk::look(prober, server_name).await,
+/// Tickets of TLS 1.3, and whether one is taken without a key exchange.
+async fn modern_tickets(
+    prober: &Prober<'_>,
+    modern: &Standing,
+    server_name: &str,
+    profile: Profile,
+) -> (Psk, Fact<String>) {
+    let instead = match modern {
+        Standing::Offered(_) => {
+            let psk = psk::look(prober, server_name).await;
+            let modes = match (profile, psk.resumed.known().map(String::as_str)) {
+                (_, Some("no")) => word("not-applicable"),
+                (Profile::Quick, _) => Fact::unknown("disabled: the quick profile does not ask for it"),
+                (Profile::Full, _) => Box::pin(psk_modes::without_exchange(prober)).await,
+            };
+            return (psk, modes);
+        }
         Standing::Refused(_) => word("not-applicable"),
         Standing::Unknown(trouble) => Fact::unknown(trouble.detail.clone()),
     };
-    Psk { resumed, tickets: Vec::new() }
+    (Psk::without(instead.clone()), instead)
 }
 
 /// The greatest value of the tickets of TLS 1.3, where it is known whether there are any.
@@ -392,7 +411,7 @@ mod tests {
 
     #[test]
     fn early_data_is_what_a_ticket_allows() {
-        let psk = |resumed: &str, tickets: Vec<Ticket>| Psk { resumed: word(resumed), tickets };
+        let psk = |resumed: &str, tickets: Vec<Ticket>| Psk { tickets, ..Psk::without(word(resumed)) };
         assert_eq!(early_data(&psk("yes", vec![ticket(1, Some(16_384))])), word("advertised"));
         assert_eq!(early_data(&psk("yes", vec![ticket(1, Some(0))])), word("no"));
         assert_eq!(early_data(&psk("issued-not-resumed", vec![ticket(1, None)])), word("no"));

@@ -61,9 +61,18 @@ impl Facts {
             ("PSK", _) => Fact::Known(PSK),
             ("ECDHE", _) => least(group(), self.key(accepted)),
             ("DHE", _) => least(field(), self.key(accepted)),
-            ("RSA" | "DH" | "ECDH" | "GOST" | "ECC-SM2", _) => self.key(accepted),
+            ("RSA", _) => least(self.key(accepted), self.temporary_bits(accepted)),
+            ("DH" | "ECDH" | "GOST" | "ECC-SM2", _) => self.key(accepted),
             (other, _) => Fact::unknown(format!("no rule for the strength of the key exchange {other}")),
         }
+    }
+
+    /// The size of a temporary RSA key that came in the place of the certificate's; no limit where none came.
+    fn temporary_bits(&self, accepted: &Accepted) -> Fact<u32> {
+        let of = |(version, suite, _): &&(Version, u16, u32)| {
+            *version == accepted.version && u32::from(*suite) == accepted.suite
+        };
+        Fact::Known(self.ledger.temporary.iter().filter(of).map(|(_, _, bits)| *bits).min().unwrap_or(u32::MAX))
     }
 
     /// The strength of the certificate's key; of the weakest one in TLS 1.3, where it does not come with the suite.

@@ -34,6 +34,7 @@ pub fn hello(prober: &Prober<'_>, version: Version, suites: &[Suite]) -> ClientH
         extension::STATUS_REQUEST,
         extension::SCT,
         extension::HEARTBEAT,
+        extension::TRUNCATED_HMAC,
         extension::ENCRYPT_THEN_MAC,
         extension::SESSION_TICKET,
     ] {

@@ -33,9 +33,10 @@ const VERSIONS: [Version; 5] = [Version::Tls13, Version::Tls12, Version::Tls11, 
 /// With the reason, where a fact that decides it is not known.
 pub fn meet<'a>(server: &'a Server, client: &Client) -> Result<End<'a>, String> {
     if !client.sends(extension::SERVER_NAME) {
-        return Err("the client sends no server name, and what is served without one was not looked at".to_owned());
-    }
-    if server.refuses_name() {
+        if let Some(why) = server.needs_name()? {
+            return Ok(End::Fails("sni_needed", why.to_owned()));
+        }
+    } else if server.refuses_name() {
         return Ok(End::Fails("refused", "the server refuses the name asked for".to_owned()));
     }
     let Some(version) = version(server, client)? else {

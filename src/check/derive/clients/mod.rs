@@ -16,7 +16,11 @@ use std::collections::BTreeMap;
 pub const CLIENTS: Derivation = Derivation { id: "tls.clients", yields: &["tls.clients"], derive };
 
 /// The kinds that it reads.
-const INPUTS: [&str; 5] = ["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates"];
+const INPUTS: [&str; 6] =
+    ["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.names"];
+
+/// What is shown to clients that send no name.
+const NAMES: &str = "tls.names";
 
 fn derive(inputs: &Inputs<'_>) -> Vec<Observation> {
     let mut parts: BTreeMap<(&str, &str), Vec<&Observation>> = BTreeMap::new();
@@ -49,7 +53,9 @@ fn one(inputs: &Inputs<'_>, target: &str, part: &str, seen: &[&Observation]) -> 
     match Observation::complete("tls.clients", target, part, "tls.clients", inputs.as_of, &data) {
         Err(error) => failed(Trouble::new(Reason::Internal, error.to_string())),
         Ok(observation) => {
-            let partial = used.iter().find(|one| one.status != ObservationStatus::Complete);
+            // Names count for the clients alone that send none, and a quick look does not ask for them.
+            let partial = used.iter().filter(|one| one.kind != NAMES);
+            let partial = partial.into_iter().find(|one| one.status != ObservationStatus::Complete);
             let observation = match partial.map(|one| (one.kind.as_str(), one.trouble.clone())) {
                 Some((kind, Some(trouble))) => {
                     observation.partial(Trouble::new(trouble.reason, format!("{kind}: {}", trouble.detail)))

@@ -1,6 +1,7 @@
 //! The facts of a server, each with the reason where it is not known.
 
 use crate::model::tls::{Certificates, Deployment, Dh, Group, Groups, Order, Protocols, Suite, Suites};
+use crate::model::shape::ServerNames;
 use crate::model::{Observation, ObservationStatus, Reason, Trouble};
 use crate::wire::Version;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ pub struct Server {
     pub groups: Result<Groups, String>,
     dh: Result<(Dh, bool), String>,
     certificates: Result<(Certificates, bool), String>,
+    names: Result<ServerNames, String>,
 }
 
 impl Server {
@@ -30,12 +32,32 @@ impl Server {
             groups: read(seen, "tls.groups").map_err(words),
             dh: read(seen, "tls.dh").map(|dh| (dh, whole("tls.dh"))).map_err(words),
             certificates: read(seen, "tls.certificates").map(|data| (data, whole("tls.certificates"))).map_err(words),
+            names: read(seen, "tls.names").map_err(words),
         })
     }
 
     /// Whether a version is known to be offered.
     pub fn offers(&self, version: Version) -> bool {
         self.protocols.offered.iter().any(|offered| offered.name == version.name())
+    }
+
+    /// Why a client that sends no name cannot connect, if so: it is refused, or shown a certificate that is not for the
+    /// name.
+    ///
+    /// # Errors
+    /// With the reason, where that is not known, or where what is shown without a name was not looked at further.
+    pub fn needs_name(&self) -> Result<Option<&'static str>, String> {
+        let names = self.names.as_ref().map_err(|why| format!("what is shown without a name is not known: {why}"))?;
+        match (names.without_name.known().map(String::as_str), names.required.known()) {
+            (Some("refused"), _) => Ok(Some("a hello without a name is refused")),
+            (Some("other"), Some(true)) => Ok(Some("without a name the certificate of another is shown")),
+            (Some("same"), _) => Ok(None),
+            (Some(_), _) => Err("another certificate for the name is shown without one".to_owned()),
+            (None, _) => {
+                let why = names.without_name.reason().unwrap_or_default();
+                Err(format!("what is shown without a name is not known: {why}"))
+            }
+        }
     }
 
     /// Whether it refuses the name that clients ask for.

@@ -15,7 +15,7 @@ pub fn row(name: &str, facts: &Facts) -> Row {
     }
     match name {
         "poodle" => by_suite(name, facts, "CBC suites with SSLv3", |s| s.protocol == "SSLv3" && is_cbc(s)),
-        "freak" => by_suite(name, facts, "suites with export RSA", |s| s.export && s.kx == "RSA" && !is_ssl2(s)),
+        "freak" => freak(facts),
         "logjam" => logjam(facts),
         "sweet32" => by_suite(name, facts, "suites with 64-bit blocks", |s| s.block_bits == 64),
         "rc4" => by_suite(name, facts, "RC4 suites", |s| s.enc.starts_with("RC4")),
@@ -75,6 +75,20 @@ fn by_suite(name: &str, facts: &Facts, what: &str, wanted: impl Fn(&Suite) -> bo
         Search::Found(found) => Row::found(name, format!("{what} are accepted: {found}")),
         Search::None => Row::safe(name, format!("no {what} are accepted")),
         Search::Open(reason) => Row::unknown(name, reason),
+    }
+}
+
+/// An export suite with RSA, or a short temporary key with a suite that may not have one.
+fn freak(facts: &Facts) -> Row {
+    let row = by_suite("freak", facts, "suites with export RSA", |s| s.export && s.kx == "RSA" && !is_ssl2(s));
+    let keys = facts.features.iter().flat_map(|features| &features.temporary_rsa);
+    let short = keys.filter(|key| !key.export && key.bits <= 512).min_by_key(|key| key.bits);
+    match (row.vulnerable.known(), short) {
+        (Some(true), _) | (_, None) => row,
+        (_, Some(key)) => {
+            let detail = format!("a temporary RSA key of {} bits comes with {} {}", key.bits, key.protocol, key.name);
+            Row::found("freak", detail)
+        }
     }
 }
 

@@ -58,10 +58,16 @@ fn ciphers(facts: &Facts, caps: &mut Vec<Fired>) {
     name("CAP_FREAK", "export RSA key exchange is accepted (FREAK)", &|s| {
         s.export && s.kx == "RSA" && s.protocol != "SSLv2"
     });
+    let keys = facts.features.iter().flat_map(|features| &features.temporary_rsa);
+    let short: Vec<String> = keys
+        .filter(|key| !key.export && key.bits <= 512)
+        .map(|key| format!("a temporary RSA key of {} bits comes with {} (FREAK)", key.bits, key.name))
+        .collect();
     name("CAP_NULL", "suites without encryption are accepted", &|s| s.bits == 0);
     name("CAP_ANON", "anonymous suites are accepted", &|s| s.auth == "anon");
     name("CAP_LOW_CIPHER", "suites below 112 bits are accepted", &|s| s.bits < 112);
     name("CAP_RC4", "RC4 is accepted", &is_rc4);
+    caps.extend(short.into_iter().map(|reason| ("CAP_FREAK", reason, &["tls.features"][..])));
     if suites(facts).next().is_some() && suites(facts).all(is_rc4) {
         caps.push(("CAP_RC4_ONLY", "only RC4 is accepted".to_owned(), SUITES));
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const ALL: &[&str] =
     &["mozilla-modern", "mozilla-intermediate", "mozilla-old", "pci", "nist", "nist-public", "bsi", "anssi"];
 /// Rules of which no version looks at the fact yet.
-const UNSEEN: &[&str] = &["ANSSI.tickets", "BSI.psk_mode", "BSI.trunc", "NIST.trunc"];
+const UNSEEN: &[&str] = &["ANSSI.tickets"];
 
 type World = BTreeMap<&'static str, Value>;
 
@@ -93,12 +93,18 @@ fn good() -> World {
             "tls.features",
             json!({"legacy_handshake": true, "secure_renegotiation": "yes", "compression": "none",
             "extended_master_secret": "yes", "encrypt_then_mac": "not-applicable", "heartbeat": "no",
-            "ocsp_stapling": "yes"}),
+            "truncated_hmac": "no", "ocsp_stapling": "yes"}),
         ),
         ("http.hsts", json!({"applicable": true, "max_age": 63_072_000})),
         ("tls.vulnerabilities", flaws()),
         ("tls.renegotiation", json!({"insecure": "no", "client_initiated": "refused"})),
-        ("tls.resumption", json!({"early_data": "no"})),
+        ("tls.resumption", json!({"early_data": "no", "psk_without_exchange": "no"})),
+        (
+            "tls.revocation",
+            json!({"revoked": [],
+            "certificates": [{"sha256": "00ff", "place": 0, "looked": true, "status": "good"},
+                {"sha256": "0001", "place": 1, "looked": false, "status": {"unknown": "not asked"}}]}),
+        ),
         (
             "tls.signatures",
             json!({"ignores_list": false,
@@ -279,7 +285,7 @@ fn an_unknown_state_of_the_certificate_leaves_policies_undetermined() {
     }
     // Without a staple nothing says that the certificate is not revoked.
     let mut world = good();
-    set(&mut world, "tls.certificates", "/deployments/0/staple", json!("absent"));
+    set(&mut world, "tls.revocation", "/certificates/0/status", json!({"unknown": "nothing was stapled"}));
     assert!(rules(&judged(&all(&world), &["pci"]), "unknown", "pci", true).contains("PCI.revocation"));
 }
 
@@ -506,7 +512,11 @@ fn changes() -> Vec<(&'static str, World, Vec<&'static str>)> {
         ),
         (
             "revoked",
-            of("tls.certificates", "/deployments/0/staple", json!("revoked")),
+            {
+                let mut world = of("tls.revocation", "/certificates/0/status", json!("revoked"));
+                set(&mut world, "tls.revocation", "/revoked", json!(["00ff"]));
+                world
+            },
             vec!["MOZ.revoked", "PCI.revocation"],
         ),
         ("no staple", of("tls.features", "/ocsp_stapling", json!("no")), vec!["MOZ.staple", "NIST.status"]),
@@ -527,6 +537,12 @@ fn changes() -> Vec<(&'static str, World, Vec<&'static str>)> {
             vec!["ANSSI.ems", "BSI.ems", "NIST.ems"],
         ),
         ("heartbeats", of("tls.features", "/heartbeat", json!("yes")), vec!["BSI.heartbeat"]),
+        ("truncated MACs", of("tls.features", "/truncated_hmac", json!("yes")), vec!["BSI.trunc", "NIST.trunc"]),
+        (
+            "tickets without a key exchange",
+            of("tls.resumption", "/psk_without_exchange", json!("yes")),
+            vec!["BSI.psk_mode"],
+        ),
         ("Heartbleed", flaw("heartbleed"), vec!["MOZ.vulns", "NIST.vulns", "PCI.vulns"]),
         ("FREAK", flaw("freak"), vec!["NIST.vulns", "PCI.vulns"]),
         (

@@ -4,13 +4,13 @@ use super::super::ledger::Ledger;
 use super::super::offer::Offer;
 use super::super::prober::Prober;
 use super::conversation::{Conversation, Reply};
-use super::{DISABLED, broken, newest};
+use super::{DISABLED, Tested, newest};
 use crate::model::Trouble;
 use crate::model::tls::VulnerabilityTest;
 use crate::wire::record::CHANGE_CIPHER_SPEC;
 use std::time::Duration;
 
-const NAME: &str = "ccs";
+pub(super) const NAME: &str = "ccs";
 /// How long an answer to the first message may take; one that takes it gives none.
 const FIRST: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(5);
@@ -37,21 +37,18 @@ enum Reading {
 }
 
 /// One connection where the first message is refused; two or three otherwise.
-pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> VulnerabilityTest {
+pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> Tested {
     let Some((version, suites)) = newest(ledger) else {
-        return VulnerabilityTest::inapplicable(NAME, "only TLS 1.3 is offered");
+        return Ok(VulnerabilityTest::inapplicable(NAME, "only TLS 1.3 is offered"));
     };
     if !intrusive {
-        return VulnerabilityTest::unknown(NAME, DISABLED);
+        return Ok(VulnerabilityTest::unknown(NAME, DISABLED));
     }
     let offer = Offer::new(version, suites);
-    match judged(prober, &offer).await {
-        Ok(row) => row,
-        Err(trouble) => broken(NAME, &trouble),
-    }
+    judged(prober, &offer).await
 }
 
-async fn judged(prober: &Prober<'_>, offer: &Offer) -> Result<VulnerabilityTest, Trouble> {
+async fn judged(prober: &Prober<'_>, offer: &Offer) -> Tested {
     let (first, seen) = once(prober, offer).await?;
     if first == Reading::Refused {
         return Ok(VulnerabilityTest::safe(NAME, seen));

@@ -4,41 +4,38 @@ use super::super::ledger::Ledger;
 use super::super::offer::Offer;
 use super::super::prober::Prober;
 use super::conversation::{Conversation, Reply};
-use super::{DISABLED, broken, newest};
+use super::{DISABLED, Tested, newest};
 use crate::model::Trouble;
 use crate::model::tls::VulnerabilityTest;
 use crate::wire::record::HEARTBEAT;
 use std::time::Duration;
 
-const NAME: &str = "heartbleed";
+pub(super) const NAME: &str = "heartbleed";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A request with a claimed payload of 16 KiB, of which nothing is sent. A small claim may stay in the buffer of a
 /// server in mid-handshake, and look safe.
 const REQUEST: [u8; 3] = [1, 0x40, 0];
 
 /// No connection where heartbeats are not answered; else one, and one more to be sure.
-pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> VulnerabilityTest {
+pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> Tested {
     let Some((version, suites)) = newest(ledger) else {
-        return VulnerabilityTest::inapplicable(NAME, "no version with heartbeats in clear is offered");
+        return Ok(VulnerabilityTest::inapplicable(NAME, "no version with heartbeats in clear is offered"));
     };
     match (ledger.ride.heartbeat.yes, ledger.ride.heartbeat.no) {
-        (0, 0) => return VulnerabilityTest::unknown(NAME, "no hello that offers heartbeats was answered"),
-        (0, _) => return VulnerabilityTest::safe(NAME, "the heartbeat extension is not answered"),
-        _ if !intrusive => return VulnerabilityTest::unknown(NAME, DISABLED),
+        (0, 0) => return Ok(VulnerabilityTest::unknown(NAME, "no hello that offers heartbeats was answered")),
+        (0, _) => return Ok(VulnerabilityTest::safe(NAME, "the heartbeat extension is not answered")),
+        _ if !intrusive => return Ok(VulnerabilityTest::unknown(NAME, DISABLED)),
         _ => {}
     }
     let offer = Offer::new(version, suites);
-    let (first, second) = match twice(prober, &offer).await {
-        Ok(replies) => replies,
-        Err(trouble) => return broken(NAME, &trouble),
-    };
+    let (first, second) = twice(prober, &offer).await?;
     let seen = format!("a heartbeat of 3 bytes that claims 16384: {}", first.words());
-    match (leaks(first), leaks(second)) {
+    Ok(match (leaks(first), leaks(second)) {
         (true, true) => VulnerabilityTest::found(NAME, format!("{seen}, twice")),
         (false, false) if second == Reply::NotTls || first == Reply::NotTls => VulnerabilityTest::unknown(NAME, seen),
         (false, false) => VulnerabilityTest::safe(NAME, seen),
         _ => VulnerabilityTest::unknown(NAME, format!("inconsistent: {seen}, then {}", second.words())),
-    }
+    })
 }
 
 /// A positive is repeated; so is a negative, which also shows that the server still answers.

@@ -18,22 +18,50 @@ pub use oracles::oracles;
 use super::ledger::Ledger;
 use super::plan;
 use super::prober::Prober;
-use crate::model::Trouble;
+use crate::model::{Reason, Trouble};
 use crate::model::tls::{Flaws, VulnerabilityTest};
 use crate::wire::Version;
 
 /// Why a test of the class was not made.
 pub const DISABLED: &str = "disabled: intrusive tests are switched off";
 
-/// The tests, side by side.
+/// How many connections of the tests may be open at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// As many as there may be.
+    Together,
+    /// One after the other.
+    Alone,
+}
+
+/// The tests, side by side. A server that serves one connection after the other keeps those waiting that stand beside one
+/// in the middle of a handshake: a test whose hellos were not answered in time is made again with one connection at once.
 pub async fn test(prober: &Prober<'_>, intrusive: bool) -> Flaws {
     let ledger = prober.ledger();
     let (heartbleed, ccs, robot) = tokio::join!(
         heartbleed::test(prober, &ledger, intrusive),
         ccs::test(prober, &ledger, intrusive),
-        robot::test(prober, &ledger, intrusive)
+        robot::test(prober, &ledger, intrusive, Pace::Together)
     );
-    Flaws { tests: vec![heartbleed, ccs, robot] }
+    let heartbleed = match waited(&heartbleed) {
+        true => heartbleed::test(prober, &ledger, intrusive).await,
+        false => heartbleed,
+    };
+    let ccs = if waited(&ccs) { ccs::test(prober, &ledger, intrusive).await } else { ccs };
+    let robot = match waited(&robot) {
+        true => robot::test(prober, &ledger, intrusive, Pace::Alone).await,
+        false => robot,
+    };
+    let row = |name, tested: Tested| tested.unwrap_or_else(|trouble| broken(name, &trouble));
+    Flaws { tests: vec![row(heartbleed::NAME, heartbleed), row(ccs::NAME, ccs), row(robot::NAME, robot)] }
+}
+
+/// The row of a test, or why it broke off.
+type Tested = Result<VulnerabilityTest, Trouble>;
+
+/// The test broke off because an answer did not come in time.
+fn waited(tested: &Tested) -> bool {
+    tested.as_ref().is_err_and(|trouble| trouble.reason == Reason::TimedOut)
 }
 
 /// The newest version of TLS 1.2 and older with suites, and those suites.

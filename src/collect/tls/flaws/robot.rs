@@ -6,7 +6,7 @@ use super::super::plan;
 use super::super::prober::Prober;
 use super::super::session::RsaKey;
 use super::conversation::{Conversation, Reply};
-use super::{DISABLED, broken, suites_of};
+use super::{DISABLED, Pace, Tested, suites_of};
 use crate::model::tls::VulnerabilityTest;
 use crate::model::{Reason, Trouble};
 use crate::wire::cursor::{put_vec16, put_vec24};
@@ -15,7 +15,7 @@ use crate::wire::{Version, flight};
 use futures_util::future::try_join_all;
 use std::time::Duration;
 
-const NAME: &str = "robot";
+pub(super) const NAME: &str = "robot";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The patience of the confirmation where only silence tells the answers apart.
 const CONFIRMATION: Duration = Duration::from_secs(12);
@@ -30,19 +30,17 @@ const BLOCKS: usize = 5;
 type Answers = [Reply; BLOCKS];
 
 /// No connection where no suite has RSA key transport; else ten, and more where the answers differ.
-pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> VulnerabilityTest {
+pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool, pace: Pace) -> Tested {
     let Some((version, mut suites)) = suites_of(ledger, is_transport) else {
-        return VulnerabilityTest::inapplicable(NAME, "no suite with RSA key transport is accepted");
+        return Ok(VulnerabilityTest::inapplicable(NAME, "no suite with RSA key transport is accepted"));
     };
     if !intrusive {
-        return VulnerabilityTest::unknown(NAME, DISABLED);
+        return Ok(VulnerabilityTest::unknown(NAME, DISABLED));
     }
     suites.sort_by_key(|suite| preference(*suite));
     let offer = Offer::new(version, suites);
-    match judged(prober, ledger, &offer).await {
-        Ok(row) => row,
-        Err(trouble) => broken(NAME, &trouble),
-    }
+    let key = key(ledger, &offer)?;
+    judged(&Oracle { prober, offer: &offer, key: &key, pace }).await
 }
 
 fn is_transport(suite: u16) -> bool {
@@ -76,12 +74,23 @@ impl Flow {
     }
 }
 
-async fn judged(prober: &Prober<'_>, ledger: &Ledger, offer: &Offer) -> Result<VulnerabilityTest, Trouble> {
-    let key = key(ledger, offer)?;
-    let (whole, exchange) = tokio::try_join!(
-        answers(prober, offer, &key, Flow::Whole, PATIENCE),
-        answers(prober, offer, &key, Flow::Exchange, PATIENCE)
-    )?;
+/// Who is asked, with what, and how many questions at once.
+struct Oracle<'a> {
+    prober: &'a Prober<'a>,
+    offer: &'a Offer,
+    key: &'a RsaKey,
+    pace: Pace,
+}
+
+async fn judged(oracle: &Oracle<'_>) -> Tested {
+    let (whole, exchange) = match oracle.pace {
+        Pace::Together => {
+            tokio::try_join!(oracle.answers(Flow::Whole, PATIENCE), oracle.answers(Flow::Exchange, PATIENCE))?
+        }
+        Pace::Alone => {
+            (oracle.answers(Flow::Whole, PATIENCE).await?, oracle.answers(Flow::Exchange, PATIENCE).await?)
+        }
+    };
     for (flow, first) in [(Flow::Whole, whole), (Flow::Exchange, exchange)] {
         if same(&first) {
             continue;
@@ -89,8 +98,8 @@ async fn judged(prober: &Prober<'_>, ledger: &Ledger, offer: &Offer) -> Result<V
         let spoken: Vec<&Reply> = first.iter().filter(|reply| **reply != Reply::Silent).collect();
         let only_silence = spoken.len() < BLOCKS && spoken.windows(2).all(|pair| pair.first() == pair.last());
         let patience = if only_silence { CONFIRMATION } else { PATIENCE };
-        let second = answers(prober, offer, &key, flow, patience).await?;
-        let third = answers(prober, offer, &key, flow, patience).await?;
+        let second = oracle.answers(flow, patience).await?;
+        let third = oracle.answers(flow, patience).await?;
         let seen = words(flow, &second);
         if second != third || (!only_silence && first != second) {
             let detail = format!("inconsistent: {}, then {seen}, then {}", words(flow, &first), words(flow, &third));
@@ -104,7 +113,7 @@ async fn judged(prober: &Prober<'_>, ledger: &Ledger, offer: &Offer) -> Result<V
     }
     // A server that went away answers everything alike, too.
     if !whole.iter().any(|reply| matches!(reply, Reply::Alert(_))) {
-        Conversation::open(prober, offer, NAME).await?;
+        Conversation::open(oracle.prober, oracle.offer, NAME).await?;
     }
     let [first, ..] = whole;
     Ok(VulnerabilityTest::safe(NAME, format!("five blocks are all answered with {}", first.words())))
@@ -156,20 +165,26 @@ fn blocks(length: usize, version: Version, secret: &[u8; SECRET], padding: &[u8]
     ]
 }
 
-async fn answers(
-    prober: &Prober<'_>,
-    offer: &Offer,
-    key: &RsaKey,
-    flow: Flow,
-    patience: Duration,
-) -> Result<Answers, Trouble> {
-    let (mut secret, mut padding) = ([0; SECRET], vec![0; key.length]);
-    prober.cx.random.fill(&mut secret);
-    prober.cx.random.fill(&mut padding);
-    let blocks = blocks(key.length, offer.version, &secret, &padding);
-    let asked = blocks.iter().map(|block| answer(prober, offer, key.encrypt(block), flow, patience));
-    let replies = try_join_all(asked).await?;
-    replies.try_into().map_err(|_| Trouble::new(Reason::Internal, "robot: an answer is missing"))
+impl Oracle<'_> {
+    async fn answers(&self, flow: Flow, patience: Duration) -> Result<Answers, Trouble> {
+        let Oracle { prober, offer, key, pace } = *self;
+        let (mut secret, mut padding) = ([0; SECRET], vec![0; key.length]);
+        prober.cx.random.fill(&mut secret);
+        prober.cx.random.fill(&mut padding);
+        let blocks = blocks(key.length, offer.version, &secret, &padding);
+        let asked = blocks.iter().map(|block| answer(prober, offer, key.encrypt(block), flow, patience));
+        let replies: Vec<Reply> = match pace {
+            Pace::Together => try_join_all(asked).await?,
+            Pace::Alone => {
+                let mut replies = Vec::new();
+                for asked in asked {
+                    replies.push(asked.await?);
+                }
+                replies
+            }
+        };
+        replies.try_into().map_err(|_| Trouble::new(Reason::Internal, "robot: an answer is missing"))
+    }
 }
 
 async fn answer(

@@ -10,6 +10,7 @@ mod handshake;
 mod keys;
 mod modern;
 mod protection;
+mod resumable;
 mod suite;
 
 pub use channel::{Channel, Item};
@@ -18,6 +19,7 @@ pub use handshake::message;
 pub use keys::{Hash, Terms, prf};
 pub use modern::TicketReader;
 pub use protection::{Broken, Protection, pad};
+pub use resumable::Resumable;
 pub use suite::{Cipher, Exchange, Suite};
 
 use crate::model::{Reason, Trouble};
