@@ -16,6 +16,7 @@ mod config;
 mod corpus;
 mod demo;
 mod dns;
+mod finer;
 mod flaws;
 mod handshake;
 mod hostile;

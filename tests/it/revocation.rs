@@ -1,9 +1,10 @@
 //! Revocation: real responders and lists, staples, and what is no answer.
 
 use crate::support::authority::{Authority, Page, Signer};
-use crate::support::tls::{enumeration, look_with, loopback, target};
+use crate::support::tls::{enumeration, look_with, loopback, scripted, target};
 use crate::support::{Scratch, Server, free_port, probity, program};
 use probity::model::revocation::{CertificateStatus, Revocation};
+use probity::model::target::Profile;
 use probity::model::{FixedClock, Target};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,7 +55,10 @@ fn a_responder_says_good_revoked_or_that_it_does_not_know() {
     let responder = authority.responder(port, Signer::Authority, &[11], &[(12, "keyCompromise")]);
     let good = leaf(&pairs[0], &authority);
     assert_eq!((good.status.known().map(String::as_str), good.source.as_str()), (Some("good"), "ocsp"));
-    assert_eq!((good.answers.len(), good.answers[0].signer.as_str(), &good.answers[0].address), (1, "issuer", &address));
+    assert_eq!(
+        (good.answers.len(), good.answers[0].signer.as_str(), &good.answers[0].address),
+        (1, "issuer", &address)
+    );
     assert!(!good.answers[0].this_update.is_empty() && !good.answers[0].next_update.is_empty());
     let revoked = leaf(&pairs[1], &authority);
     assert_eq!(revoked.status.known().map(String::as_str), Some("revoked"));
@@ -241,6 +245,55 @@ fn nobody_is_asked_unless_it_is_wished_and_no_private_host_unless_it_is_named() 
     assert_eq!(page.asked(), 0);
 }
 
+/// Stands before two servers, of which the second is asked from the third second on.
+fn changing(first: u16, second: u16) -> std::net::SocketAddr {
+    let begin = std::time::Instant::now();
+    scripted(move |mut client| {
+        let port = if begin.elapsed().as_secs() < 3 { first } else { second };
+        let Ok(mut server) = std::net::TcpStream::connect(loopback(port)) else { return };
+        let (mut back, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let answering = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut back, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+        let _ = std::io::copy(&mut client, &mut server);
+        let _ = server.shutdown(std::net::Shutdown::Write);
+        let _ = answering.join();
+    })
+}
+
+#[test]
+fn a_staple_that_comes_later_is_waited_for() {
+    let scratch = Scratch::new("revocation-later");
+    let Some(authority) = Authority::new(&scratch) else { return };
+    for (serial, version) in [(97, "-tls1_2"), (98, "-tls1_3")] {
+        let pair = authority.leaf(serial, Some("http://127.0.0.1:1/"), None);
+        let response = authority.response(&pair.1, &[serial], &[]);
+        let (key, pem) = (pair.0.to_str().unwrap(), pair.1.to_str().unwrap());
+        let arguments = |port: u16| {
+            let mut command = Command::new("openssl");
+            command.args(["s_server", "-www", "-quiet", version, "-accept", &format!("127.0.0.1:{port}")]);
+            command.args(["-key", key, "-cert", pem]);
+            command
+        };
+        let (first, second) = (free_port(), free_port());
+        let _first = Server::start(&mut arguments(first), first);
+        let _second = Server::start(arguments(second).arg("-status_file").arg(&response), second);
+        let at = changing(first, second);
+        let mut quiet = asking(at.port(), authority.pem());
+        quiet.connection.revocation = false;
+        let mut cx = enumeration();
+        cx.limits.depth.profile = Profile::Full;
+        let seen: Revocation = look_with(quiet, at, &cx).read("tls.revocation");
+        let row = &seen.certificates[0];
+        assert_eq!(
+            (row.status.known().map(String::as_str), row.source.as_str()),
+            (Some("good"), "staple"),
+            "{version}"
+        );
+    }
+}
+
 #[test]
 fn a_staple_is_read_without_asking_anybody() {
     let scratch = Scratch::new("revocation-staple");
@@ -256,6 +309,10 @@ fn a_staple_is_read_without_asking_anybody() {
         let seen = read(quiet, at);
         let row = &seen.certificates[0];
         assert!(!seen.asked && row.looked);
-        assert_eq!((row.status.known().map(String::as_str), row.source.as_str()), (Some(expected), "staple"), "{row:?}");
+        assert_eq!(
+            (row.status.known().map(String::as_str), row.source.as_str()),
+            (Some(expected), "staple"),
+            "{row:?}"
+        );
     }
 }

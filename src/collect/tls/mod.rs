@@ -30,6 +30,7 @@ mod sessions;
 mod shape;
 mod shown;
 mod ssl2;
+mod stapling;
 mod strength;
 mod suites;
 mod upgrade;
@@ -194,19 +195,26 @@ async fn one(
     };
     let (ledger, now) = (prober.ledger(), cx.clock.now());
     let (unseen, alpn) = (look.unseen.first().cloned(), look.alpn.clone());
-    let (asked, seen) = (name.clone(), ledger.clone());
-    // Signatures and primes are arithmetic: other sockets must not wait for it.
-    let computed = tokio::task::spawn_blocking(move || {
-        let facts = Facts::new(look, seen);
-        let certificates = facts.certificates(&asked, &lists.anchors, lists.keys.as_ref(), now);
-        let logs = lists.logs.as_ref().map_err(String::as_str);
-        let transparency = facts.transparency(&certificates.0, &lists.anchors, logs, now);
-        let deployed = facts.deployed(&lists.anchors, now);
-        (facts, certificates, transparency, deployed)
-    });
+    let depth = cx.depth(target);
+    let computed = async {
+        if depth.profile == Profile::Full {
+            Box::pin(stapling::again(&prober, &name)).await;
+        }
+        let (asked, seen) = (name.clone(), prober.ledger());
+        // Signatures and primes are arithmetic: other sockets must not wait for it.
+        let computing = tokio::task::spawn_blocking(move || {
+            let facts = Facts::new(look, seen);
+            let certificates = facts.certificates(&asked, &lists.anchors, lists.keys.as_ref(), now);
+            let logs = lists.logs.as_ref().map_err(String::as_str);
+            let transparency = facts.transparency(&certificates.0, &lists.anchors, logs, now);
+            let deployed = facts.deployed(&lists.anchors, now);
+            (facts, certificates, transparency, deployed)
+        });
+        computing.await
+    };
     let known = Known { ledger: &ledger, unseen: unseen.as_ref(), server_name: &name, alpn: &alpn };
     let shape = async {
-        match cx.depth(target).profile {
+        match depth.profile {
             Profile::Full => Some(Box::pin(shape::look(&prober, &known)).await),
             Profile::Quick => None,
         }
@@ -216,12 +224,11 @@ async fn one(
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     // Stages after the enumeration stand here, side by side.
-    let intrusive = cx.depth(target).intrusive;
-    let sessions = Box::pin(sessions::look(&prober, &facts, &name, cx.depth(target)));
+    let intrusive = depth.intrusive;
+    let sessions = Box::pin(sessions::look(&prober, &facts, &name, depth));
     let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
     let mut dh = facts.dh();
-    let profile = cx.depth(target).profile;
-    let named = Box::pin(named_fields::look(&prober, &facts.ledger, &dh.0, profile)).await;
+    let named = Box::pin(named_fields::look(&prober, &facts.ledger, &dh.0, depth.profile)).await;
     named.note_in(&mut dh.0);
     let revocation = Box::pin(revocation::look(&prober, fetcher, deployed));
     let (sessions, oracles, revocation) = tokio::join!(sessions, oracles, revocation);

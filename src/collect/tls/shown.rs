@@ -57,6 +57,11 @@ pub async fn certificates(prober: &Prober<'_>, server_name: &str) -> Shown {
     result
 }
 
+/// One more handshake with keys of any kind, for what a server shows later alone. The ledger takes what comes.
+pub async fn again(prober: &Prober<'_>, server_name: &str) {
+    let _ = once(prober, &KeyKind::ALL, server_name).await;
+}
+
 async fn one_by_one(prober: &Prober<'_>, mut left: Vec<KeyKind>, server_name: &str) -> Vec<Answer> {
     let mut answers = Vec::new();
     while !left.is_empty() {

@@ -3,6 +3,7 @@
 mod clients;
 mod database;
 mod endpoint;
+mod handshake;
 mod register;
 
 use crate::model::{CheckResult, Target};

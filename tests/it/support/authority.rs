@@ -35,7 +35,12 @@ impl<'a> Authority<'a> {
         let (key, pem) = (authority.path("root.key"), authority.path("root.pem"));
         let (key, pem) = (key.to_str().unwrap(), pem.to_str().unwrap());
         let mut arguments = vec!["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=Root", "-newkey", "ec"];
-        arguments.extend(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]);
+        arguments.extend([
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
+        ]);
         arguments.extend(["-keyout", key, "-out", pem]);
         openssl(&arguments);
         Some(authority)
@@ -48,7 +53,8 @@ impl<'a> Authority<'a> {
 
     /// A certificate with these lines of extensions; key and certificate are named so.
     pub fn issue(&self, name: &str, serial: u32, extensions: &str) -> (PathBuf, PathBuf) {
-        let (key, pem, request) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.pem")), self.path("csr"));
+        let (key, pem, request) =
+            (self.path(&format!("{name}.key")), self.path(&format!("{name}.pem")), self.path("csr"));
         let lines = self.scratch.write(&format!("{name}.ext"), extensions);
         let mut arguments = vec!["req", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj"];
         let subject = format!("/CN={name}");

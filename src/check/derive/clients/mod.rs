@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 pub const CLIENTS: Derivation = Derivation { id: "tls.clients", yields: &["tls.clients"], derive };
 
 /// The kinds that it reads.
-const INPUTS: [&str; 6] =
-    ["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.names"];
+const INPUTS: [&str; 6] = ["tls.protocols", "tls.suites", "tls.groups", "tls.dh", "tls.certificates", "tls.names"];
 
 /// What is shown to clients that send no name.
 const NAMES: &str = "tls.names";

@@ -1,7 +1,7 @@
 //! The facts of a server, each with the reason where it is not known.
 
-use crate::model::tls::{Certificates, Deployment, Dh, Group, Groups, Order, Protocols, Suite, Suites};
 use crate::model::shape::ServerNames;
+use crate::model::tls::{Certificates, Deployment, Dh, Group, Groups, Order, Protocols, Suite, Suites};
 use crate::model::{Observation, ObservationStatus, Reason, Trouble};
 use crate::wire::Version;
 use serde::de::DeserializeOwned;

@@ -327,6 +327,37 @@ fn a_name_that_is_refused_lets_nobody_in() {
 }
 
 #[test]
+fn a_client_without_a_name_gets_what_is_shown_without_one() {
+    let mut client = registry::clients().iter().find(|client| client.library.starts_with("OpenSSL")).unwrap().clone();
+    client.extensions.retain(|one| one.kind != crate::wire::extension::SERVER_NAME);
+    let end = |names: Option<Value>| {
+        let mut facts = server(&NEW, &[GCM]);
+        facts.extend(names.map(|names| ("tls.names", names)));
+        let observed = observed(&facts);
+        let seen: Vec<&Observation> = observed.iter().collect();
+        let row = super::row(&Server::gather(&seen).unwrap(), &client);
+        match row.connects {
+            Fact::Known(true) => row.protocol,
+            Fact::Known(false) => row.failure,
+            Fact::Unknown(unknown) => format!("? {}", unknown.unknown),
+        }
+    };
+    let names = |without: Value, required: Value| {
+        Some(json!({
+            "without_name": without, "unknown_name": "same", "required": required, "unknown_rejected": false,
+            "default_certificate": [],
+        }))
+    };
+    assert_eq!(end(names(json!("same"), json!(false))), "TLSv1.3");
+    assert_eq!(end(names(json!("refused"), json!(true))), "sni_needed");
+    assert_eq!(end(names(json!("other"), json!(true))), "sni_needed");
+    assert!(end(names(json!("other"), json!(false))).starts_with("? another certificate"));
+    let open = json!({"unknown": "no answer in time"});
+    assert!(end(names(open.clone(), open)).contains("no answer in time"));
+    assert!(end(None).contains("not looked at"));
+}
+
+#[test]
 fn a_partial_input_makes_it_partial_and_a_failed_look_fails_it() {
     let mut seen = observed(&server(&NEW, &[GCM]));
     assert_eq!(derived(&seen).status, ObservationStatus::Complete);

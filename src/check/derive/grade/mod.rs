@@ -284,7 +284,8 @@ fn trust(facts: &Facts) -> Vec<Note> {
             reason += "; servers that send mail seldom verify this unless DANE or MTA-STS tells them to";
         }
         if !notes.iter().any(|note| note.code == code) {
-            let kinds = if code == REVOKED { &["tls.certificates", "tls.revocation"][..] } else { &["tls.certificates"] };
+            let kinds =
+                if code == REVOKED { &["tls.certificates", "tls.revocation"][..] } else { &["tls.certificates"] };
             notes.push(note(facts, code, reason, kinds));
         }
     };

@@ -154,7 +154,9 @@ fn covers(point: &IssuingDistributionPoint<'_>, about: &Parsed) -> Result<(), St
     if point.indirect_crl {
         return Err("it is a list of several authorities, which is not read".to_owned());
     }
-    if (point.only_contains_user_certs && ca) || (point.only_contains_ca_certs && !ca) || point.only_contains_attribute_certs
+    if (point.only_contains_user_certs && ca)
+        || (point.only_contains_ca_certs && !ca)
+        || point.only_contains_attribute_certs
     {
         return Err("it is for certificates of another kind".to_owned());
     }

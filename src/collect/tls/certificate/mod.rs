@@ -110,6 +110,11 @@ pub fn outline(leaf: &[u8], server_name: &str) -> Option<(String, Vec<String>, b
     Some((leaf.subject_text.clone(), names, matches))
 }
 
+/// Whether a leaf names a responder, or demands a staple.
+pub fn wants_staple(leaf: &[u8]) -> bool {
+    Parsed::read(leaf).is_ok_and(|leaf| !leaf.extensions.ocsp.is_empty() || leaf.extensions.must_staple)
+}
+
 /// Whether a chain has a signature with SHA-1 or older on it, that of a root aside. `None` where it cannot be read.
 pub fn is_weakly_signed(chain: &[Vec<u8>]) -> Option<bool> {
     let mut weak = chain.is_empty().then_some(false);
@@ -239,9 +244,7 @@ fn stapled(staple: Option<&[u8]>, leaf: &Parsed, paths: &Paths<'_>, anchors: &An
     let trusted = anchors.list.iter().map(|anchor| (&anchor.subject, &anchor.spki));
     let mut issuers = sent.chain(known).chain(trusted).filter(|(subject, _)| **subject == leaf.issuer).take(CHAIN);
     match issuers.find(|(_, spki)| leaf.signed_by(spki) == Outcome::Good) {
-        Some((subject, spki)) => {
-            ocsp::judge(response, leaf, &ocsp::Issuer { subject, spki }, now).to_owned().into()
-        }
+        Some((subject, spki)) => ocsp::judge(response, leaf, &ocsp::Issuer { subject, spki }, now).to_owned().into(),
         None => Fact::unknown("a staple came, but the issuer's key to verify it with was not sent"),
     }
 }

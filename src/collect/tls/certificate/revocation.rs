@@ -144,7 +144,8 @@ impl Questioned {
     /// Why there is none, in words.
     pub fn request(&self) -> Result<Vec<u8>, String> {
         let issuer = self.issuer()?;
-        ocsp::request(&self.certificate, &issuer.for_ocsp()).ok_or_else(|| "the issuer's key is not readable".to_owned())
+        ocsp::request(&self.certificate, &issuer.for_ocsp())
+            .ok_or_else(|| "the issuer's key is not readable".to_owned())
     }
 
     /// What an OCSP response says, stapled or fetched.

@@ -18,8 +18,8 @@ pub use oracles::oracles;
 use super::ledger::Ledger;
 use super::plan;
 use super::prober::Prober;
-use crate::model::{Reason, Trouble};
 use crate::model::tls::{Flaws, VulnerabilityTest};
+use crate::model::{Reason, Trouble};
 use crate::wire::Version;
 
 /// Why a test of the class was not made.

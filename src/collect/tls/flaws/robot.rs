@@ -87,9 +87,7 @@ async fn judged(oracle: &Oracle<'_>) -> Tested {
         Pace::Together => {
             tokio::try_join!(oracle.answers(Flow::Whole, PATIENCE), oracle.answers(Flow::Exchange, PATIENCE))?
         }
-        Pace::Alone => {
-            (oracle.answers(Flow::Whole, PATIENCE).await?, oracle.answers(Flow::Exchange, PATIENCE).await?)
-        }
+        Pace::Alone => (oracle.answers(Flow::Whole, PATIENCE).await?, oracle.answers(Flow::Exchange, PATIENCE).await?),
     };
     for (flow, first) in [(Flow::Whole, whole), (Flow::Exchange, exchange)] {
         if same(&first) {

@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn what_is_sealed_is_opened_in_its_turn() {
         for suite in SUITES {
-            let (mut ours, mut theirs) = (Traffic::new(suite, &[7; 32]).unwrap(), Traffic::new(suite, &[7; 32]).unwrap());
+            let (mut ours, mut theirs) =
+                (Traffic::new(suite, &[7; 32]).unwrap(), Traffic::new(suite, &[7; 32]).unwrap());
             let (first, second) = (ours.seal(22, b"one").unwrap(), ours.seal(21, b"two").unwrap());
             assert_eq!(theirs.open(&second), None);
             assert_eq!(theirs.open(&first), Some((22, b"one".to_vec())));

@@ -2,7 +2,9 @@
 
 use super::super::view::{Ring, ring};
 use super::clients::{Outcome, outcomes};
+use super::handshake;
 use crate::model::grade::Grade;
+use crate::model::revocation::Revocation;
 use crate::model::tls::{Certificates, Clients, Deployment, Groups, Protocols, Suites};
 use crate::model::tls_policy::{Policies, PolicyRule};
 use crate::report::summary::Facts;
@@ -30,6 +32,7 @@ pub struct Part {
     groups: Vec<Group>,
     clients: Vec<Outcome>,
     client_notes: Vec<String>,
+    handshake: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
     policies: Vec<Policy>,
     /// The address that shows the same grid, chains, groups or clients, which are then not shown again.
@@ -101,6 +104,7 @@ struct Rung {
     key: String,
     hash: String,
     until: String,
+    revocation: String,
 }
 
 #[derive(PartialEq, Serialize)]
@@ -140,15 +144,19 @@ pub fn part(facts: &Facts<'_>) -> Option<Part> {
     let chains = facts.read::<Certificates>("tls.certificates");
     let groups = facts.read::<Groups>("tls.groups");
     let clients = facts.read::<Clients>("tls.clients");
+    let revocation = facts.read::<Revocation>("tls.revocation").unwrap_or_default();
     let part = Part {
         name: facts.part.clone(),
         scores: grade.as_ref().map(scores).unwrap_or_default(),
         ring: grade.as_ref().map(ring),
         grid: grid(facts),
-        chains: chains.map(|seen| seen.deployments.iter().map(chain).collect()).unwrap_or_default(),
+        chains: chains
+            .map(|seen| seen.deployments.iter().map(|one| chain(one, &revocation)).collect())
+            .unwrap_or_default(),
         groups: groups.map(|seen| seen.groups.into_iter().map(group).collect()).unwrap_or_default(),
         clients: clients.as_ref().map(outcomes).unwrap_or_default(),
         client_notes: clients.map(|seen| seen.notes).unwrap_or_default(),
+        handshake: handshake::rows(facts),
         headers: headers(facts),
         policies: facts.read::<Policies>("tls.policy").map(policies).unwrap_or_default(),
         same_grid: String::new(),
@@ -234,7 +242,11 @@ fn grid(facts: &Facts<'_>) -> Option<Grid> {
     Some(Grid { versions, rows, more })
 }
 
-fn chain(deployment: &Deployment) -> Chain {
+fn chain(deployment: &Deployment, revocation: &Revocation) -> Chain {
+    let of = |sha256: &str| {
+        let mut rows = revocation.certificates.iter().filter(|row| row.deployment == deployment.id);
+        rows.find(|row| row.sha256 == sha256).map(handshake::revocation).unwrap_or_default()
+    };
     let last = deployment.chain.len().saturating_sub(1);
     let rungs = deployment.chain.iter().take(10).enumerate().map(|(n, link)| Rung {
         role: match n {
@@ -247,6 +259,7 @@ fn chain(deployment: &Deployment) -> Chain {
         key: link.key.clone(),
         hash: link.signature_hash.clone(),
         until: link.not_after.get(..10).unwrap_or(&link.not_after).to_owned(),
+        revocation: of(&link.sha256),
     });
     Chain {
         trust: match (deployment.trust.known(), deployment.trust.reason()) {
