@@ -131,6 +131,9 @@ pub struct Groups {
     pub incomplete: Vec<Incomplete>,
     /// The server answers with a group that was not in the list.
     pub ignores_list: bool,
+    /// The same point was seen in two connections with TLS 1.2 or older: its key is not a fresh one.
+    #[serde(default)]
+    pub point_reused: Fact<bool>,
 }
 
 /// A key exchange group.
@@ -181,6 +184,12 @@ pub struct DhParameters {
     pub sha256: String,
     /// The name of a published prime, or empty.
     pub known: String,
+    /// The generator in hexadecimal.
+    #[serde(default)]
+    pub generator: String,
+    /// A public value was 0, 1 or p − 1, with which everybody knows the secret.
+    #[serde(default)]
+    pub degenerate: bool,
     /// (p − 1) / 2 is prime.
     pub safe_prime: Fact<bool>,
     /// p is not prime.

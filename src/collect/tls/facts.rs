@@ -13,8 +13,9 @@ use crate::model::tls::{
     Certificates, Dh, DhParameters, Group, Groups, Incomplete, Offered, Order, Proof, Protocols, Suite, Suites,
 };
 use crate::model::transparency::Transparency;
-use crate::model::{Fact, Reason, Trouble};
+use crate::model::{Fact, Reason, Trouble, digest};
 use crate::wire::Version;
+use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -244,8 +245,13 @@ impl Facts {
             .into_iter()
             .map(|(version, trouble)| Incomplete { protocol: version.name().to_owned(), reason: trouble.to_string() })
             .collect();
-        let ignores_list = self.ledger.ignores_groups;
-        (Groups { groups, order: self.look.group_order.clone(), incomplete, ignores_list }, trouble)
+        let point_reused = match &self.ledger.points {
+            (0 | 1, _) => Fact::unknown("fewer than two points were seen with TLS 1.2 or older"),
+            (count, distinct) => Fact::Known(distinct.len() < usize::try_from(*count).unwrap_or(usize::MAX)),
+        };
+        let order = self.look.group_order.clone();
+        let groups = Groups { groups, order, incomplete, ignores_list: self.ledger.ignores_groups, point_reused };
+        (groups, trouble)
     }
 
     /// `tls.dh`.
@@ -270,6 +276,8 @@ impl Facts {
                 bits: facts.bits,
                 sha256: facts.sha256.clone(),
                 known: facts.known.clone(),
+                generator: digest::hex(&fields.first()?.g),
+                degenerate: publics.iter().any(|public| is_degenerate(public, p)),
                 safe_prime: facts.safe_prime.clone(),
                 composite: facts.composite.clone(),
                 public_reused: match fields.len() {
@@ -368,6 +376,12 @@ impl Facts {
     }
 }
 
+/// Whether a public value, without leading zeros, is 0, 1 or p − 1.
+fn is_degenerate(public: &[u8], p: &[u8]) -> bool {
+    let public = BigUint::from_bytes_be(public);
+    public < BigUint::from(2_u32) || public + 1_u32 == BigUint::from_bytes_be(p)
+}
+
 /// What is known of a version.
 pub(super) enum Standing {
     /// Offered, and what shows it.
@@ -415,6 +429,15 @@ pub fn curve_group(curve: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_public_value_that_everybody_knows_is_degenerate() {
+        let p = [0xFF, 0xFF, 0x01];
+        for public in [&[][..], &[1], &[0xFF, 0xFF, 0x00]] {
+            assert!(is_degenerate(public, &p), "{public:?}");
+        }
+        assert!(!is_degenerate(&[2], &p) && !is_degenerate(&[0xFF, 0xFE, 0xFF], &p));
+    }
 
     #[test]
     fn curves_have_groups() {

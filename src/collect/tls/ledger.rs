@@ -16,6 +16,8 @@ pub struct Ledger {
     pub chains: BTreeMap<String, Chain>,
     /// The finite-field parameters.
     pub fields: Vec<Field>,
+    /// The server's points on curves: how many came, and the digest of each.
+    pub points: (u32, BTreeSet<String>),
     /// The temporary RSA keys: version, suite and bits.
     pub temporary: BTreeSet<(Version, u16, u32)>,
     /// The groups, with the versions they were chosen with.
@@ -75,6 +77,8 @@ pub struct Field {
     pub named: bool,
     /// The modulus.
     pub p: Vec<u8>,
+    /// The generator.
+    pub g: Vec<u8>,
     /// The server's public value.
     pub public: Vec<u8>,
 }
@@ -213,11 +217,13 @@ impl Ledger {
             return (Some(group), None);
         }
         match flight.key_exchange.as_ref().map(|exchange| &exchange.params) {
-            Some(Params::Curve { group, .. }) => {
+            Some(Params::Curve { group, point }) => {
+                self.points.0 += 1;
+                self.points.1.insert(digest::sha256(point));
                 self.note_group(version, offer, *group);
                 (Some(*group), None)
             }
-            Some(Params::Field { p, public, .. }) => {
+            Some(Params::Field { p, g, public }) => {
                 let suite = flight.hello.suite;
                 self.fields.push(Field {
                     version,
@@ -225,6 +231,7 @@ impl Ledger {
                     suite,
                     named: offer.groups.iter().any(|group| plan::is_field(*group)),
                     p: p.clone(),
+                    g: g.clone(),
                     public: public.clone(),
                 });
                 (None, Some(crate::wire::key_exchange::bit_length(p)))

@@ -3,7 +3,7 @@
 
 use crate::model::Fact;
 use crate::model::revocation::CertificateStatus;
-use crate::model::tls::{Dh, Features};
+use crate::model::tls::{Dh, Features, Groups};
 use crate::model::tls_session::Resumption;
 use crate::report::summary::Facts;
 
@@ -20,6 +20,9 @@ pub fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         if !keys.is_empty() {
             rows.push(("Temporary RSA keys", keys.join("; ")));
         }
+    }
+    if let Some(true) = facts.read::<Groups>("tls.groups").and_then(|groups| groups.point_reused.known().copied()) {
+        rows.push(("Key exchange", "a point of the server was seen in two connections".to_owned()));
     }
     if let Some(dh) = facts.read::<Dh>("tls.dh").filter(|dh| dh.used) {
         let seen = if dh.named_seen.is_empty() { String::new() } else { format!(": {}", dh.named_seen.join(", ")) };
