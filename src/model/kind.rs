@@ -36,6 +36,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "http.security_txt", schema: || schema_for!(http::SecurityTxt) },
     Kind { id: "mail.dkim", schema: || schema_for!(mail::Dkim) },
     Kind { id: "mail.dmarc", schema: || schema_for!(mail::Dmarc) },
+    Kind { id: "mail.exchangers", schema: || schema_for!(mail::Exchangers) },
     Kind { id: "mail.mta_sts", schema: || schema_for!(mail::MtaSts) },
     Kind { id: "mail.mx", schema: || schema_for!(mail::Mx) },
     Kind { id: "mail.spf", schema: || schema_for!(mail::Spf) },

@@ -16,6 +16,7 @@ mod config;
 mod corpus;
 mod demo;
 mod dns;
+mod exchangers;
 mod flaws;
 mod handshake;
 mod hostile;
