@@ -13,8 +13,8 @@ use crate::model::assessment::Evidence;
 use crate::model::digest;
 use crate::model::policy::Judging;
 use crate::net::TcpDial;
-use crate::report::text;
 use crate::report::sweep::{Comparison, Header, Judgement, Line, SCHEMA, line};
+use crate::report::text;
 use crate::target::list::{self, List};
 use crate::target::{self, Config};
 use crate::worker::{self, EvidenceError, Judge, Plan};
@@ -175,7 +175,10 @@ impl Sweep {
             }
         }
         if list.is_empty() {
-            return Err(Failure::help("there is nothing to look at", "name targets, or a file of them by --from or --zone"));
+            return Err(Failure::help(
+                "there is nothing to look at",
+                "name targets, or a file of them by --from or --zone",
+            ));
         }
         Ok(list)
     }

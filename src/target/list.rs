@@ -293,7 +293,8 @@ mod tests {
         let mut list = List::new(&[443]);
         list.file("list", "smtp://mx.example\nimaps://mail.example:9993\n").unwrap();
         let targets: Vec<Target> = list.targets().collect();
-        let of = |n: usize| (targets[n].id.as_str(), targets[n].connection.starttls.as_deref(), targets[n].connection.port);
+        let of =
+            |n: usize| (targets[n].id.as_str(), targets[n].connection.starttls.as_deref(), targets[n].connection.port);
         assert_eq!((of(0), of(1)), (("mx.example:25", Some("smtp"), 25), ("mail.example:9993", None, 9993)));
         assert_eq!(targets[1].connection.service.as_deref(), Some("imaps"));
     }

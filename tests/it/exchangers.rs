@@ -99,8 +99,11 @@ fn exchangers_are_seen_with_their_certificates_and_what_vouches_for_them() {
     let records = "@ MX 10 mx.shop.example.\n@ MX 20 plain\n@ MX 30 gone\n@ MX 40 closed\n\
                    plain A 127.0.0.2\nclosed A 127.0.0.3\nmx A 127.0.0.1\nnull MX 0 .";
     let good = format!("{records}\n_25._tcp.mx TLSA 3 1 1 {key}");
-    let zone = |label, signing, records: &str| {
-        Zone { label, signing, vouched: signing == Signing::Good, records: records.to_owned() }
+    let zone = |label, signing, records: &str| Zone {
+        label,
+        signing,
+        vouched: signing == Signing::Good,
+        records: records.to_owned(),
     };
     let alone = "@ MX 10 mx\nmx A 127.0.0.1\n";
     let zones = [
@@ -122,6 +125,9 @@ fn exchangers_are_seen_with_their_certificates_and_what_vouches_for_them() {
     assert_eq!(good["protocols"], json!(["TLSv1.3", "TLSv1.2"]));
     assert_eq!((&good["address"], &good["listed"]), (&json!("127.0.0.1"), &json!("no-policy")));
     assert_eq!((&plain["offered"], &plain["dane"]), (&json!("no"), &json!("none")), "{plain}");
+    let sound: Vec<&Value> = rows.iter().map(|row| &row["sound"]).collect();
+    assert_eq!(sound[..2], [&json!(true), &json!(false)]);
+    assert!(sound[2..].iter().all(|sound| sound["unknown"].is_string()), "{sound:?}");
     assert_eq!(gone["address"], "");
     assert!(gone["offered"]["unknown"].as_str().unwrap().contains("has no address"), "{gone}");
     assert!(closed["offered"]["unknown"].as_str().unwrap().contains("refuses"), "{closed}");
@@ -135,7 +141,10 @@ fn exchangers_are_seen_with_their_certificates_and_what_vouches_for_them() {
     assert_eq!(alone("public.example", vec![mail.authority.clone()])[4], "unusable");
     assert_eq!(alone("plain.example", Vec::new())[4], "insecure");
     assert_eq!(alone("bare.example", Vec::new())[4], "none");
-    assert_eq!(seen(&names, "null.shop.example", mail.port, Vec::new()), json!({ "applicable": false, "exchangers": [] }));
+    assert_eq!(
+        seen(&names, "null.shop.example", mail.port, Vec::new()),
+        json!({ "applicable": false, "exchangers": [] })
+    );
 }
 
 #[test]

@@ -237,7 +237,8 @@ fn a_policy_of_transport_is_fetched_and_judged() {
     }
     // A fault of the server says nothing about the policy, and neither does a port on which nobody listens.
     assert_eq!(reason(&sts("return 503;", true).unwrap(), "mail.mta_sts").0, Reason::Unsupported);
-    let closed = look(&Mail { https_port: free_port(), ..Mail::default() }, domain("shop.example"), &names.settings, Vec::new());
+    let closed =
+        look(&Mail { https_port: free_port(), ..Mail::default() }, domain("shop.example"), &names.settings, Vec::new());
     assert_eq!(reason(&closed, "mail.mta_sts").0, Reason::Refused);
 }
 

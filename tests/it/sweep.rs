@@ -210,21 +210,31 @@ fn mistakes_in_a_list_are_told_with_their_place() {
 
 #[test]
 fn a_signed_zone_is_swept_by_its_names() {
-    let records = "www CNAME @\n*.dev A 127.0.0.1\napi A 127.0.0.2\n_dmarc TXT \"v=DMARC1; p=none\"\n@ MX 10 mx\nmx AAAA ::1";
+    let records =
+        "www CNAME @\n*.dev A 127.0.0.1\napi A 127.0.0.2\n_dmarc TXT \"v=DMARC1; p=none\"\n@ MX 10 mx\nmx AAAA ::1";
     let zone = Zone { label: "shop", signing: Signing::Hashed, vouched: true, records: records.to_owned() };
     let Some(names) = Names::start("sweep-zone", &[zone]) else { return };
     let file = names.folder().join("shop.example.zone");
     assert!(std::fs::read_to_string(&file).unwrap().contains("NSEC3"), "the zone is not signed");
     let out = names.folder().join("sweep.ndjson");
     let mut sweep = probity();
-    sweep.args(["sweep", "--zone-services", "--port", &free_port().to_string(), "--profile", "quick", "--facts", "--zone"]);
+    sweep.args([
+        "sweep",
+        "--zone-services",
+        "--port",
+        &free_port().to_string(),
+        "--profile",
+        "quick",
+        "--facts",
+        "--zone",
+    ]);
     let done = sweep.arg(&file).arg("-o").arg(&out).output().unwrap();
     let words = String::from_utf8_lossy(&done.stderr);
     assert!(words.contains("left out: 1 for any name (*.dev.shop.example)"), "{words}");
     let hosts: Vec<String> = targets(&lines(&out)).iter().map(|id| id.split(':').next().unwrap().to_owned()).collect();
     assert_eq!(hosts, ["api.shop.example", "mx.shop.example", "mx.shop.example", "shop.example", "www.shop.example"]);
     let mail: Vec<Value> = lines(&out).into_iter().filter(|line| line["target"] == "mx.shop.example:25").collect();
-    assert_eq!(mail[0]["evidence"]["targets"][0]["connection"]["starttls"], "smtp", "{}", mail[0]);
+    assert_eq!(mail[0]["evidence"]["targets"][0]["starttls"], "smtp", "{}", mail[0]);
 
     let broken = names.folder().join("broken.zone");
     std::fs::write(&broken, "$ORIGIN shop.example.\nwww A 192.0.2.1\n$INCLUDE other.zone\n").unwrap();
@@ -252,7 +262,7 @@ fn what_connections_were_spent_on_is_shown_and_is_what_was_seen() {
     let scratch = Scratch::new("sweep-counted");
     let Some((_server, secure, plain)) = counted(&scratch) else { return };
     let config = format!(
-        "version: 1\ntargets:\n  - {{ id: shop, kind: endpoint, address: \"127.0.0.1:{}\", http: {} }}\n",
+        "targets:\n  - {{ id: shop, kind: endpoint, address: \"127.0.0.1:{}\", http: {} }}\n",
         secure.address().port(),
         plain.address().port()
     );

@@ -37,8 +37,7 @@ pub async fn compared(
     let records: Vec<Option<Tlsa>> =
         found.records.iter().take(RECORDS).map(|record| Tlsa::read(&record.data)).collect();
     let none = Fact::unknown("there are no records to compare");
-    let (associations, matches) =
-        if records.is_empty() { (Vec::new(), none) } else { judge(&records, mail, shown) };
+    let (associations, matches) = if records.is_empty() { (Vec::new(), none) } else { judge(&records, mail, shown) };
     Ok(Facts {
         applicable: true,
         name,

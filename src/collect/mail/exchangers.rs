@@ -70,6 +70,10 @@ pub async fn look(
             Err(trouble) => Fact::unknown(trouble.to_string()),
             Ok(listed) => vouched(walker, host, *listed, &shown).await,
         };
+        exchanger.sound = sound(&exchanger);
+        if exchanger.sound == Fact::Known(false) {
+            (exchanger.why, exchanger.lenient) = fault(&exchanger);
+        }
         exchangers.push(exchanger);
     }
     Ok((Exchangers { applicable: true, exchangers }, exchanges))
@@ -137,6 +141,12 @@ fn facts(host: &str, ip: Option<IpAddr>, seen: Result<Door, Trouble>) -> (Exchan
         _ => door.upgrade.offered,
     };
     let (protocols, modern, seen) = (door.protocols, door.modern, door.upgrade.seen);
+    if offered == Fact::Known("no".to_owned()) {
+        // Where there is no TLS, there is no version of it and no certificate: that is known.
+        let (trust, name_matches) = (Fact::Known("none".to_owned()), false.into());
+        let none = Exchanger { offered, modern: false.into(), trust, name_matches, seen, ..named(host, ip) };
+        return (none, Vec::new().into());
+    }
     shown(Exchanger { offered, protocols, modern, seen, ..named(host, ip) }, door.deployment)
 }
 
@@ -181,20 +191,67 @@ async fn vouched(walker: &Walker<'_>, host: &str, listed: bool, shown: &Fact<Vec
     let Some(name) = Name::parse(host) else { return Fact::unknown(format!("{host} is not the name of a host")) };
     match tlsa::compared(walker, &name, sts::MAIL, true, shown).await {
         Err(trouble) => Fact::unknown(trouble.to_string()),
-        Ok(records) => word_of(&records, listed),
+        Ok(records) => word_of(&records, listed, shown.known().is_none_or(|shown| !shown.is_empty())),
     }
 }
 
-fn word_of(records: &dns::Tlsa, listed: bool) -> Fact<String> {
+fn word_of(records: &dns::Tlsa, listed: bool, shown: bool) -> Fact<String> {
     let word = match &records.matches {
         _ if !records.present => "none",
         _ if !records.secure || !listed => "insecure",
         _ if records.records.iter().all(|record| record.result == "unusable") => "unusable",
+        // Without a certificate nothing matches.
+        _ if !shown => "mismatch",
         Fact::Known(true) => "match",
         Fact::Known(false) => "mismatch",
         Fact::Unknown(why) => return Fact::unknown(why.unknown.clone()),
     };
     Fact::Known(word.to_owned())
+}
+
+/// Whether senders can be held to TLS with this host. One thing that is amiss decides, whatever else is not known.
+fn sound(seen: &Exchanger) -> Fact<bool> {
+    let is = |fact: &Fact<String>, words: &[&str]| match fact {
+        Fact::Known(word) => words.contains(&word.as_str()).into(),
+        Fact::Unknown(why) => Fact::unknown(why.unknown.clone()),
+    };
+    let by_authority = [is(&seen.trust, &["trusted"]), seen.name_matches.clone()];
+    let certificate = match seen.dane.known().map(String::as_str) {
+        Some("match") => vec![true.into()],
+        Some("mismatch") => vec![false.into()],
+        Some(_) => by_authority.into(),
+        None => vec![is(&seen.dane, &[])],
+    };
+    let others = [is(&seen.offered, &["yes"]), seen.modern.clone(), is(&seen.listed, &["yes", "no-policy"])];
+    let all: Vec<Fact<bool>> = others.into_iter().chain(certificate).collect();
+    if all.contains(&Fact::Known(false)) {
+        return false.into();
+    }
+    all.into_iter().find(|fact| fact.known().is_none()).unwrap_or(Fact::Known(true))
+}
+
+/// The gravest thing that is amiss, in words; and whether it is the certificate alone, which nothing holds senders to.
+fn fault(seen: &Exchanger) -> (String, bool) {
+    let word = |fact: &Fact<String>| fact.known().cloned().unwrap_or_default();
+    let (offered, listed, dane, trust) = (word(&seen.offered), word(&seen.listed), word(&seen.dane), word(&seen.trust));
+    let grave = match offered.as_str() {
+        "no" => Some(format!("no TLS: {}", seen.seen)),
+        "unclean" => Some(seen.seen.clone()),
+        _ if seen.modern == Fact::Known(false) && seen.protocols.is_empty() => Some("no version in use".to_owned()),
+        _ if seen.modern == Fact::Known(false) => Some(format!("only {}", seen.protocols.join(", "))),
+        _ if listed == "no" => Some("not named by the MTA-STS policy".to_owned()),
+        _ if dane == "mismatch" => Some("a certificate that the TLSA records do not name".to_owned()),
+        _ => None,
+    };
+    if let Some(words) = grave {
+        return (words, false);
+    }
+    let words = match (trust.as_str(), seen.trust_detail.as_str()) {
+        ("trusted", _) => "a certificate for another name".to_owned(),
+        (trust, "") => format!("a certificate that is {trust}"),
+        (trust, detail) => format!("a certificate that is {trust}: {detail}"),
+    };
+    (words, listed == "no-policy")
 }
 
 #[cfg(test)]
@@ -205,10 +262,12 @@ mod tests {
     #[test]
     fn what_the_dns_vouches_for_is_one_word() {
         let association = |result: &str| Association { usage: 3, selector: 1, matching: 1, result: result.to_owned() };
-        let of = |present, secure, listed, results: &[&str], matches: Fact<bool>| {
+        let with = |present, secure, listed, results: &[&str], matches: Fact<bool>, shown| {
             let records = results.iter().map(|result| association(result)).collect();
-            word_of(&Tlsa { present, secure, records, matches, ..Tlsa::default() }, listed)
+            word_of(&Tlsa { present, secure, records, matches, ..Tlsa::default() }, listed, shown)
         };
+        let of =
+            |present, secure, listed, results: &[&str], matches| with(present, secure, listed, results, matches, true);
         let word = |fact: Fact<String>| fact.known().cloned().unwrap_or_default();
         assert_eq!(word(of(false, false, true, &[], Fact::default())), "none");
         assert_eq!(word(of(true, false, true, &["match"], true.into())), "insecure");
@@ -217,6 +276,48 @@ mod tests {
         assert_eq!(word(of(true, true, true, &["match", "unusable"], true.into())), "match");
         assert_eq!(word(of(true, true, true, &["mismatch"], false.into())), "mismatch");
         assert!(of(true, true, true, &["unknown"], Fact::unknown("x")).known().is_none());
+        assert_eq!(word(with(true, true, true, &["unknown"], Fact::unknown("x"), false)), "mismatch");
+    }
+
+    #[test]
+    fn one_fault_decides_and_what_is_not_known_passes_nothing() {
+        let word = |word: &str| Fact::Known(word.to_owned());
+        let good = Exchanger {
+            offered: word("yes"),
+            modern: true.into(),
+            trust: word("trusted"),
+            name_matches: true.into(),
+            listed: word("no-policy"),
+            dane: word("none"),
+            ..Exchanger::default()
+        };
+        let of = |change: &dyn Fn(&mut Exchanger)| {
+            let mut seen = good.clone();
+            change(&mut seen);
+            sound(&seen).known().copied()
+        };
+        assert_eq!(of(&|_| ()), Some(true));
+        assert_eq!(of(&|seen| seen.offered = word("no")), Some(false));
+        assert_eq!(of(&|seen| seen.offered = word("unclean")), Some(false));
+        assert_eq!(of(&|seen| seen.modern = false.into()), Some(false));
+        assert_eq!(of(&|seen| seen.listed = word("no")), Some(false));
+        assert_eq!(of(&|seen| seen.trust = word("self-signed")), Some(false));
+        assert_eq!(of(&|seen| (seen.trust, seen.dane) = (word("self-signed"), word("match"))), Some(true));
+        assert_eq!(of(&|seen| seen.dane = word("mismatch")), Some(false));
+        assert_eq!(of(&|seen| seen.dane = Fact::unknown("x")), None);
+        assert_eq!(of(&|seen| seen.listed = Fact::unknown("x")), None);
+        assert_eq!(of(&|seen| (seen.offered, seen.dane) = (word("no"), Fact::unknown("x"))), Some(false));
+        assert_eq!(sound(&Exchanger::default()).known(), None);
+        let why = |change: &dyn Fn(&mut Exchanger)| {
+            let mut seen = good.clone();
+            change(&mut seen);
+            fault(&seen)
+        };
+        assert_eq!(why(&|seen| seen.trust = word("expired")), ("a certificate that is expired".to_owned(), true));
+        assert!(!why(&|seen| (seen.trust, seen.listed) = (word("expired"), word("yes"))).1);
+        assert_eq!(why(&|seen| seen.name_matches = false.into()).0, "a certificate for another name");
+        assert!(!why(&|seen| seen.dane = word("mismatch")).1);
+        assert!(why(&|seen| seen.offered = word("no")).0.starts_with("no TLS"));
     }
 
     #[test]

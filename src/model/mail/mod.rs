@@ -160,7 +160,7 @@ pub struct Exchanger {
     /// TLS 1.2 or newer is among them.
     pub modern: Fact<bool>,
     /// Where the certificate leads: `trusted`, `incomplete`, `self-signed`, `untrusted`, `expired`, `not-yet-valid`,
-    /// `not-for-server`.
+    /// `not-for-server`; `none` where no TLS is offered.
     pub trust: Fact<String>,
     /// In words, why it is not trusted; else empty.
     pub trust_detail: String,
@@ -173,6 +173,13 @@ pub struct Exchanger {
     /// What the DNS says of the certificate: `match`, `mismatch`, `none`, `insecure` (not signed, and thus ignored),
     /// `unusable` (of no form that mail uses).
     pub dane: Fact<String>,
+    /// TLS in a version that is in date, with a certificate that senders can hold the host to: one that the DNS vouches for,
+    /// or that an authority gave for the host's name where it does not; and a policy that names the host where there is one.
+    pub sound: Fact<bool>,
+    /// What keeps it from being sound, in words; else empty.
+    pub why: String,
+    /// The certificate alone does, and nothing holds senders to one.
+    pub lenient: bool,
     /// What was seen of the request for TLS, in words.
     pub seen: String,
 }

@@ -77,9 +77,8 @@ impl Zone {
             return Ok(reader.zone);
         }
         let source: Arc<str> = Arc::from(text);
-        let placed = |fault: Fault| {
-            Diagnostic::at(file, Arc::clone(&source), fault.span, fault.message).help(fault.help)
-        };
+        let placed =
+            |fault: Fault| Diagnostic::at(file, Arc::clone(&source), fault.span, fault.message).help(fault.help);
         Err(faults.into_iter().map(placed).collect())
     }
 
@@ -214,7 +213,9 @@ impl Reader {
         let origin = || {
             let help = "write  $ORIGIN shop.example.  in the first line, with the name of the zone";
             let origin = self.origin.as_deref();
-            origin.ok_or_else(|| Fault::new(&word.span, "this name ends without a dot, and no $ORIGIN stands before it", help))
+            origin.ok_or_else(|| {
+                Fault::new(&word.span, "this name ends without a dot, and no $ORIGIN stands before it", help)
+            })
         };
         let name = match word.text {
             "@" => origin()?.to_owned(),
@@ -331,14 +332,8 @@ www     0 IN A 192.0.2.6
     #[test]
     fn hosts_are_the_owners_of_addresses_and_aliases() {
         let zone = read(ZONE);
-        let hosts = [
-            "shop.example",
-            "www.shop.example",
-            "api",
-            "ns1.shop.example",
-            "any.shop.example",
-            "www.eu.shop.example",
-        ];
+        let hosts =
+            ["shop.example", "www.shop.example", "api", "ns1.shop.example", "any.shop.example", "www.eu.shop.example"];
         assert_eq!(zone.hosts, hosts);
         assert_eq!(zone.wildcards.first, ["*.shop.example", "*.dev.shop.example"]);
         assert_eq!(zone.odd.first, ["s1._domainkey.shop.example", "odd\\.name.shop.example"]);
@@ -360,7 +355,10 @@ www     0 IN A 192.0.2.6
     #[test]
     fn what_cannot_be_read_is_told_at_its_place() {
         let message = |text: &str| mistakes(text).remove(0);
-        assert_eq!(message("www A 192.0.2.1"), (1, 1, "this name ends without a dot, and no $ORIGIN stands before it".into()));
+        assert_eq!(
+            message("www A 192.0.2.1"),
+            (1, 1, "this name ends without a dot, and no $ORIGIN stands before it".into())
+        );
         assert_eq!(message(" A 192.0.2.1").2, "no record with a name of its own stands before this one");
         assert_eq!(message("a.example. A 192.0.2.256"), (1, 14, "this is no address of the type A".into()));
         assert_eq!(message("a.example.\n").2, "this record has no type");
