@@ -1,8 +1,11 @@
-//! The registries of TLS: cipher suites, groups, signature schemes, clients, as typed records.
+//! The registries of TLS (cipher suites, groups, signature schemes, clients) and of vendors, as typed records.
 
 mod client;
+pub mod vendor;
 
 pub use client::{Client, Extension as ClientExtension, GREASE, Row as ClientRow, is_grease};
+
+pub use vendor::Vendor;
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -130,10 +133,16 @@ pub fn clients() -> &'static [Client] {
     &CLIENTS
 }
 
+/// Every vendor that is recognised, in the order of the file.
+pub fn vendors() -> &'static [Vendor] {
+    &VENDORS
+}
+
 static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| read("registries/cipher-suites.csv", suite_of));
 static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| read("registries/groups.csv", group_of));
 static SCHEMES: LazyLock<Vec<Scheme>> = LazyLock::new(|| read("registries/signature-schemes.csv", scheme_of));
 static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| read("registries/clients.csv", client::client_of));
+static VENDORS: LazyLock<Vec<Vendor>> = LazyLock::new(|| read("registries/vendors.csv", vendor::vendor_of));
 static SUITES_BY_ID: LazyLock<BTreeMap<(bool, u32), &'static Suite>> =
     LazyLock::new(|| SUITES.iter().map(|suite| ((suite.id_hex.len() == 8, suite.id), suite)).collect());
 
@@ -258,6 +267,7 @@ mod tests {
         assert_eq!(schemes().len(), rows("registries/signature-schemes.csv"));
         assert_eq!(suites().len(), 437);
         assert_eq!(clients().len(), rows("registries/clients.csv"));
+        assert_eq!(vendors().len(), rows("registries/vendors.csv"));
     }
 
     #[test]

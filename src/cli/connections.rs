@@ -1,7 +1,7 @@
 //! `--show-connections`: what a look intends to spend on a target, and what it spent.
 
 use crate::collect::{Limits, Progress};
-use crate::net::{Dial, Dialing, Stream};
+use crate::net::{Accepts, Dial, Dialing, Place, Stream};
 use crate::report::text;
 use comfy_table::{Table, presets};
 use std::collections::BTreeMap;
@@ -27,25 +27,35 @@ const PLAN: &[(&str, &str)] = &[
     ("staple", "1 after 3 s, where a certificate names a responder and none came; left out by --profile quick"),
     ("signatures, names, tolerance", "about 30; left out by --profile quick"),
     ("control", "1 after each refusal that is only inferred; more with waits of 2, 8 and 30 s where it fails"),
-    ("http", "2 to 4 by a client of its own, beside the limits above and not counted below"),
+    ("http", "one for each request: 6 to 8, and one for each redirect that is followed"),
 ];
 
 /// Counts connections by address, and probes by what they were for.
 pub struct Spending {
     inner: Arc<dyn Progress>,
-    steps: Mutex<BTreeMap<(String, String), BTreeMap<String, u32>>>,
-    opened: Arc<Mutex<BTreeMap<SocketAddr, u32>>>,
+    steps: Steps,
+    opened: Arc<Mutex<Opened>>,
+}
+
+/// By target and part, and then by what was asked.
+type Steps = Arc<Mutex<BTreeMap<(String, String), BTreeMap<String, u32>>>>;
+
+/// What went out.
+#[derive(Default)]
+struct Opened {
+    connections: BTreeMap<SocketAddr, u32>,
+    datagrams: u32,
 }
 
 impl Spending {
     /// Counts, and passes what it is told on to this display.
     pub fn new(inner: Arc<dyn Progress>) -> Arc<Spending> {
-        Arc::new(Spending { inner, steps: Mutex::default(), opened: Arc::default() })
+        Arc::new(Spending { inner, steps: Arc::default(), opened: Arc::default() })
     }
 
     /// This network, counted.
     pub fn counting(&self, dial: Arc<dyn Dial>) -> Arc<dyn Dial> {
-        Arc::new(Counting { dial, opened: Arc::clone(&self.opened) })
+        Arc::new(Counting { dial, opened: Arc::clone(&self.opened), steps: Arc::clone(&self.steps) })
     }
 
     /// The plan, before the first connection.
@@ -76,8 +86,12 @@ impl Spending {
                 table.add_row([text::escape(part).to_string(), text::escape(step).to_string(), count.to_string()]);
             }
         }
-        let all: u32 = opened.values().sum();
-        format!("{table}\n{all} connections were opened, without those of HTTP; some answered several questions\n")
+        let all: u32 = opened.connections.values().sum();
+        let asked = match opened.datagrams {
+            0 => String::new(),
+            count => format!("{count} datagrams asked resolvers\n"),
+        };
+        format!("{table}\n{asked}{all} connections were opened; some answered several questions\n")
     }
 }
 
@@ -90,7 +104,7 @@ fn bare() -> Table {
 impl Progress for Spending {
     fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str) {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        // HTTP tells of its beginning and end alone.
+        // HTTP tells of its beginning and end alone; its connections are counted as they open.
         if done > 0 && step != "http" {
             let of_part = steps.entry((target.to_owned(), part.to_owned())).or_default();
             *of_part.entry(step.to_owned()).or_default() += 1;
@@ -106,7 +120,8 @@ impl Progress for Spending {
 
 struct Counting {
     dial: Arc<dyn Dial>,
-    opened: Arc<Mutex<BTreeMap<SocketAddr, u32>>>,
+    opened: Arc<Mutex<Opened>>,
+    steps: Steps,
 }
 
 impl Dial for Counting {
@@ -117,8 +132,37 @@ impl Dial for Counting {
     fn connect(&self, address: SocketAddr, timeout: Duration) -> Dialing<'_, Box<dyn Stream>> {
         Box::pin(async move {
             let stream = self.dial.connect(address, timeout).await?;
-            *self.opened.lock().unwrap_or_else(PoisonError::into_inner).entry(address).or_default() += 1;
+            count(&self.opened, address);
             Ok(stream)
         })
     }
+
+    fn place(&self, address: SocketAddr) -> Dialing<'_, Place> {
+        Box::pin(async move {
+            let mut place = self.dial.place(address).await?;
+            let (opened, steps) = (Arc::clone(&self.opened), Arc::clone(&self.steps));
+            place.on_open(move || {
+                count(&opened, address);
+                let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
+                let of_part = steps.entry((String::new(), address.to_string())).or_default();
+                *of_part.entry("http".to_owned()).or_default() += 1;
+            });
+            Ok(place)
+        })
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        address: SocketAddr,
+        datagram: &'a [u8],
+        accepts: Accepts<'a>,
+        timeout: Duration,
+    ) -> Dialing<'a, Vec<u8>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).datagrams += 1;
+        self.dial.exchange(address, datagram, accepts, timeout)
+    }
+}
+
+fn count(opened: &Mutex<Opened>, address: SocketAddr) {
+    *opened.lock().unwrap_or_else(PoisonError::into_inner).connections.entry(address).or_default() += 1;
 }

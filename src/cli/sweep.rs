@@ -14,6 +14,7 @@ use crate::model::digest;
 use crate::model::policy::Judging;
 use crate::net::TcpDial;
 use crate::report::sweep::{Comparison, Header, Judgement, Line, SCHEMA, line};
+use crate::report::text;
 use crate::target::list::{self, List};
 use crate::target::{self, Config};
 use crate::worker::{self, EvidenceError, Judge, Plan};
@@ -34,6 +35,7 @@ Examples:
   probity sweep --from hosts.txt -o sweep.ndjson
   probity sweep 192.0.2.0/24 --port 443,8443 > sweep.ndjson
   cut -d, -f1 inventory.csv | probity sweep --from - -o sweep.ndjson
+  probity sweep --zone shop.example.zone -o sweep.ndjson
   probity sweep --from hosts.txt -o sweep.ndjson --resume     after a stop or a kill
   probity evaluate sweep.ndjson -o html=report.html           one report of all
   probity sweep --reverify sweep.ndjson -o today.ndjson       is each still as it was? six hellos")]
@@ -44,8 +46,14 @@ pub struct Sweep {
     /// A file with a target a line, or - for standard input (repeatable)
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
+    /// A zone as a master file or the output of `dig axfr`: every name with an address or alias (repeatable)
+    #[arg(long, value_name = "FILE")]
+    zone: Vec<PathBuf>,
+    /// Also the mail exchangers and services (MX, SRV) that a zone names
+    #[arg(long, requires = "zone")]
+    zone_services: bool,
     /// Ask the endpoints of this earlier sweep, or file of `collect`, with a few hellos whether they are as they were
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "from", "facts", "config", "checks"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "from", "zone", "facts", "config", "checks"])]
     reverify: Option<PathBuf>,
     /// Ports of targets that name none
     #[arg(long, value_name = "PORT", value_delimiter = ',', default_value = "443", value_parser = clap::value_parser!(u16).range(1..))]
@@ -156,17 +164,21 @@ impl Sweep {
             list.argument(target)?;
         }
         for file in &self.from {
-            let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
-            let text = read(file).map_err(|error| {
-                Failure::help(
-                    format!("{name} cannot be read: {}", output::cause(&error)),
-                    "give a file with a target a line",
-                )
-            })?;
+            let (name, text) = named(file, "give a file with a target a line")?;
             list.file(&name, &text)?;
         }
+        for file in &self.zone {
+            let (name, text) = named(file, "give a zone as a master file")?;
+            let zone = list.zone(&name, &text, self.zone_services)?;
+            if let Some(left_out) = zone.left_out().filter(|_| !self.quiet) {
+                anstream::eprintln!("{name}: left out: {}", text::escape(&left_out));
+            }
+        }
         if list.is_empty() {
-            return Err(Failure::help("there is nothing to look at", "name targets, or a file of them by --from"));
+            return Err(Failure::help(
+                "there is nothing to look at",
+                "name targets, or a file of them by --from or --zone",
+            ));
         }
         Ok(list)
     }
@@ -273,6 +285,15 @@ fn whole(
 
 fn unserialised(error: &serde_json::Error) -> Failure {
     Failure::new(format!("a line cannot be written as JSON: {error}: this is a fault of probity; please report it"))
+}
+
+/// The name of a file as it is told, and its text.
+fn named(file: &Path, help: &str) -> Result<(String, String), Failure> {
+    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
+    match read(file) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(Failure::help(format!("{name} cannot be read: {}", output::cause(&error)), help)),
+    }
 }
 
 fn read(file: &Path) -> std::io::Result<String> {

@@ -208,6 +208,70 @@ pub struct Page {
     pub scripts: Vec<Script>,
     /// What the page loads in plaintext.
     pub plaintext: Vec<Plaintext>,
+    /// What it loads from hosts of other registrable domains, one of each element and host.
+    #[serde(default)]
+    pub foreign: Vec<Resource>,
+}
+
+/// Something that a page loads from another domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Resource {
+    /// The element that loads it.
+    pub element: String,
+    /// The host.
+    pub host: String,
+    /// Where from, without its query.
+    pub source: String,
+}
+
+/// `http.third_parties`: the hosts of others that a page loads from, held against the vendor register.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ThirdParties {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
+    /// Each host once, in the order of names.
+    pub hosts: Vec<ThirdParty>,
+}
+
+/// A host of another's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ThirdParty {
+    /// The host.
+    pub host: String,
+    /// The elements that load from it.
+    pub elements: Vec<String>,
+    /// Whose it is, where that is recognised; else empty.
+    pub recognised: String,
+    /// A vendor of the register that is not terminated stands for it.
+    pub declared: Fact<bool>,
+    /// That vendor, or empty.
+    pub vendor: String,
+    /// The register says that its vendor is terminated.
+    pub ended: bool,
+}
+
+/// `http.consent`: what a first visit brings before anybody has agreed to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Consent {
+    /// The endpoint serves HTTP: false behind an upgrade of another protocol, where nothing below was looked at.
+    pub applicable: bool,
+    /// Each cookie, and scripts of those who follow people where no cookie of theirs was seen.
+    pub items: Vec<ConsentItem>,
+}
+
+/// A cookie or a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConsentItem {
+    /// `cookie` or `script`.
+    pub what: String,
+    /// The name of the cookie, or the host of the script.
+    pub name: String,
+    /// Whose it is, where that is recognised; else empty.
+    pub recognised: String,
+    /// It is not of those who follow people. Not known of what nobody recognises, and of scripts.
+    pub harmless: Fact<bool>,
+    /// Whole days that a cookie is kept; 0 where it ends with the session.
+    pub days: u64,
 }
 
 /// A script with a source.

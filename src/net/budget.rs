@@ -1,6 +1,6 @@
 //! The budget of one target: parallel connections, and a deadline.
 
-use super::{Accepts, CONNECT, Dial, Dialing, Stream};
+use super::{Accepts, CONNECT, Dial, Dialing, Place, Stream};
 use crate::model::{Reason, Trouble};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -92,6 +92,28 @@ impl Budget {
             outcome => outcome,
         }
     }
+
+    /// Waits for a free place among the connections, and for its turn.
+    async fn seat(&self) -> Result<Seat, Trouble> {
+        let over = || Trouble::new(Reason::TimedOut, "the time limit of the target is over");
+        let permit = tokio::time::timeout_at(self.deadline, Arc::clone(&self.permits).acquire_owned())
+            .await
+            .map_err(|_| over())?
+            .map_err(|_| Trouble::new(Reason::Internal, "the connection budget is closed"))?;
+        let turn = self.turn();
+        if turn >= self.deadline {
+            return Err(over());
+        }
+        tokio::time::sleep_until(turn).await;
+        if self.is_over() {
+            return Err(over());
+        }
+        let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ended) = ended.filter(|_| !self.apart.is_zero()) {
+            tokio::time::sleep_until(ended + self.apart).await;
+        }
+        Ok(Seat { ended: Arc::clone(&self.ended), _permit: permit })
+    }
 }
 
 impl Dial for Budget {
@@ -101,26 +123,23 @@ impl Dial for Budget {
 
     fn connect(&self, address: SocketAddr, timeout: Duration) -> Dialing<'_, Box<dyn Stream>> {
         Box::pin(async move {
-            let over = || Trouble::new(Reason::TimedOut, "the time limit of the target is over");
-            let permit = tokio::time::timeout_at(self.deadline, Arc::clone(&self.permits).acquire_owned())
-                .await
-                .map_err(|_| over())?
-                .map_err(|_| Trouble::new(Reason::Internal, "the connection budget is closed"))?;
-            let turn = self.turn();
-            if turn >= self.deadline {
-                return Err(over());
-            }
-            tokio::time::sleep_until(turn).await;
-            if self.is_over() {
-                return Err(over());
-            }
-            let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(ended) = ended.filter(|_| !self.apart.is_zero()) {
-                tokio::time::sleep_until(ended + self.apart).await;
-            }
+            let seat = self.seat().await?;
             let stream = self.dial.connect(address, timeout).await?;
             self.opened.fetch_add(1, Ordering::Relaxed);
-            Ok(Box::new(Held { stream, ended: Arc::clone(&self.ended), _permit: permit }) as Box<dyn Stream>)
+            Ok(Box::new(Held { stream, _seat: seat }) as Box<dyn Stream>)
+        })
+    }
+
+    fn place(&self, address: SocketAddr) -> Dialing<'_, Place> {
+        Box::pin(async move {
+            let seat = self.seat().await?;
+            let mut place = self.dial.place(address).await?;
+            let opened = Arc::clone(&self.opened);
+            place.on_open(move || {
+                opened.fetch_add(1, Ordering::Relaxed);
+            });
+            place.hold(seat);
+            Ok(place)
         })
     }
 
@@ -140,18 +159,23 @@ impl Dial for Budget {
     }
 }
 
-/// A connection that gives its place back when it is dropped.
-struct Held {
-    stream: Box<dyn Stream>,
+/// A place among the connections, which is given back when it is dropped.
+struct Seat {
     ended: Arc<Mutex<Option<Instant>>>,
     // Dropped after the time of the end has been noted.
     _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Held {
+impl Drop for Seat {
     fn drop(&mut self) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
+}
+
+/// A connection that gives its place back when it is dropped.
+struct Held {
+    stream: Box<dyn Stream>,
+    _seat: Seat,
 }
 
 impl AsyncRead for Held {
@@ -196,6 +220,28 @@ mod tests {
         drop(first);
         budget.open(address).await.unwrap();
         assert_eq!(budget.opened(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_connections_of_another_client_take_places_and_turns() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let budget = Budget::new(Arc::new(TcpDial), 1, Duration::from_secs(60));
+        let within = Budget::new(Arc::new(budget.clone()), 5, Duration::from_secs(60));
+        let place = within.place(address).await.unwrap();
+        assert_eq!(budget.opened(), 0);
+        place.opened();
+        assert_eq!((budget.opened(), within.opened()), (1, 1));
+        let waiting = tokio::time::timeout(Duration::from_millis(50), budget.open(address)).await;
+        assert!(waiting.is_err(), "a second connection was opened");
+        drop(place);
+        budget.open(address).await.unwrap();
+        let paced = budget.paced(NonZeroU16::new(20));
+        let begin = Instant::now();
+        for _ in 0..3 {
+            drop(paced.place(address).await.unwrap());
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(100), "{:?}", begin.elapsed());
     }
 
     #[tokio::test]

@@ -1,10 +1,12 @@
 //! The `Dial` seam: connections with deadlines and budgets. Knows no protocol.
 
 mod budget;
+mod place;
 mod random;
 mod tcp;
 
 pub use budget::Budget;
+pub use place::Place;
 pub use random::{SeededRandom, SystemRandom};
 pub use tcp::TcpDial;
 
@@ -35,6 +37,10 @@ pub trait Dial: Send + Sync {
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Dialing<'a, Vec<SocketAddr>>;
     /// Opens a TCP connection within this time.
     fn connect(&self, address: SocketAddr, timeout: Duration) -> Dialing<'_, Box<dyn Stream>>;
+    /// Waits until a client of its own may open a connection to this address, and keeps its place.
+    fn place(&self, _address: SocketAddr) -> Dialing<'_, Place> {
+        Box::pin(std::future::ready(Ok(Place::default())))
+    }
     /// Sends a datagram from a port of its own, and waits this long for the one that answers it.
     fn exchange<'a>(
         &'a self,

@@ -2,12 +2,13 @@
 //!
 //! A network is kept as it was written and unfolded one address at a time, so that a long list takes little memory.
 
-use super::{address, secrets};
+use super::address::{self, Address};
+use super::secrets;
+use super::zone::Zone;
 use crate::model::{Target, TargetKind, digest};
 use crate::yaml::Diagnostic;
 use ipnet::IpNet;
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The most endpoints of one sweep.
@@ -28,7 +29,7 @@ pub struct List {
 }
 
 enum Entry {
-    Host { host: Box<str>, port: Option<u16> },
+    Host { address: Box<Address>, port: Option<u16> },
     Network { network: IpNet, port: Option<u16> },
 }
 
@@ -36,15 +37,15 @@ impl Entry {
     fn unfold(&self, ports: &[u16]) -> Box<dyn Iterator<Item = Target>> {
         let of = |port: Option<u16>| port.map_or_else(|| ports.to_vec(), |port| vec![port]);
         match self {
-            Entry::Host { host, port } => {
-                let host = host.clone();
-                Box::new(of(*port).into_iter().map(move |port| endpoint(&host, port)))
+            Entry::Host { address, port } => {
+                let address = address.clone();
+                Box::new(of(*port).into_iter().map(move |port| endpoint(Address { port, ..(*address).clone() })))
             }
             Entry::Network { network, port } => {
                 let ports = of(*port);
                 Box::new(network.hosts().flat_map(move |address| {
-                    let host = address.to_string();
-                    ports.clone().into_iter().map(move |port| endpoint(&host, port)).collect::<Vec<Target>>()
+                    let of = |port| endpoint(Address { host: address.to_string(), port, service: None });
+                    ports.iter().copied().map(of).collect::<Vec<Target>>()
                 }))
             }
         }
@@ -52,7 +53,10 @@ impl Entry {
 
     fn words(&self) -> String {
         let (what, port) = match self {
-            Entry::Host { host, port } => (host.to_string(), port),
+            Entry::Host { address, port } => match address.service {
+                Some(service) => (format!("{}://{}", service.word, address.host), port),
+                None => (address.host.clone(), port),
+            },
             Entry::Network { network, port } => (network.to_string(), port),
         };
         port.map_or_else(|| what.clone(), |port| format!("{what} {port}"))
@@ -128,6 +132,18 @@ impl List {
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }
 
+    /// Adds the hosts of a zone, and the mail exchangers and services that it names where they are wanted.
+    ///
+    /// # Errors
+    /// With the place of what cannot be read; or when there are too many hosts.
+    pub fn zone(&mut self, name: &str, text: &str, services: bool) -> Result<Zone, Vec<Diagnostic>> {
+        let zone = Zone::read(name, text)?;
+        for target in zone.hosts.iter().chain(zone.services.iter().filter(|_| services)) {
+            self.add(target).map_err(|(message, help)| vec![Diagnostic::of_file(name, message).help(help)])?;
+        }
+        Ok(zone)
+    }
+
     /// Every endpoint once, in the order in which they were written.
     pub fn targets(&self) -> impl Iterator<Item = Target> + '_ {
         let mut seen = HashSet::new();
@@ -155,7 +171,7 @@ impl List {
                     (Err(wrong), _) | (_, Err(wrong)) => return Err((wrong.message, FORMS.to_owned())),
                 };
                 let port = (one.port == other.port).then_some(one.port);
-                (Entry::Host { host: one.host.into(), port }, 1)
+                (Entry::Host { address: Box::new(one), port }, 1)
             }
         };
         let port = match &entry {
@@ -186,14 +202,10 @@ pub fn again(mut target: Target) -> Result<Target, String> {
     Ok(target)
 }
 
-fn endpoint(host: &str, port: u16) -> Target {
-    let address = match host.parse::<IpAddr>() {
-        Ok(IpAddr::V6(_)) => format!("[{host}]:{port}"),
-        _ => format!("{host}:{port}"),
-    };
-    let mut target = Target::new(address.clone(), TargetKind::Endpoint, address);
-    target.connection.host = host.to_owned();
-    target.connection.port = port;
+fn endpoint(address: Address) -> Target {
+    let joined = address.joined();
+    let mut target = Target::new(joined.clone(), TargetKind::Endpoint, joined);
+    address.note_in(&mut target.connection);
     target
 }
 
@@ -274,6 +286,29 @@ mod tests {
         let mut list = List::new(&[443]);
         list.file("list", "shop.example\nshop.example\nshop.example:443\n").unwrap();
         assert_eq!(ids(&list), ["shop.example:443"]);
+    }
+
+    #[test]
+    fn services_keep_their_way_to_tls() {
+        let mut list = List::new(&[443]);
+        list.file("list", "smtp://mx.example\nimaps://mail.example:9993\n").unwrap();
+        let targets: Vec<Target> = list.targets().collect();
+        let of =
+            |n: usize| (targets[n].id.as_str(), targets[n].connection.starttls.as_deref(), targets[n].connection.port);
+        assert_eq!((of(0), of(1)), (("mx.example:25", Some("smtp"), 25), ("mail.example:9993", None, 9993)));
+        assert_eq!(targets[1].connection.service.as_deref(), Some("imaps"));
+    }
+
+    #[test]
+    fn a_zone_gives_hosts_and_services_where_they_are_wanted() {
+        let text = "$ORIGIN shop.example.\n@ A 192.0.2.1\nwww CNAME @\n* A 192.0.2.2\n@ MX 10 mx\n";
+        let mut list = List::new(&[443, 8443]);
+        assert_eq!(list.zone("zone", text, false).unwrap().wildcards.count, 1);
+        let hosts = ["shop.example:443", "shop.example:8443", "www.shop.example:443", "www.shop.example:8443"];
+        assert_eq!(ids(&list), hosts);
+        list.zone("zone", text, true).unwrap();
+        assert_eq!(ids(&list), [hosts.as_slice(), &["mx.shop.example:25"]].concat());
+        assert_eq!(list.zone("my.zone", "\nx", true).unwrap_err()[0].line, 2);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod part;
 mod provenance;
 mod secrets;
 mod starter;
+pub mod zone;
 
 pub use file::schema;
 pub use starter::starter;

@@ -28,6 +28,7 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("wire_certificate", probity::wire::fuzz::certificate),
     ("x509", probity::collect::tls::certificate::fuzz),
     ("yaml", probity::yaml::fuzz),
+    ("zone", probity::target::zone::fuzz),
 ];
 
 fn corpus() -> PathBuf {
@@ -85,5 +86,9 @@ fn seeds_are_what_their_parsers_take() {
     any("alert", &|bytes| probity::wire::Alert::parse(bytes).is_ok());
     any("evidence", &|bytes| probity::worker::read_evidence(bytes).is_ok());
     any("retention", &|bytes| String::from_utf8_lossy(bytes).parse::<probity::model::retention::Expression>().is_ok());
+    any("zone", &|bytes| {
+        let zone = probity::target::zone::Zone::read("seed", &String::from_utf8_lossy(bytes));
+        zone.is_ok_and(|zone| !zone.services.is_empty())
+    });
     any("yaml", &|bytes| probity::yaml::read::<serde_json::Value>("seed", &String::from_utf8_lossy(bytes)).is_ok());
 }

@@ -198,7 +198,7 @@ fn a_policy_of_transport_is_fetched_and_judged() {
         if trusted {
             target.connection.ca_files = vec![server.authority.clone()];
         }
-        Some(look(&Mail { https_port: server.port }, target, &names.settings, Vec::new()))
+        Some(look(&Mail { https_port: server.port, ..Mail::default() }, target, &names.settings, Vec::new()))
     };
     let policy = |mode: &str, host: &str| {
         format!("return 200 \"version: STSv1\\nmode: {mode}\\nmx: {host}\\nmax_age: 604800\\n\";")
@@ -237,7 +237,8 @@ fn a_policy_of_transport_is_fetched_and_judged() {
     }
     // A fault of the server says nothing about the policy, and neither does a port on which nobody listens.
     assert_eq!(reason(&sts("return 503;", true).unwrap(), "mail.mta_sts").0, Reason::Unsupported);
-    let closed = look(&Mail { https_port: free_port() }, domain("shop.example"), &names.settings, Vec::new());
+    let closed =
+        look(&Mail { https_port: free_port(), ..Mail::default() }, domain("shop.example"), &names.settings, Vec::new());
     assert_eq!(reason(&closed, "mail.mta_sts").0, Reason::Refused);
 }
 

@@ -17,6 +17,7 @@ mod corpus;
 mod demo;
 mod dns;
 mod finer;
+mod exchangers;
 mod flaws;
 mod handshake;
 mod hostile;

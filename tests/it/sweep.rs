@@ -1,6 +1,8 @@
 //! Many endpoints at once: lists, lines, stops, resuming, and asking known endpoints again.
 
+use crate::support::proxy::Proxy;
 use crate::support::tls::nginx;
+use crate::support::zones::{Names, Signing, Zone};
 use crate::support::{Scratch, Server, free_port, probity, signal};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -204,6 +206,79 @@ fn mistakes_in_a_list_are_told_with_their_place() {
         let words = String::from_utf8_lossy(&done.stderr);
         assert!(words.contains(expected), "{words}");
     }
+}
+
+#[test]
+fn a_signed_zone_is_swept_by_its_names() {
+    let records =
+        "www CNAME @\n*.dev A 127.0.0.1\napi A 127.0.0.2\n_dmarc TXT \"v=DMARC1; p=none\"\n@ MX 10 mx\nmx AAAA ::1";
+    let zone = Zone { label: "shop", signing: Signing::Hashed, vouched: true, records: records.to_owned() };
+    let Some(names) = Names::start("sweep-zone", &[zone]) else { return };
+    let file = names.folder().join("shop.example.zone");
+    assert!(std::fs::read_to_string(&file).unwrap().contains("NSEC3"), "the zone is not signed");
+    let out = names.folder().join("sweep.ndjson");
+    let mut sweep = probity();
+    sweep.args([
+        "sweep",
+        "--zone-services",
+        "--port",
+        &free_port().to_string(),
+        "--profile",
+        "quick",
+        "--facts",
+        "--zone",
+    ]);
+    let done = sweep.arg(&file).arg("-o").arg(&out).output().unwrap();
+    let words = String::from_utf8_lossy(&done.stderr);
+    assert!(words.contains("left out: 1 for any name (*.dev.shop.example)"), "{words}");
+    let hosts: Vec<String> = targets(&lines(&out)).iter().map(|id| id.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(hosts, ["api.shop.example", "mx.shop.example", "mx.shop.example", "shop.example", "www.shop.example"]);
+    let mail: Vec<Value> = lines(&out).into_iter().filter(|line| line["target"] == "mx.shop.example:25").collect();
+    assert_eq!(mail[0]["evidence"]["targets"][0]["starttls"], "smtp", "{}", mail[0]);
+
+    let broken = names.folder().join("broken.zone");
+    std::fs::write(&broken, "$ORIGIN shop.example.\nwww A 192.0.2.1\n$INCLUDE other.zone\n").unwrap();
+    let done = probity().args(["sweep", "--zone"]).arg(&broken).output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&done.stderr);
+    assert!(words.contains("broken.zone:3:1") && words.contains("$INCLUDE is not followed"), "{words}");
+}
+
+/// An nginx over TLS and in clear, each behind a proxy that counts; the one in clear redirects to the other.
+fn counted(scratch: &Scratch) -> Option<(Server, Proxy, Proxy)> {
+    let ports = [free_port(), free_port()];
+    let [secure, plain] = ports.map(|port| Proxy::start(port, Duration::ZERO));
+    let redirect = format!(
+        "}} server {{ listen 127.0.0.1:{}; return 301 https://127.0.0.1:{}/;",
+        ports[1],
+        secure.address().port()
+    );
+    let (server, _) = nginx(scratch, &format!("listen 127.0.0.1:{} ssl; {MODERN} {redirect}", ports[0]))?;
+    Some((server.and_port(ports[1]), secure, plain))
+}
+
+#[test]
+fn what_connections_were_spent_on_is_shown_and_is_what_was_seen() {
+    let scratch = Scratch::new("sweep-counted");
+    let Some((_server, secure, plain)) = counted(&scratch) else { return };
+    let config = format!(
+        "targets:\n  - {{ id: shop, kind: endpoint, address: \"127.0.0.1:{}\", http: {} }}\n",
+        secure.address().port(),
+        plain.address().port()
+    );
+    let config = scratch.write("probity.yaml", config);
+    let mut scan = probity();
+    scan.args(["scan", "--show-connections", "-q", "--profile", "quick", "--config"]).arg(config);
+    let done = scan.output().unwrap();
+    let words = String::from_utf8_lossy(&done.stderr).into_owned();
+    let last = words.lines().last().unwrap();
+    let opened: u32 = last.split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{words}"));
+    assert_eq!(opened, secure.connections() + plain.connections(), "{words}");
+    assert!(plain.connections() >= 2, "{words}");
+    let row = format!("{} ", plain.address());
+    let row = words.lines().find(|line| line.trim_start().starts_with(&row)).unwrap_or_else(|| panic!("{words}"));
+    let asked: u32 = row.split_whitespace().next_back().unwrap().parse().unwrap();
+    assert!(row.contains("http") && asked == plain.connections(), "{words}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod grade;
 pub mod observatory;
 pub mod policy;
 pub mod table;
+pub mod third_parties;
 pub mod transfers;
 pub mod vendors;
 
@@ -50,6 +51,7 @@ pub const DERIVATIONS: &[Derivation] = &[
     grade::GRADE,
     observatory::OBSERVATORY,
     policy::POLICY,
+    third_parties::THIRD_PARTIES,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
 ];

@@ -19,13 +19,25 @@ pub async fn look(
     mail: bool,
     earlier: &[Observation],
 ) -> Result<Facts, Trouble> {
+    compared(walker, host, port, mail, &deployments(earlier)).await
+}
+
+/// The records of a port, compared with these certificates.
+///
+/// # Errors
+/// When the records, or what vouches for them, cannot be had.
+pub async fn compared(
+    walker: &Walker<'_>,
+    host: &Name,
+    port: u16,
+    mail: bool,
+    shown: &Fact<Vec<Deployment>>,
+) -> Result<Facts, Trouble> {
     let (name, found, why) = secured(walker, host, port).await?;
     let records: Vec<Option<Tlsa>> =
         found.records.iter().take(RECORDS).map(|record| Tlsa::read(&record.data)).collect();
-    let deployments = deployments(earlier);
     let none = Fact::unknown("there are no records to compare");
-    let (associations, matches) =
-        if records.is_empty() { (Vec::new(), none) } else { judge(&records, mail, &deployments) };
+    let (associations, matches) = if records.is_empty() { (Vec::new(), none) } else { judge(&records, mail, shown) };
     Ok(Facts {
         applicable: true,
         name,

@@ -1,8 +1,10 @@
 //! Fetching over a pinned address: every request goes to the address that is being looked at, redirects are followed
 //! by ourselves within the scope, and a certificate error is recorded, not hidden.
 
+use super::connection;
 use crate::collect::witness::{Authorities, Witness};
 use crate::model::{Reason, Trouble};
+use crate::net::{Dial, Place};
 use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -77,6 +79,8 @@ pub enum Bodies {
 pub struct Client {
     http: reqwest::Client,
     host: String,
+    address: IpAddr,
+    dial: Arc<dyn Dial>,
     witness: Arc<Witness>,
 }
 
@@ -90,14 +94,20 @@ impl Client {
         address: SocketAddr,
         authorities: &Authorities,
         now: jiff::Timestamp,
+        dial: &Arc<dyn Dial>,
     ) -> Result<Client, Trouble> {
         let (mut tls, witness) = authorities.config(now)?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        tls.resumption = connection::noted();
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(REQUEST_TIME)
+            // Each request has a connection of its own, and each connection a place among those of the target.
+            .pool_max_idle_per_host(0)
+            .retry(reqwest::retry::never())
+            .connector_layer(connection::Noting)
             .http1_max_headers(FIELDS)
             .http2_max_header_list_size(FIELD_BYTES)
             .user_agent(concat!("probity/", env!("CARGO_PKG_VERSION")))
@@ -106,7 +116,7 @@ impl Client {
             .resolve(host, SocketAddr::new(address.ip(), 0))
             .build()
             .map_err(|error| Trouble::new(Reason::Internal, error.to_string()))?;
-        Ok(Client { http, host: host.to_owned(), witness })
+        Ok(Client { http, host: host.to_owned(), address: address.ip(), dial: Arc::clone(dial), witness })
     }
 
     /// What was wrong with a certificate on the way, if anything.
@@ -151,8 +161,9 @@ impl Client {
     /// # Errors
     /// When no answer came, with its class.
     pub async fn offers_tls(&self, url: Url) -> Result<bool, Trouble> {
+        let place = self.place(&url).await?;
         let request = self.http.get(url).header("connection", "Upgrade").header("upgrade", "TLS/1.0");
-        let answer = request.send().await.map_err(|error| trouble(&error))?;
+        let answer = connection::within(&place, request.send()).await.map_err(|error| trouble(&error))?;
         let offers = answer.headers().get_all("upgrade").iter().any(|value| {
             let words = String::from_utf8_lossy(value.as_bytes()).to_ascii_uppercase();
             words.split(',').any(|word| word.trim().starts_with("TLS/"))
@@ -176,7 +187,7 @@ impl Client {
             // Whether text comes compressed is a fact; a body that is read is asked for as it is.
             request = request.header("accept-encoding", "gzip, deflate, br, zstd");
         }
-        answer(request, url, bodies).await
+        self.answer(request, url, bodies).await
     }
 
     /// Asks what a foreign origin may do with this address, as a browser does before it reads.
@@ -186,13 +197,24 @@ impl Client {
     pub async fn options(&self, url: Url, origin: &str) -> Result<Response, Trouble> {
         let request = self.http.request(reqwest::Method::OPTIONS, url.clone());
         let request = request.header("Origin", origin).header("Access-Control-Request-Method", "GET");
-        answer(request, url, Bodies::Counted).await
+        self.answer(request, url, Bodies::Counted).await
+    }
+
+    /// Sends a request when it is its turn, and keeps the place of its connection until the answer is read.
+    async fn answer(&self, request: reqwest::RequestBuilder, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
+        let place = self.place(&url).await?;
+        let answer = connection::within(&place, request.send()).await.map_err(|error| trouble(&error))?;
+        read(answer, url, bodies).await
+    }
+
+    async fn place(&self, url: &Url) -> Result<Arc<Place>, Trouble> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        self.dial.place(SocketAddr::new(self.address, port)).await.map(Arc::new)
     }
 }
 
-/// Sends a request and reads the answer up to the limits.
-async fn answer(request: reqwest::RequestBuilder, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
-    let mut answer = request.send().await.map_err(|error| trouble(&error))?;
+/// Reads an answer up to the limits.
+async fn read(mut answer: reqwest::Response, url: Url, bodies: Bodies) -> Result<Response, Trouble> {
     let status = answer.status().as_u16();
     // HTTP/2 counts the bytes of the fields itself, HTTP/1 the fields alone: a long way of large heads adds up.
     let size: usize = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -283,10 +305,18 @@ pub fn is_ip(url: &Url) -> bool {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::net::{Budget, TcpDial};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     fn client(address: SocketAddr) -> Client {
+        within(address, &(Arc::new(TcpDial) as Arc<dyn Dial>))
+    }
+
+    fn within(address: SocketAddr, dial: &Arc<dyn Dial>) -> Client {
         let now = "2026-11-25T00:00:00Z".parse().unwrap();
-        Client::new("a.example", address, &Authorities::new(&[]).unwrap(), now).unwrap()
+        Client::new("a.example", address, &Authorities::new(&[]).unwrap(), now, dial).unwrap()
     }
 
     /// A response made by hand.
@@ -323,6 +353,73 @@ pub mod tests {
         let trouble = client.get(url("http", "a.example", 80, "/").unwrap(), Bodies::Counted).await.unwrap_err();
         assert_eq!(trouble.reason, Reason::Refused, "{}", trouble.detail);
         assert!(listener.accept().is_err(), "a request for port 80 came to the port of the target");
+    }
+
+    /// A budget, also as what a client takes.
+    fn budget(connections: usize, rate: Option<u16>) -> (Budget, Arc<dyn Dial>) {
+        let budget = Budget::new(Arc::new(TcpDial), connections, Duration::from_secs(60));
+        let budget = budget.paced(rate.and_then(std::num::NonZeroU16::new));
+        (budget.clone(), Arc::new(budget))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn requests_keep_to_the_places_and_the_pace_of_their_target() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen: Arc<[AtomicU32; 3]> = Arc::default();
+        let counts = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let counts = Arc::clone(&counts);
+                tokio::spawn(async move {
+                    counts[0].fetch_add(1, Ordering::SeqCst);
+                    while stream.read(&mut [0; 4096]).await.is_ok_and(|count| count > 0) {
+                        let open = counts[1].fetch_add(1, Ordering::SeqCst) + 1;
+                        counts[2].fetch_max(open, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        counts[1].fetch_sub(1, Ordering::SeqCst);
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                    }
+                });
+            }
+        });
+        let (counted, dial) = budget(2, Some(50));
+        let client = within(address, &dial);
+        let url = url("http", "a.example", address.port(), "/").unwrap();
+        let begin = std::time::Instant::now();
+        let asked = (0..8).map(|_| client.get(url.clone(), Bodies::Last));
+        for answer in futures_util::future::join_all(asked).await {
+            assert_eq!(answer.unwrap().body, "ok");
+        }
+        client.offers_tls(url).await.unwrap();
+        assert!(begin.elapsed() >= Duration::from_millis(160), "{:?}", begin.elapsed());
+        let [connections, _, most] = [0, 1, 2].map(|n| seen[n].load(Ordering::SeqCst));
+        assert_eq!((connections, counted.opened()), (9, 9), "each connection is counted once");
+        assert!(most <= 2, "{most} requests at once");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_counted_where_it_opens_whatever_comes_of_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (counted, dial) = budget(8, None);
+        let client = within(address, &dial);
+        let asked = |scheme: &str| url(scheme, "a.example", address.port(), "/").unwrap();
+        for (scheme, opened) in [("http", 1), ("https", 2)] {
+            // The connection is taken, and then closed without a word.
+            let (answer, _) =
+                tokio::join!(client.get(asked(scheme), Bodies::Last), async { drop(listener.accept().await.unwrap()) });
+            assert!(answer.is_err());
+            assert_eq!(counted.opened(), opened, "{scheme}");
+        }
+        // It is taken, and nothing comes, not even the end of the handshake.
+        let silent = tokio::time::timeout(Duration::from_millis(300), client.get(asked("https"), Bodies::Last)).await;
+        assert!(silent.is_err() && counted.opened() == 3, "{}", counted.opened());
+        drop(listener);
+        for scheme in ["http", "https"] {
+            assert_eq!(client.get(asked(scheme), Bodies::Last).await.unwrap_err().reason, Reason::Refused);
+        }
+        assert_eq!(counted.opened(), 3, "what was refused was never open");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! page, what foreign origins may read, security.txt.
 
 pub(super) mod client;
+mod connection;
 mod csp;
 mod headers;
 mod hsts;
@@ -112,12 +113,12 @@ async fn look(job: &Job, cx: &CollectContext, address: SocketAddr) -> Vec<Observ
         Ok(authorities) => authorities,
         Err(trouble) => return recorder.all_failed(&trouble),
     };
-    let client = match Client::new(host, address, &authorities, recorder.now) {
+    let client = match Client::new(host, address, &authorities, recorder.now, &cx.dial) {
         Ok(client) => client,
         Err(trouble) => return recorder.all_failed(&trouble),
     };
     // Plain HTTP has a client of its own, so that a certificate error there does not spoil the facts of HTTPS.
-    let plain_client = match Client::new(host, address, &authorities, recorder.now) {
+    let plain_client = match Client::new(host, address, &authorities, recorder.now, &cx.dial) {
         Ok(client) => client,
         Err(trouble) => return recorder.all_failed(&trouble),
     };

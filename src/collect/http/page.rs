@@ -1,7 +1,7 @@
 //! The final page: fields and `meta` elements that browsers read for safety, its scripts, and what it loads in plaintext.
 
 use super::client::Response;
-use crate::model::http::{Cors, Page, Plaintext, Script};
+use crate::model::http::{Cors, Page, Plaintext, Resource, Script};
 use crate::wire::html::{self, Tag};
 use std::collections::BTreeMap;
 use url::Url;
@@ -48,13 +48,24 @@ pub fn read(response: &Response) -> (Page, bool) {
         if let Some(script) = script(tag, &base, &response.url) {
             page.scripts.push(script);
         }
-        page.plaintext.extend(plaintext(tag, &base));
+        for (url, active) in loaded(tag, &base) {
+            if url.scheme() == "http" {
+                let source = super::redacted(&url);
+                page.plaintext.push(Plaintext { element: tag.name.clone(), source, active });
+            }
+            // Where a form leads is not loaded.
+            let other = foreign(tag, &url, &response.url);
+            page.foreign.extend(other.filter(|_| tag.name != "form"));
+        }
     }
     page.plaintext.sort();
     page.plaintext.dedup();
-    cut |= page.scripts.len() > KEPT || page.plaintext.len() > KEPT;
+    page.foreign.sort();
+    page.foreign.dedup_by(|a, b| (&a.element, &a.host) == (&b.element, &b.host));
+    cut |= page.scripts.len() > KEPT || page.plaintext.len() > KEPT || page.foreign.len() > KEPT;
     page.scripts.truncate(KEPT);
     page.plaintext.truncate(KEPT);
+    page.foreign.truncate(KEPT);
     (page, cut)
 }
 
@@ -132,13 +143,20 @@ fn same_site(one: &Url, other: &Url) -> bool {
     domain(one).is_some() && domain(one) == domain(other)
 }
 
-fn plaintext(tag: &Tag, base: &Url) -> Vec<Plaintext> {
+fn foreign(tag: &Tag, url: &Url, page: &Url) -> Option<Resource> {
+    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https") && !same_site(url, page))?;
+    Some(Resource { element: tag.name.clone(), host: host.to_ascii_lowercase(), source: super::redacted(url) })
+}
+
+/// What an element loads or leads to, and whether that can change the page.
+fn loaded(tag: &Tag, base: &Url) -> Vec<(Url, bool)> {
     let rel = tag.attribute("rel").unwrap_or_default().to_ascii_lowercase();
-    let style = rel.split_ascii_whitespace().any(|word| word == "stylesheet");
+    let is = |words: &[&str]| rel.split_ascii_whitespace().any(|word| words.contains(&word));
     let (names, active): (&[&str], bool) = match tag.name.as_str() {
         "script" | "iframe" | "embed" | "frame" => (&["src"], true),
         "object" => (&["data"], true),
-        "link" if style => (&["href"], true),
+        "link" if is(&["stylesheet", "modulepreload"]) => (&["href"], true),
+        "link" if is(&["icon", "preload", "prefetch", "manifest", "apple-touch-icon"]) => (&["href"], false),
         "form" => (&["action"], true),
         "img" | "audio" | "source" | "track" => (&["src", "srcset"], false),
         "video" => (&["src", "poster"], false),
@@ -152,11 +170,9 @@ fn plaintext(tag: &Tag, base: &Url) -> Vec<Plaintext> {
             "srcset" => value.split(',').filter_map(|part| part.split_ascii_whitespace().next()).collect(),
             _ => vec![value.trim()],
         };
-        for url in sources.into_iter().take(KEPT).filter_map(|source| base.join(source).ok()) {
-            if url.scheme() == "http" {
-                found.push(Plaintext { element: tag.name.clone(), source: super::redacted(&url), active });
-            }
-        }
+        found.extend(
+            sources.into_iter().take(KEPT).filter_map(|source| base.join(source).ok()).map(|url| (url, active)),
+        );
     }
     found
 }
@@ -226,6 +242,26 @@ mod tests {
                 ("img", "http://a.example/a.png", false),
                 ("img", "http://a.example/c", false),
                 ("link", "http://a.example/d.css", true),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_comes_from_other_domains_is_listed_once_for_each_element_and_host() {
+        let page = page(
+            "<script src=/own.js></script><script src=https://cdn.shop.example/b.js></script>
+             <script src='https://js.other.example/a.js?key=1'></script><script src=https://js.other.example/b.js></script>
+             <img src=//img.other.example/x.png><link rel=icon href=https://icon.example/i.png>
+             <form action=https://form.example/></form><a href=https://link.example/>x</a><img src=data:image/png,x>",
+        );
+        let seen: Vec<_> =
+            page.foreign.iter().map(|r| (r.element.as_str(), r.host.as_str(), r.source.as_str())).collect();
+        assert_eq!(
+            seen,
+            [
+                ("img", "img.other.example", "https://img.other.example/x.png"),
+                ("link", "icon.example", "https://icon.example/i.png"),
+                ("script", "js.other.example", "https://js.other.example/a.js"),
             ]
         );
     }

@@ -1,8 +1,10 @@
 //! The collector of what a domain says about its mail: where it takes it, who may send it, and what holds senders to
-//! TLS. Everything is asked of a resolver; the policy of MTA-STS alone is fetched over https.
+//! TLS. Nearly everything is asked of a resolver; the policy of MTA-STS is fetched over https, and the mail exchangers are
+//! asked for TLS.
 
 mod dkim;
 mod dmarc;
+mod exchangers;
 mod spf;
 mod sts;
 
@@ -16,7 +18,8 @@ use crate::wire::dns::Name;
 use crate::wire::dns::record;
 
 const ID: &str = "mail";
-const KINDS: &[&str] = &["mail.mx", "mail.spf", "mail.dkim", "mail.dmarc", "mail.mta_sts", "mail.tls_rpt"];
+const KINDS: &[&str] =
+    &["mail.mx", "mail.spf", "mail.dkim", "mail.dmarc", "mail.mta_sts", "mail.tls_rpt", "mail.exchangers"];
 
 /// The most mail exchangers that are looked at.
 const EXCHANGERS: usize = 10;
@@ -25,11 +28,13 @@ const EXCHANGERS: usize = 10;
 pub struct Mail {
     /// The port of https, at which the policy of MTA-STS is published; another one is for tests.
     pub https_port: u16,
+    /// The port at which the mail exchangers take mail; another one is for tests.
+    pub smtp_port: u16,
 }
 
 impl Default for Mail {
     fn default() -> Mail {
-        Mail { https_port: 443 }
+        Mail { https_port: 443, smtp_port: sts::MAIL }
     }
 }
 
@@ -79,16 +84,24 @@ impl Mail {
         }
         let anchors = anchors(cx);
         let walker = Walker { resolver: &resolver, anchors: &anchors, now: recorder.now };
-        let mx = exchangers(&resolver, &domain).await;
+        let mx = hosts(&resolver, &domain).await;
         let spf = spf::look(&resolver, &domain).await;
         let dkim = dkim::look(&resolver, &domain, &target.connection.dkim_selectors).await;
         let dmarc = dmarc::look(&resolver, &domain).await;
         let (sts, reports) = match &mx {
             Ok(mx) => {
-                let place = sts::Place { target, port: self.https_port };
+                let place = sts::Place { target, port: self.https_port, dial: &cx.dial };
                 (sts::look(&walker, &domain, mx, &place).await, reports(&resolver, &domain, mx).await)
             }
             Err(trouble) => (Err(trouble.clone()), Err(trouble.clone())),
+        };
+        let around = exchangers::Surroundings { target, port: self.smtp_port, cx };
+        let (doors, exchanges) = match &mx {
+            Ok(mx) => match exchangers::look(&walker, &domain, mx, &sts, &around).await {
+                Ok((doors, exchanges)) => (Ok(doors), exchanges),
+                Err(trouble) => (Err(trouble), Vec::new()),
+            },
+            Err(trouble) => (Err(trouble.clone()), Vec::new()),
         };
         Ok(vec![
             recorder.record("mail.mx", mx),
@@ -97,12 +110,13 @@ impl Mail {
             recorder.record("mail.dmarc", dmarc),
             recorder.record("mail.mta_sts", sts),
             recorder.record("mail.tls_rpt", reports),
+            recorder.record("mail.exchangers", doors).with_transcript(exchanges),
         ])
     }
 }
 
 /// Where a domain takes mail.
-async fn exchangers(resolver: &Resolver<'_>, domain: &Name) -> Result<Mx, Trouble> {
+async fn hosts(resolver: &Resolver<'_>, domain: &Name) -> Result<Mx, Trouble> {
     let found = resolver.find(domain, record::MX).await?;
     let mut records: Vec<record::Mx> =
         found.records.iter().filter_map(|record| record::Mx::read(&record.data)).collect();

@@ -8,10 +8,14 @@ use crate::collect::witness::Authorities;
 use crate::model::mail::sts::{self, Policy};
 use crate::model::mail::{MtaSts as Facts, Mx};
 use crate::model::{Fact, Reason, Target, Trouble};
+use crate::net::Dial;
 use crate::wire::dns::Name;
 use crate::wire::dns::record::{self, Tlsa};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+/// The port at which exchangers take mail from each other, for which the DNS vouches.
+pub const MAIL: u16 = 25;
 /// The most bytes of a policy.
 const POLICY: usize = 64 * 1024;
 
@@ -19,6 +23,7 @@ const POLICY: usize = 64 * 1024;
 pub struct Place<'a> {
     pub target: &'a Target,
     pub port: u16,
+    pub dial: &'a Arc<dyn Dial>,
 }
 
 /// Looks at both ways of holding senders to TLS.
@@ -73,7 +78,7 @@ async fn without_dane(walker: &Walker<'_>, domain: &Name, mx: &Mx) -> Result<Vec
 }
 
 async fn vouched(walker: &Walker<'_>, host: &Name) -> Result<bool, Trouble> {
-    let (_, found, why) = tlsa::secured(walker, host, 25).await?;
+    let (_, found, why) = tlsa::secured(walker, host, MAIL).await?;
     let mut records = found.records.iter().filter_map(|record| Tlsa::read(&record.data));
     Ok(why.is_empty() && records.any(|record| tlsa::is_usable(&record, true)))
 }
@@ -103,7 +108,7 @@ async fn policy(
         return Ok(Err(format!("{host}, where the policy is to be, has no address")));
     };
     let authorities = Authorities::new(&place.target.connection.ca_files)?;
-    let client = Client::new(&host.to_string(), SocketAddr::new(ip, place.port), &authorities, walker.now)?;
+    let client = Client::new(&host.to_string(), SocketAddr::new(ip, place.port), &authorities, walker.now, place.dial)?;
     let url = crate::collect::http::client::url("https", &host.to_string(), place.port, "/.well-known/mta-sts.txt")
         .ok_or_else(|| Trouble::new(Reason::Unsupported, "the domain is no part of an address"))?;
     let answer = client.get(url, Bodies::Last).await?;

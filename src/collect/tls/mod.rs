@@ -3,6 +3,7 @@
 mod address;
 pub mod certificate;
 mod clients;
+pub(super) mod exchanger;
 mod facts;
 mod features;
 mod fetch;

@@ -137,6 +137,53 @@ pub struct MtaSts {
     pub enforced: Fact<bool>,
 }
 
+/// `mail.exchangers`: whether the hosts that take a domain's mail take it over TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exchangers {
+    /// The domain takes mail.
+    pub applicable: bool,
+    /// Each address of each host, the preferred host first.
+    pub exchangers: Vec<Exchanger>,
+}
+
+/// A mail exchanger at one of its addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exchanger {
+    /// The host.
+    pub host: String,
+    /// The address, or empty where it is not known.
+    pub address: String,
+    /// TLS is offered to who asks: `yes`, `no`, `unclean` where bytes in clear follow the positive answer.
+    pub offered: Fact<String>,
+    /// The versions that were accepted of TLS 1.0 to 1.3, with suites in common use.
+    pub protocols: Vec<String>,
+    /// TLS 1.2 or newer is among them.
+    pub modern: Fact<bool>,
+    /// Where the certificate leads: `trusted`, `incomplete`, `self-signed`, `untrusted`, `expired`, `not-yet-valid`,
+    /// `not-for-server`; `none` where no TLS is offered.
+    pub trust: Fact<String>,
+    /// In words, why it is not trusted; else empty.
+    pub trust_detail: String,
+    /// The certificate is for the name of the host.
+    pub name_matches: Fact<bool>,
+    /// Days until it ends; 0 where it was not seen.
+    pub days_left: i64,
+    /// The policy of MTA-STS names the host: `yes`, `no`, `no-policy`.
+    pub listed: Fact<String>,
+    /// What the DNS says of the certificate: `match`, `mismatch`, `none`, `insecure` (not signed, and thus ignored),
+    /// `unusable` (of no form that mail uses).
+    pub dane: Fact<String>,
+    /// TLS in a version that is in date, with a certificate that senders can hold the host to: one that the DNS vouches for,
+    /// or that an authority gave for the host's name where it does not; and a policy that names the host where there is one.
+    pub sound: Fact<bool>,
+    /// What keeps it from being sound, in words; else empty.
+    pub why: String,
+    /// The certificate alone does, and nothing holds senders to one.
+    pub lenient: bool,
+    /// What was seen of the request for TLS, in words.
+    pub seen: String,
+}
+
 /// `mail.tls_rpt`: where failures of TLS are reported to (RFC 8460).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsRpt {

@@ -1,9 +1,11 @@
 //! The details of each target: what was seen, as grids, ladders, steps and axes with their numbers.
 
+mod asked;
 mod clients;
 mod database;
 mod endpoint;
 mod handshake;
+mod others;
 mod register;
 
 use crate::model::{CheckResult, Target};

@@ -43,12 +43,17 @@ pub struct Zone {
 /// The server.
 pub struct Names {
     _server: Server,
-    _scratch: Scratch,
+    scratch: Scratch,
     /// How it is asked.
     pub settings: Settings,
 }
 
 impl Names {
+    /// Where its zones are.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// Starts a server of these zones.
     pub fn start(name: &str, zones: &[Zone]) -> Option<Names> {
         let nsd = program("nsd")?;
@@ -88,7 +93,7 @@ impl Names {
         let config = scratch.write("nsd.conf", text);
         let server = Server::start(Command::new(nsd).arg("-d").arg("-c").arg(config), port);
         let resolver = Some(([127, 0, 0, 1], port).into());
-        Some(Names { _server: server, _scratch: scratch, settings: Settings { resolver, anchors: vec![anchor] } })
+        Some(Names { _server: server, scratch, settings: Settings { resolver, anchors: vec![anchor] } })
     }
 }
 

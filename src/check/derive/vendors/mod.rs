@@ -147,7 +147,7 @@ fn rules(seen: &Observation, inputs: &Inputs<'_>) -> Result<Rules, Trouble> {
 }
 
 /// An observation derived from one that was seen: failed where that failed, partial where that was.
-pub(super) fn derived<T: serde::Serialize>(
+pub(in crate::check::derive) fn derived<T: serde::Serialize>(
     kind: &str,
     seen: &Observation,
     also: &[&Observation],

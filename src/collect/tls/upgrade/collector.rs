@@ -85,7 +85,11 @@ impl Starttls {
         }
     }
 
-    async fn facts(&self, target: &Target, address: SocketAddr, cx: &CollectContext) -> Result<Data, Trouble> {
+    /// What a request for TLS shows at an address.
+    ///
+    /// # Errors
+    /// When it is not known whether TLS is offered.
+    pub async fn facts(&self, target: &Target, address: SocketAddr, cx: &CollectContext) -> Result<Data, Trouble> {
         let upgrade = Upgrade::of(&target.connection, target.connection.starttls.as_deref())?;
         let budget = super::super::budget_of(&upgrade, cx);
         let name = target.connection.server_name.as_deref().unwrap_or(&target.connection.host);

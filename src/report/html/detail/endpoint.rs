@@ -1,11 +1,16 @@
-//! An address of an endpoint: grade, versions and suites as a grid, the chain as a ladder, groups, headers.
+//! An address of an endpoint: the request for TLS, grade, versions and suites as a grid, the chain as a ladder, groups,
+//! headers, others; and of a domain the hosts that take its mail.
 
 use super::super::view::{Ring, ring};
+use super::asked::{Answer, Door, doors, upgrade};
 use super::clients::{Outcome, outcomes};
 use super::handshake;
+use super::others::{self, early, hosts};
 use crate::model::grade::Grade;
 use crate::model::revocation::Revocation;
-use crate::model::tls::{Certificates, Clients, Deployment, Groups, Protocols, Suites};
+use crate::model::http::{Consent, ThirdParties};
+use crate::model::mail::Exchangers;
+use crate::model::tls::{Certificates, Clients, Deployment, Groups, Protocols, Suites, Upgrade};
 use crate::model::tls_policy::{Policies, PolicyRule};
 use crate::report::summary::Facts;
 use serde::Serialize;
@@ -25,6 +30,9 @@ const WEAK: &[&str] = &["legacy", "weak", "export", "anon", "null"];
 #[derive(Serialize)]
 pub struct Part {
     name: String,
+    upgrade_word: String,
+    upgrade: Vec<Answer>,
+    exchangers: Vec<Door>,
     ring: Option<Ring>,
     scores: Vec<(&'static str, f64)>,
     grid: Option<Grid>,
@@ -34,12 +42,15 @@ pub struct Part {
     client_notes: Vec<String>,
     handshake: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
+    hosts: Vec<others::Row>,
+    early: Vec<others::Row>,
     policies: Vec<Policy>,
-    /// The address that shows the same grid, chains, groups or clients, which are then not shown again.
+    /// The address that shows the same grid, chains, groups, clients or others, which are then not shown again.
     same_grid: String,
     same_chains: String,
     same_groups: String,
     same_clients: String,
+    same_others: String,
 }
 
 /// Drops what an earlier address of the same target shows already, and names that address.
@@ -59,6 +70,11 @@ pub fn without_repeats(mut parts: Vec<Part>) -> Vec<Part> {
             }
             if !part.clients.is_empty() && part.clients == other.clients {
                 (part.clients, part.same_clients) = (Vec::new(), other.name.clone());
+            }
+            let none = part.hosts.is_empty() && part.early.is_empty();
+            if !none && (&part.hosts, &part.early) == (&other.hosts, &other.early) {
+                (part.hosts, part.early) = (Vec::new(), Vec::new());
+                part.same_others.clone_from(&other.name);
             }
         }
     }
@@ -145,8 +161,12 @@ pub fn part(facts: &Facts<'_>) -> Option<Part> {
     let groups = facts.read::<Groups>("tls.groups");
     let clients = facts.read::<Clients>("tls.clients");
     let revocation = facts.read::<Revocation>("tls.revocation").unwrap_or_default();
+    let asked = facts.read::<Upgrade>("tls.upgrade");
     let part = Part {
         name: facts.part.clone(),
+        upgrade_word: asked.as_ref().map(|asked| asked.protocol.clone()).unwrap_or_default(),
+        upgrade: asked.as_ref().map(upgrade).unwrap_or_default(),
+        exchangers: facts.read::<Exchangers>("mail.exchangers").map(doors).unwrap_or_default(),
         scores: grade.as_ref().map(scores).unwrap_or_default(),
         ring: grade.as_ref().map(ring),
         grid: grid(facts),
@@ -158,14 +178,18 @@ pub fn part(facts: &Facts<'_>) -> Option<Part> {
         client_notes: clients.map(|seen| seen.notes).unwrap_or_default(),
         handshake: handshake::rows(facts),
         headers: headers(facts),
+        hosts: facts.read::<ThirdParties>("http.third_parties").map(hosts).unwrap_or_default(),
+        early: facts.read::<Consent>("http.consent").map(early).unwrap_or_default(),
         policies: facts.read::<Policies>("tls.policy").map(policies).unwrap_or_default(),
         same_grid: String::new(),
         same_chains: String::new(),
         same_groups: String::new(),
         same_clients: String::new(),
+        same_others: String::new(),
     };
-    let empty = part.ring.is_none() && part.grid.is_none() && part.chains.is_empty() && part.headers.is_empty();
-    (!empty).then_some(part)
+    let tls = part.ring.is_some() || part.grid.is_some() || !part.chains.is_empty() || !part.upgrade.is_empty();
+    let others = !part.hosts.is_empty() || !part.early.is_empty() || !part.exchangers.is_empty();
+    (tls || others || !part.headers.is_empty()).then_some(part)
 }
 
 fn policies(seen: Policies) -> Vec<Policy> {
@@ -280,14 +304,14 @@ fn group(group: crate::model::tls::Group) -> Group {
 /// The security headers and what stands in them.
 fn headers(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
-    if let Some(hsts) = facts.data("http.hsts") {
+    if let Some(hsts) = facts.data("http.hsts").filter(|hsts| hsts["applicable"] != false) {
         let words = match hsts["present"].as_bool() {
             Some(true) => format!("max-age {} s, {}", hsts["max_age"], word(&hsts["status"])),
             _ => "absent".to_owned(),
         };
         rows.push(("Strict-Transport-Security", words));
     }
-    if let Some(headers) = facts.data("http.headers") {
+    if let Some(headers) = facts.data("http.headers").filter(|headers| headers["applicable"] != false) {
         let policy = &headers["csp"];
         let csp = match (policy["present"].as_bool(), policy["unsafe_inline"].as_bool()) {
             (Some(true), Some(true)) => "present, allows inline scripts",
