@@ -16,6 +16,7 @@ mod config;
 mod corpus;
 mod demo;
 mod dns;
+mod faults;
 mod flaws;
 mod handshake;
 mod hostile;

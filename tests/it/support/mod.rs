@@ -3,11 +3,13 @@
 pub mod desk;
 pub mod dialogue;
 pub mod estate;
+pub mod faulty;
 pub mod lab;
 pub mod names;
 pub mod oracle;
 pub mod postgres;
 pub mod proxy;
+pub mod recorded;
 pub mod scan;
 pub mod services;
 pub mod simulated;

@@ -1,0 +1,110 @@
+//! What a disturbed look says against what an undisturbed one says: unknown is right, and another value never is.
+
+use probity::model::{Observation, ObservationStatus};
+use serde_json::Value;
+
+/// Words for people, which may differ from look to look; and what a recording repeats.
+const WORDS: [&str; 8] =
+    ["seen", "confidence", "detail", "reason", "incomplete", "unknown", "proofs", "public_reused"];
+
+/// A known fact that is not what it should be.
+#[derive(Debug)]
+pub struct Wrong {
+    /// The kind and the way to the fact.
+    pub fact: String,
+    /// What an undisturbed look says.
+    pub expected: String,
+    /// What was said.
+    pub got: String,
+}
+
+/// Every known fact of `got` that is not in `expected`.
+pub fn wrong(expected: &[Observation], got: &[Observation]) -> Vec<Wrong> {
+    let mut all = Vec::new();
+    for observation in got {
+        let same = expected.iter().find(|other| other.kind == observation.kind).unwrap();
+        let partial = match observation.status {
+            ObservationStatus::Failed => continue,
+            ObservationStatus::Partial => true,
+            ObservationStatus::Complete => false,
+        };
+        let value = |observation: &Observation| serde_json::to_value(&observation.data).unwrap();
+        differ(&observation.kind, &value(same), &value(observation), partial, &mut all);
+    }
+    all
+}
+
+/// How many facts are known, and how many are not.
+pub fn known(observations: &[Observation]) -> (usize, usize) {
+    let mut counts = (0, 0);
+    for observation in observations {
+        match observation.status {
+            ObservationStatus::Failed => counts.1 += 5,
+            _ => count(&serde_json::to_value(&observation.data).unwrap(), &mut counts),
+        }
+    }
+    counts
+}
+
+fn count(value: &Value, counts: &mut (usize, usize)) {
+    match value {
+        Value::Object(_) if is_unknown(value) => counts.1 += 1,
+        Value::Object(map) => map.values().for_each(|value| count(value, counts)),
+        Value::Array(list) => list.iter().for_each(|value| count(value, counts)),
+        _ => counts.0 += 1,
+    }
+}
+
+fn is_unknown(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| map.len() == 1 && map.contains_key("unknown"))
+}
+
+fn differ(path: &str, expected: &Value, got: &Value, partial: bool, all: &mut Vec<Wrong>) {
+    let mut note = |expected: &Value, got: &Value| {
+        all.push(Wrong { fact: path.to_owned(), expected: expected.to_string(), got: got.to_string() });
+    };
+    match (expected, got) {
+        _ if is_unknown(got) => {}
+        (Value::Object(one), Value::Object(other)) => {
+            // Of a row whose fact is unknown the rest says nothing.
+            if other.get("vulnerable").is_some_and(is_unknown) {
+                return;
+            }
+            for (name, value) in other.iter().filter(|(name, _)| !WORDS.contains(&name.as_str())) {
+                let path = format!("{path}.{name}");
+                differ(&path, one.get(name).unwrap_or(&Value::Null), value, partial, all);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if path.ends_with(".ids") => {
+            // An order: where members may lack, those that are there stand as they should.
+            let left: Vec<&Value> = one.iter().filter(|value| !partial || other.contains(value)).collect();
+            if left != other.iter().collect::<Vec<_>>() {
+                note(expected, got);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            for value in other {
+                let path = format!("{path}[{}]", name(value));
+                match one.iter().find(|same| name(same) == name(value)) {
+                    Some(same) => differ(&path, same, value, partial, all),
+                    None => all.push(Wrong { fact: path, expected: "nothing".into(), got: value.to_string() }),
+                }
+            }
+            for value in one.iter().filter(|value| !partial && !other.iter().any(|same| name(same) == name(value))) {
+                let fact = format!("{path}[{}]", name(value));
+                all.push(Wrong { fact, expected: value.to_string(), got: "nothing, in a list that is whole".into() });
+            }
+        }
+        (one, other) if one == other => {}
+        // What was not seen is written so where a word stands, and a part of a list tells no sum.
+        (_, Value::String(word)) if word.is_empty() && partial => {}
+        _ => note(expected, got),
+    }
+}
+
+/// What tells the members of a list apart.
+fn name(value: &Value) -> String {
+    let Some(map) = value.as_object() else { return value.to_string() };
+    let words = ["protocol", "id", "name", "sha256", "export"].map(|name| map.get(name).map(Value::to_string));
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
