@@ -156,7 +156,7 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dh {
     /// Whether a DHE suite was accepted with TLS 1.2 or older.
-    pub used: bool,
+    pub used: Fact<bool>,
     /// The parameters seen, smallest first.
     pub parameters: Vec<DhParameters>,
 }
@@ -339,7 +339,7 @@ pub struct ChainLink {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Features {
     /// TLS 1.2 or older is offered, so that what follows has a meaning.
-    pub legacy_handshake: bool,
+    pub legacy_handshake: Fact<bool>,
     /// RFC 5746: `yes`, `no`, `not-applicable`.
     pub secure_renegotiation: Fact<String>,
     /// RFC 7627: `yes`, `no`, `not-applicable`.

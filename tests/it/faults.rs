@@ -9,7 +9,7 @@ use crate::support::{Scratch, Server, lab};
 use probity::collect::tls::Tls;
 use probity::collect::{CollectContext, Collector, Job, Limits};
 use probity::model::target::{Depth, Profile};
-use probity::model::{Observation, ObservationStatus};
+use probity::model::{FixedClock, Observation, ObservationStatus};
 use probity::net::{Dial, SeededRandom};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,6 +34,7 @@ fn look(network: &Arc<Network>, depth: Depth, seed: u64) -> (Vec<Observation>, D
     let cx = CollectContext {
         dial: Arc::clone(network) as Arc<dyn Dial>,
         random: Arc::new(SeededRandom::new(seed)),
+        clock: Arc::new(FixedClock(jiff::Timestamp::now())),
         limits: Limits { depth, ..Limits::default() },
         ..context()
     };
@@ -45,6 +46,8 @@ fn look(network: &Arc<Network>, depth: Depth, seed: u64) -> (Vec<Observation>, D
     })
 }
 
+/// What nginx with HTTP/2 speaks.
+const NGINX_ALPN: [&str; 2] = ["h2", "http/1.1"];
 const QUICK: Depth = Depth { profile: Profile::Quick, intrusive: true };
 const FULL: Depth = Depth { profile: Profile::Full, intrusive: true };
 
@@ -82,7 +85,7 @@ impl Bench {
         let lines = "ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on;
             ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305;";
         let (real, port) = nginx(&scratch, lines)?;
-        let server = Recorded::new(port, &[Bench::pair(&scratch, "rsa")], true, false);
+        let server = Recorded::new(port, &[Bench::pair(&scratch, "rsa")], &NGINX_ALPN, true, false);
         Some(Bench::new(scratch, real, server))
     }
 
@@ -91,7 +94,7 @@ impl Bench {
         let lines = "ssl_protocols TLSv1 TLSv1.1 TLSv1.2; ssl_ciphers
             ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-SHA:AES128-SHA:AES256-SHA:CAMELLIA128-SHA:AES128-GCM-SHA256:@SECLEVEL=0;";
         let (real, port) = nginx(&scratch, lines)?;
-        let server = Recorded::new(port, &[Bench::pair(&scratch, "rsa")], false, false);
+        let server = Recorded::new(port, &[Bench::pair(&scratch, "rsa")], &NGINX_ALPN, false, false);
         Some(Bench::new(scratch, real, server))
     }
 
@@ -99,7 +102,7 @@ impl Bench {
         let scratch = Scratch::new("faults-haproxy");
         let (real, port) = haproxy(&scratch, "")?;
         let pairs = ["ecdsa", "rsa"].map(|kind| Bench::pair(&scratch, kind));
-        let server = Recorded::new(port, &pairs, true, false);
+        let server = Recorded::new(port, &pairs, &[], true, false);
         Some(Bench::new(scratch, real, server))
     }
 
@@ -107,7 +110,7 @@ impl Bench {
         let scratch = Scratch::new("faults-old");
         let options = lab::Options { ciphers: "ALL:EXP:!eNULL:!aNULL:!DH:!CAMELLIA:!SEED:!PSK", ..lab::Options::default() };
         let (real, port) = lab::node(&scratch, lab::OPENSSL_1_0_1E, &options)?;
-        let server = Recorded::new(port, &[], false, true);
+        let server = Recorded::new(port, &[], &[], false, true);
         Some(Bench::new(scratch, real, server))
     }
 

@@ -1,6 +1,6 @@
 //! `tls.features`: what rode along with the loops.
 
-use super::facts::{Data, Facts};
+use super::facts::{Data, Facts, OLDER};
 use super::ledger::{Accepted, Tally};
 use crate::catalogue::registry;
 use crate::model::Fact;
@@ -36,12 +36,16 @@ impl Facts {
         };
         let cbc = legacy && (ride.encrypt_then_mac.yes + ride.encrypt_then_mac.no > 0 || self.has_cbc());
         let data = Features {
-            legacy_handshake: legacy,
+            legacy_handshake: match &open {
+                Some(trouble) => Fact::unknown(trouble.detail.clone()),
+                None => Fact::Known(legacy),
+            },
             secure_renegotiation: renegotiation,
             extended_master_secret: word(ride.master_secret),
-            encrypt_then_mac: match cbc || open.is_some() {
-                true => word(ride.encrypt_then_mac),
-                false => Fact::Known("not-applicable".to_owned()),
+            encrypt_then_mac: match (cbc || open.is_some(), self.open_of(&OLDER)) {
+                (true, _) => word(ride.encrypt_then_mac),
+                (false, Some(trouble)) => Fact::unknown(trouble.detail),
+                (false, None) => Fact::Known("not-applicable".to_owned()),
             },
             session_tickets: word(ride.tickets),
             session_id: word(ride.session_id),

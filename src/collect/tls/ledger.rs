@@ -158,6 +158,8 @@ impl Ledger {
                     (one, other) => one.or(other),
                 };
                 known.leaf = known.leaf.take().or(accepted.leaf);
+                known.curve |= accepted.curve;
+                known.group = known.group.or(accepted.group);
             }
         }
     }

@@ -26,6 +26,7 @@ mod sessions;
 mod shape;
 mod shown;
 mod ssl2;
+mod steadiness;
 mod strength;
 mod suites;
 mod upgrade;
@@ -184,6 +185,8 @@ async fn one(
     };
     let (ledger, now) = (prober.ledger(), cx.clock.now());
     let (unseen, alpn) = (look.unseen.first().cloned(), look.alpn.clone());
+    let cut = || look.versions.values().find_map(|version| version.trouble.clone());
+    let open = unseen.clone().or_else(cut).or_else(|| prober.steadiness.doubt());
     let (asked, seen) = (name.clone(), ledger.clone());
     // Signatures and primes are arithmetic: other sockets must not wait for it.
     let computed = tokio::task::spawn_blocking(move || {
@@ -193,7 +196,8 @@ async fn one(
         let transparency = facts.transparency(&certificates.0, &lists.anchors, logs, now);
         (facts, certificates, transparency)
     });
-    let known = Known { ledger: &ledger, unseen: unseen.as_ref(), server_name: &name, alpn: &alpn };
+    let known =
+        Known { ledger: &ledger, unseen: unseen.as_ref(), open: open.as_ref(), server_name: &name, alpn: &alpn };
     let shape = async {
         match cx.depth(target).profile {
             Profile::Full => Some(Box::pin(shape::look(&prober, &known)).await),
@@ -201,18 +205,31 @@ async fn one(
         }
     };
     let (computed, shape) = tokio::join!(computed, shape);
-    let Ok((facts, certificates, transparency)) = computed else {
+    let Ok((mut facts, (certificates, mut certificates_trouble), transparency)) = computed else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
+    facts.doubt = prober.steadiness.doubt();
     // Stages after the enumeration stand here, side by side.
     let intrusive = cx.depth(target).intrusive;
     let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
     let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
     let (sessions, oracles) = tokio::join!(sessions, oracles);
     // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
-    let mut flaws = Box::pin(flaws::test(&prober, intrusive)).await;
+    let mut flaws = Box::pin(flaws::test(&prober, &facts, intrusive)).await;
     flaws.tests.extend(oracles);
     flaws.tests.extend(sessions.rows);
+    // Whether the target is steady may have shown at the very end.
+    let steadiness = &prober.steadiness;
+    facts.doubt = steadiness.doubt();
+    steadiness.settle_flaws(&mut flaws);
+    let mut renegotiation = sessions.renegotiation;
+    steadiness.settle_renegotiation(&mut renegotiation);
+    let mut shape = shape;
+    if let Some(shape) = &mut shape {
+        steadiness.settle_intolerance(&mut shape.intolerance);
+        steadiness.settle_names(&mut shape.names);
+    }
+    certificates_trouble = certificates_trouble.or_else(|| facts.certificates_open());
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     let mut observations = vec![
@@ -220,14 +237,14 @@ async fn one(
         seen(at.observation("tls.suites", facts.suites())),
         at.observation("tls.groups", facts.groups()),
         at.observation("tls.dh", facts.dh()),
-        at.observation("tls.certificates", certificates),
+        at.observation("tls.certificates", (certificates, certificates_trouble)),
         at.observation("tls.features", facts.features()),
         at.observation("tls.resumption", (sessions.resumption, None)),
-        at.observation("tls.renegotiation", (sessions.renegotiation, None)),
+        at.observation("tls.renegotiation", (renegotiation, None)),
         seen(at.observation("tls.flaws", (flaws, None))),
         at.observation("tls.ct", transparency),
     ];
-    observations.extend(at.shape(shape));
+    observations.extend(at.shape(shape, facts.undecided()));
     observations.extend(live.map(|live| at.observation("tls.clients.live", live)));
     observations
 }
@@ -265,8 +282,9 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    /// What the hellos of an unusual shape showed, or that none was sent.
-    fn shape(&self, shape: Option<Shape>) -> Vec<Observation> {
+    /// What the hellos of an unusual shape showed, or that none was sent. Where it is not known of some version whether
+    /// it is offered, tests that need it were not made.
+    fn shape(&self, shape: Option<Shape>, undecided: Option<Trouble>) -> Vec<Observation> {
         let Some(shape) = shape else {
             let disabled = || Trouble::new(Reason::Unsupported, "disabled: the quick profile does not ask for it");
             let failed = |kind: &&str| Observation::failed(kind, &self.target.id, self.part, ID, self.now, disabled());
@@ -276,7 +294,7 @@ impl At<'_> {
             self.observation("tls.signatures", shape.signatures),
             self.observation("tls.names", (shape.names, None)),
             self.observation("tls.alpn", shape.alpn),
-            self.observation("tls.intolerance", (shape.intolerance, None)),
+            self.observation("tls.intolerance", (shape.intolerance, undecided)),
         ]
     }
 

@@ -3,6 +3,7 @@
 use super::ledger::Ledger;
 use super::offer::{Manner, Offer};
 use super::probe::{self, Outcome, Question};
+use super::steadiness::Steadiness;
 use super::upgrade::Upgrade;
 use crate::collect::CollectContext;
 use crate::model::{Exchange, Reason, Trouble};
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 
 /// The time between two tries of the same probe.
 pub const APART: Duration = Duration::from_secs(1);
+/// The pause when fewer are asked at once.
+const PAUSE: Duration = Duration::from_secs(2);
 /// The waits before a control probe that failed is tried again.
 const BACK_OFF: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30)];
 /// Exchanges kept of an address.
@@ -54,6 +57,8 @@ pub struct Prober<'a> {
     pub address: SocketAddr,
     /// The dialogue before TLS.
     pub upgrade: Upgrade,
+    /// Whether the target answers what it is known to answer.
+    pub steadiness: Steadiness,
     state: Mutex<State>,
     gate: tokio::sync::Mutex<()>,
 }
@@ -83,7 +88,8 @@ impl<'a> Prober<'a> {
     ) -> Prober<'a> {
         let manner = Manner { server_name: Some(server_name), alpn: upgrade.alpn(), ..Manner::default() };
         let state = State { manner, expected: 30, ..State::default() };
-        Prober { cx, budget, target, address, upgrade, state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
+        let (state, gate, steadiness) = (Mutex::new(state), tokio::sync::Mutex::new(()), Steadiness::default());
+        Prober { cx, budget, target, address, upgrade, steadiness, state, gate }
     }
 
     /// What was seen so far.
@@ -132,19 +138,44 @@ impl<'a> Prober<'a> {
     /// # Errors
     /// When there is none, or the dialogue before TLS fails.
     pub async fn open(&self) -> Result<Box<dyn Stream>, Trouble> {
-        for wait in BACK_OFF.into_iter().take(2) {
+        // Before anything was accepted, the waits must end before the first hellos are given up.
+        let waits = if self.state().control.is_some() { BACK_OFF.len() } else { 2 };
+        for wait in BACK_OFF.into_iter().take(waits) {
             match self.open_once().await {
-                Err(trouble) if is_throttled(&trouble) => self.pause(wait).await?,
+                Err(trouble) if self.may_pass(&trouble) => {
+                    self.unsteady(&trouble.detail);
+                    self.budget.rest(wait);
+                    self.pause(wait).await?;
+                }
                 outcome => return outcome,
             }
         }
         let outcome = self.open_once().await;
         if let Err(trouble) = &outcome
-            && is_throttled(trouble)
+            && self.may_pass(trouble)
         {
             self.state().interrupted = Some(trouble.clone());
         }
         outcome
+    }
+
+    /// Whether the lack of a connection may be one of time: the server says so, or it has taken hellos before.
+    fn may_pass(&self, trouble: &Trouble) -> bool {
+        let lost = matches!(trouble.reason, Reason::Refused | Reason::TimedOut | Reason::Unreachable);
+        is_throttled(trouble) || (lost && self.state().control.is_some() && self.stopped().is_none())
+    }
+
+    /// Notes that the target left something unanswered that it answers, and asks it less at a time.
+    pub fn unsteady(&self, seen: &str) {
+        self.steadiness.break_with(seen);
+        let Some(most) = self.budget.slow_down(PAUSE) else { return };
+        let sent = format!("nothing for {} s, then at most {most} at once", PAUSE.as_secs());
+        let mut state = self.state();
+        if state.transcript.len() < TRANSCRIPT {
+            state.transcript.push(Exchange { sent, received: seen.to_owned() });
+        }
+        drop(state);
+        self.cx.progress.slowed(self.target, &self.address.to_string(), most);
     }
 
     async fn open_once(&self) -> Result<Box<dyn Stream>, Trouble> {
@@ -222,9 +253,17 @@ impl<'a> Prober<'a> {
         }
         let second = self.ask_with(offer, manner, more, step).await;
         match clear(offer, &second) {
-            Some(answer) => answer,
+            Some(answer) => {
+                self.changed(&first, &second);
+                answer
+            }
             None => self.infer(&first, &second).await,
         }
+    }
+
+    /// The same hello was answered in two ways.
+    pub fn changed(&self, first: &Outcome, second: &Outcome) {
+        self.unsteady(&format!("{}, then {}", first.words(), second.words()));
     }
 
     /// One connection with an SSLv2 hello.
@@ -260,7 +299,7 @@ impl<'a> Prober<'a> {
             None => return Answer::Unknown(Trouble::new(Reason::Interrupted, "the run was stopped")),
         };
         if let Some(answer) = clear(offer, &first) {
-            return answer;
+            return self.whole(offer, answer, step).await;
         }
         // Some stacks dislike the shape of a hello, and say so with one of these alerts: then the second try is simpler.
         let simpler = matches!(first, Outcome::Alert(_)) && offer.version > Version::Ssl3 && !offer.minimal;
@@ -270,29 +309,70 @@ impl<'a> Prober<'a> {
         let retry = if simpler { offer.clone().minimal() } else { offer.clone() };
         let second = self.ask(&retry, step).await;
         if let Some(answer) = clear(offer, &second) {
-            if simpler && matches!(answer, Answer::Yes(_)) {
-                self.state().manner.minimal = true;
+            if !simpler {
+                self.changed(&first, &second);
+                return self.whole(offer, answer, step).await;
             }
-            return answer;
+            return match answer {
+                Answer::Yes(_) => self.minimal_or(offer, &first, answer, step).await,
+                other => other,
+            };
         }
-        if let Some(answer) = self.bare(offer, step).await {
+        if let Some(answer) = self.bare(offer, &first, step).await {
             return answer;
         }
         self.infer(&first, &second).await
     }
 
+    /// A flight that broke off is asked for once more.
+    async fn whole(&self, offer: &Offer, answer: Answer, step: &str) -> Answer {
+        let broken_off = |answer: &Answer| match answer {
+            Answer::Yes(flight) => !flight.complete,
+            _ => false,
+        };
+        if !broken_off(&answer) || self.stopped().is_some() {
+            return answer;
+        }
+        match clear(offer, &self.ask(offer, step).await) {
+            Some(again @ Answer::Yes(_)) if !broken_off(&again) => {
+                self.unsteady("a flight broke off, and was whole when asked for again");
+                again
+            }
+            _ => answer,
+        }
+    }
+
+    /// A minimal hello was accepted where a full one was not. Only where the full one is still not, all that follow are
+    /// minimal: the first time may have been chance.
+    async fn minimal_or(&self, offer: &Offer, first: &Outcome, minimal: Answer, step: &str) -> Answer {
+        if self.stopped().is_some() {
+            return minimal;
+        }
+        let again = self.ask(offer, step).await;
+        match clear(offer, &again) {
+            Some(full) => {
+                self.changed(first, &again);
+                full
+            }
+            None => {
+                self.state().manner.minimal = true;
+                minimal
+            }
+        }
+    }
+
     /// A target that has not accepted any full hello may bear a minimal one: then all that follow are minimal.
-    async fn bare(&self, offer: &Offer, step: &str) -> Option<Answer> {
+    async fn bare(&self, offer: &Offer, first: &Outcome, step: &str) -> Option<Answer> {
         let full = self.state().control.as_ref().is_some_and(|control| !control.minimal);
         if full || self.manner().minimal || offer.minimal || offer.version == Version::Ssl3 || self.stopped().is_some()
         {
             return None;
         }
         let answer = clear(offer, &self.ask(&offer.clone().minimal(), step).await)?;
-        if matches!(answer, Answer::Yes(_)) {
-            self.state().manner.minimal = true;
+        match answer {
+            Answer::Yes(_) => Some(self.minimal_or(offer, first, answer, step).await),
+            other => Some(other),
         }
-        Some(answer)
     }
 
     /// Twice the same without a definite word: a refusal only if the target still answers the control probe.
@@ -307,7 +387,10 @@ impl<'a> Prober<'a> {
             let worst = if quiet(first) { second } else { first };
             return Answer::Unknown(worst.trouble());
         }
-        if std::mem::discriminant(first) != std::mem::discriminant(second) {
+        // Whether an end arrives as a reset is a matter of what was still on its way.
+        let ended = |outcome: &Outcome| matches!(outcome, Outcome::Closed(_) | Outcome::Reset);
+        let same = std::mem::discriminant(first) == std::mem::discriminant(second);
+        if !same && !(ended(first) && ended(second)) {
             let detail = format!("{}, then {}", first.words(), second.words());
             return Answer::Unknown(Trouble::new(Reason::HandshakeRejected, format!("inconsistent: {detail}")));
         }
@@ -333,10 +416,13 @@ impl<'a> Prober<'a> {
         if let Some(trouble) = self.stopped() {
             return Err(trouble);
         }
-        if matches!(self.ask(&control, "control").await, Outcome::Hello(_)) {
+        let first = self.ask(&control, "control").await;
+        if matches!(first, Outcome::Hello(_)) {
             return Ok(());
         }
+        self.unsteady(&format!("{} to the control probe", first.words()));
         for wait in BACK_OFF {
+            self.budget.rest(wait);
             self.pause(wait).await?;
             if matches!(self.ask(&control, "control").await, Outcome::Hello(_)) {
                 return Err(Trouble::new(Reason::Refused, "blocked: the target did not answer the control probe"));

@@ -38,6 +38,13 @@ pub enum End {
     Unknown(Trouble),
 }
 
+impl End {
+    /// It rests on silence.
+    pub fn is_inferred(&self) -> bool {
+        matches!(self, End::Refused(Some(refusal)) if !refusal.proven)
+    }
+}
+
 /// What a version gave.
 #[derive(Clone, Debug)]
 pub struct VersionSuites {
@@ -260,6 +267,7 @@ async fn in_parts(
         accepted.extend(part.accepted);
         end = match (end, part.end) {
             (End::Unknown(trouble), _) | (_, End::Unknown(trouble)) => End::Unknown(trouble),
+            (one @ End::Refused(Some(_)), _) if one.is_inferred() => one,
             (End::Refused(one), End::Refused(other)) => End::Refused(other.or(one)),
         };
     }

@@ -42,7 +42,7 @@ pub struct Recorded {
 
 impl Recorded {
     /// The server on this port, with the keys and certificates that it has; none where no library speaks like it.
-    pub fn new(port: u16, pairs: &[(PathBuf, PathBuf)], modern: bool, bleeds: bool) -> Recorded {
+    pub fn new(port: u16, pairs: &[(PathBuf, PathBuf)], alpn: &[&str], modern: bool, bleeds: bool) -> Recorded {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let keys = Arc::new(Keys::read(pairs, &provider));
         let versions: &[&rustls::SupportedProtocolVersion] =
@@ -54,7 +54,7 @@ impl Recorded {
                 .with_no_client_auth()
                 .with_cert_resolver(Arc::clone(&keys) as Arc<dyn ResolvesServerCert>);
             config.ticketer = aws_lc_rs::Ticketer::new().unwrap();
-            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
             Arc::new(config)
         });
         Recorded { port, answers: Mutex::default(), sessions, keys, bleeds }

@@ -15,6 +15,7 @@ pub(super) mod ticketbleed;
 
 pub use oracles::oracles;
 
+use super::facts::{Facts, OLDER};
 use super::ledger::Ledger;
 use super::plan;
 use super::prober::Prober;
@@ -26,14 +27,21 @@ use crate::wire::Version;
 pub const DISABLED: &str = "disabled: intrusive tests are switched off";
 
 /// The tests, side by side.
-pub async fn test(prober: &Prober<'_>, intrusive: bool) -> Flaws {
+pub async fn test(prober: &Prober<'_>, facts: &Facts, intrusive: bool) -> Flaws {
     let ledger = prober.ledger();
     let (heartbleed, ccs, robot) = tokio::join!(
         heartbleed::test(prober, &ledger, intrusive),
         ccs::test(prober, &ledger, intrusive),
         robot::test(prober, &ledger, intrusive)
     );
-    Flaws { tests: vec![heartbleed, ccs, robot] }
+    let mut tests = vec![heartbleed, ccs, robot];
+    // What a test needs may be there and not be known.
+    if let Some(open) = facts.open_of(&OLDER) {
+        for test in tests.iter_mut().filter(|test| !test.applies) {
+            *test = VulnerabilityTest::unknown(&test.name, open.detail.clone());
+        }
+    }
+    Flaws { tests }
 }
 
 /// The newest version of TLS 1.2 and older with suites, and those suites.

@@ -105,6 +105,7 @@ async fn judged(prober: &Prober<'_>, ledger: &Ledger, offer: &Offer) -> Result<V
     // A server that went away answers everything alike, too.
     if !whole.iter().any(|reply| matches!(reply, Reply::Alert(_))) {
         Conversation::open(prober, offer, NAME).await?;
+        prober.steadiness.infer(NAME);
     }
     let [first, ..] = whole;
     Ok(VulnerabilityTest::safe(NAME, format!("five blocks are all answered with {}", first.words())))

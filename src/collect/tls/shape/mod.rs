@@ -31,6 +31,8 @@ pub struct Known<'a> {
     pub ledger: &'a Ledger,
     /// Why a certificate of TLS 1.3 was not seen, where one should have been.
     pub unseen: Option<&'a Trouble>,
+    /// Why certificates or suites may not be known.
+    pub open: Option<&'a Trouble>,
     /// The name asked for.
     pub server_name: &'a str,
     /// The application protocols chosen in TLS 1.3.

@@ -5,6 +5,7 @@ use super::super::handshake::{Ask, Versions};
 use super::super::key_kind::{KeyKind, schemes_of};
 use super::super::offer::Offer;
 use super::super::prober::{Answer, Prober};
+use super::super::steadiness::{UNKNOWN_NAME, WITHOUT_NAME};
 use super::Known;
 use crate::model::shape::{DefaultCertificate, ServerNames};
 use crate::model::{Fact, Reason, Trouble, digest};
@@ -37,7 +38,11 @@ pub(super) async fn look(prober: &Prober<'_>, known: &Known<'_>) -> ServerNames 
     let (without, nobody) = tokio::join!(ask(prober, known, None), ask(prober, known, Some(NOBODY)));
     let word = |shown: &Shown| match shown {
         Shown::Leaf(leaf) if known.ledger.chains.contains_key(&digest::sha256(leaf)) => Fact::Known("same".to_owned()),
-        Shown::Leaf(_) => Fact::Known("other".to_owned()),
+        // Where not all certificates are known, it may be one of those.
+        Shown::Leaf(_) => match known.open {
+            Some(trouble) => Fact::unknown(trouble.detail.clone()),
+            None => Fact::Known("other".to_owned()),
+        },
         Shown::Refused => Fact::Known("refused".to_owned()),
         Shown::Unknown(why) => Fact::unknown(why.clone()),
     };
@@ -97,7 +102,12 @@ async fn ask(prober: &Prober<'_>, known: &Known<'_>, name: Option<&'static str>)
             Some(leaf) => Shown::Leaf(leaf),
             None => Shown::Unknown("a hello was answered without a certificate".to_owned()),
         },
-        Answer::No(_) => Shown::Refused,
+        Answer::No(refusal) => {
+            if !refusal.proven {
+                prober.steadiness.infer(if name.is_some() { UNKNOWN_NAME } else { WITHOUT_NAME });
+            }
+            Shown::Refused
+        }
         Answer::Unknown(trouble) => Shown::Unknown(trouble.detail),
     }
 }
