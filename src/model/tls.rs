@@ -7,6 +7,7 @@ pub use clients::{Clients, SimulatedClient};
 use super::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `tls.protocols`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub struct Protocols {
     pub downgrade_sentinel: Fact<String>,
     /// Whether SSLv2 answers without any cipher kind (CVE-2015-3197).
     pub ssl2_without_kinds: bool,
+    /// The exchanges of the transcript, counted from 1, that show the last three facts where they are negative.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections: BTreeMap<String, Vec<u32>>,
 }
 
 /// A version that the server negotiates.
@@ -45,6 +49,9 @@ pub struct Proof {
     pub confidence: String,
     /// In words, for example `alert protocol_version`.
     pub seen: String,
+    /// Of a refusal: the exchanges of the transcript, counted from 1, that it rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<u32>,
 }
 
 /// `tls.suites`.
@@ -56,6 +63,20 @@ pub struct Suites {
     pub order: Vec<Order>,
     /// Versions whose list was cut short, with the reason; not empty makes the observation partial.
     pub incomplete: Vec<Incomplete>,
+    /// What versions that are offered refuse, and the exchanges that show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedSuites>,
+}
+
+/// Suites that a version refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedSuites {
+    /// The version.
+    pub protocol: String,
+    /// Their ids.
+    pub ids: Vec<String>,
+    /// The exchanges of the transcript of `tls.protocols`, counted from 1, that show it.
+    pub connections: Vec<u32>,
 }
 
 /// An accepted pair of version and suite.
@@ -362,6 +383,9 @@ pub struct Features {
     pub sct_extension: Fact<bool>,
     /// The server asks for a client certificate.
     pub client_certificate: Fact<bool>,
+    /// Of each negative fact: the exchanges of the transcript of `tls.protocols`, counted from 1, that show it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections: BTreeMap<String, Vec<u32>>,
 }
 
 /// `tls.upgrade`: whether TLS is offered where it has to be asked for. Only of endpoints that are named with such a
@@ -414,4 +438,7 @@ pub struct VulnerabilityTest {
     pub severity: String,
     /// What was seen, in words.
     pub detail: String,
+    /// The exchanges of the transcript, counted from 1, that it rests on, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<u32>,
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 /// How far away every server is.
@@ -34,7 +34,7 @@ fn look(network: &Arc<Network>, depth: Depth, seed: u64) -> (Vec<Observation>, D
     let cx = CollectContext {
         dial: Arc::clone(network) as Arc<dyn Dial>,
         random: Arc::new(SeededRandom::new(seed)),
-        clock: Arc::new(FixedClock(jiff::Timestamp::now())),
+        clock: Arc::new(FixedClock(*NOW)),
         limits: Limits { depth, ..Limits::default() },
         ..context()
     };
@@ -46,6 +46,8 @@ fn look(network: &Arc<Network>, depth: Depth, seed: u64) -> (Vec<Observation>, D
     })
 }
 
+/// The present, for all looks.
+static NOW: LazyLock<jiff::Timestamp> = LazyLock::new(jiff::Timestamp::now);
 /// What nginx with HTTP/2 speaks.
 const NGINX_ALPN: [&str; 2] = ["h2", "http/1.1"];
 const QUICK: Depth = Depth { profile: Profile::Quick, intrusive: true };
@@ -168,6 +170,11 @@ fn one(name: &str, server: &str, bench: &Bench, seed: u64, weather: Weather, sum
     let (seen, time) = look(&network, if full { FULL } else { QUICK }, seed);
     let wrong = compare::wrong(if full { &bench.full } else { &bench.quick }, &seen);
     let (known, unknown) = compare::known(&seen);
+    if std::env::var_os("FAULTS_SHOWN").is_some() && !wrong.is_empty() {
+        let transcript = &seen.iter().find(|seen| seen.kind == "tls.flaws").unwrap().transcript;
+        let lines: Vec<String> = transcript.iter().map(|exchange| format!("{} -> {}", exchange.sent, exchange.received)).collect();
+        eprintln!("{name} {server} {seed}: {wrong:?}\n  {}", lines.join("\n  "));
+    }
     let mut sum = sum.lock().unwrap();
     for wrong in wrong {
         let words = || format!("{name}, {server}, seed {seed}: expected {}, got {}", wrong.expected, wrong.got);

@@ -24,6 +24,8 @@ pub struct Facts {
     pub(super) primes: BTreeMap<Vec<u8>, PrimeFacts>,
     /// Why nothing follows from silence, if so.
     pub(super) doubt: Option<Trouble>,
+    /// The exchanges of each step, by their numbers in the transcript.
+    pub(super) steps: BTreeMap<String, Vec<u32>>,
 }
 
 /// The versions that finite fields are seen in clear with.
@@ -41,7 +43,7 @@ impl Facts {
         let keys = ledger.chains.iter().filter_map(leaf_key).collect();
         let moduli: BTreeSet<Vec<u8>> = ledger.fields.iter().map(|field| field.p.clone()).collect();
         let primes = moduli.into_iter().map(|p| (p.clone(), prime::facts(&p))).collect();
-        Facts { look, ledger, keys, primes, doubt: None }
+        Facts { look, ledger, keys, primes, doubt: None, steps: BTreeMap::new() }
     }
 
     /// Why suites of a version may not be known.
@@ -76,13 +78,17 @@ impl Facts {
             fallback_scsv: self.fallback(),
             downgrade_sentinel: self.sentinel(),
             ssl2_without_kinds: self.look.ssl2.without_kinds,
+            connections: BTreeMap::new(),
         };
+        data.connections = self.of_protocols(&data.fallback_scsv, &data.downgrade_sentinel);
         let mut trouble = None;
         for version in Version::ALL {
             let name = version.name().to_owned();
+            let mut connections = Vec::new();
             let (answer, confidence, seen) = match self.standing(version) {
                 Standing::Offered(seen) => ("offered", "proven", seen),
                 Standing::Refused(refusal) => {
+                    connections = self.of_refusal(version, refusal.proven);
                     ("refused", if refusal.proven { "proven" } else { "inferred" }, refusal.seen)
                 }
                 Standing::Unknown(why) => {
@@ -96,7 +102,8 @@ impl Facts {
                 "refused" => data.refused.push(name.clone()),
                 _ => data.unknown.push(name.clone()),
             }
-            data.proofs.push(Proof { name, answer: answer.to_owned(), confidence: confidence.to_owned(), seen });
+            let (answer, confidence) = (answer.to_owned(), confidence.to_owned());
+            data.proofs.push(Proof { name, answer, confidence, seen, connections });
         }
         (data, trouble)
     }
@@ -165,7 +172,7 @@ impl Facts {
     fn sentinel(&self) -> Fact<String> {
         let word = match (self.standing(Version::Tls13), self.ledger.ride.sentinel) {
             (Standing::Refused(_), _) => "not-applicable",
-            (Standing::Offered(_), Tally { yes: 0, no: 0 }) => match self.open_older() {
+            (Standing::Offered(_), Tally { yes: 0, no: 0, .. }) => match self.open_older() {
                 Some(trouble) => return Fact::unknown(trouble.detail),
                 None => "not-applicable",
             },
@@ -193,7 +200,7 @@ impl Facts {
             suites.extend(of_version);
         }
         let (incomplete, trouble) = self.incomplete();
-        (Suites { suites, order: self.orders(), incomplete }, trouble)
+        (Suites { suites, order: self.orders(), incomplete, refused: self.refused_suites() }, trouble)
     }
 
     /// The orders, oldest version first. In SSLv2 the client chooses, by its rules.

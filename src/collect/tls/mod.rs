@@ -17,6 +17,7 @@ mod order;
 mod plan;
 pub mod prime;
 mod probe;
+mod proofs;
 mod prober;
 mod psk;
 mod renegotiation;
@@ -198,9 +199,10 @@ async fn one(
     });
     let known =
         Known { ledger: &ledger, unseen: unseen.as_ref(), open: open.as_ref(), server_name: &name, alpn: &alpn };
+    let intrusive = cx.depth(target).intrusive;
     let shape = async {
         match cx.depth(target).profile {
-            Profile::Full => Some(Box::pin(shape::look(&prober, &known)).await),
+            Profile::Full => Some(Box::pin(shape::look(&prober, &known, intrusive)).await),
             Profile::Quick => None,
         }
     };
@@ -210,7 +212,6 @@ async fn one(
     };
     facts.doubt = prober.steadiness.doubt();
     // Stages after the enumeration stand here, side by side.
-    let intrusive = cx.depth(target).intrusive;
     let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
     let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
     let (sessions, oracles) = tokio::join!(sessions, oracles);
@@ -221,15 +222,24 @@ async fn one(
     // Whether the target is steady may have shown at the very end.
     let steadiness = &prober.steadiness;
     facts.doubt = steadiness.doubt();
+    facts.steps = prober.steps();
+    facts.prove(&mut flaws);
     steadiness.settle_flaws(&mut flaws);
     let mut renegotiation = sessions.renegotiation;
     steadiness.settle_renegotiation(&mut renegotiation);
     let mut shape = shape;
     if let Some(shape) = &mut shape {
-        steadiness.settle_intolerance(&mut shape.intolerance);
+        if let Some(intolerance) = &mut shape.intolerance {
+            steadiness.settle_intolerance(intolerance);
+        }
         steadiness.settle_names(&mut shape.names);
+        if let Some(open) = facts.certificates_open() {
+            shape.unsettle(&open);
+        }
     }
     certificates_trouble = certificates_trouble.or_else(|| facts.certificates_open());
+    let (transparency, transparency_trouble) = transparency;
+    let transparency_trouble = transparency_trouble.or_else(|| facts.certificates_open());
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     let mut observations = vec![
@@ -242,7 +252,7 @@ async fn one(
         at.observation("tls.resumption", (sessions.resumption, None)),
         at.observation("tls.renegotiation", (renegotiation, None)),
         seen(at.observation("tls.flaws", (flaws, None))),
-        at.observation("tls.ct", transparency),
+        at.observation("tls.ct", (transparency, transparency_trouble)),
     ];
     observations.extend(at.shape(shape, facts.undecided()));
     observations.extend(live.map(|live| at.observation("tls.clients.live", live)));
@@ -294,7 +304,13 @@ impl At<'_> {
             self.observation("tls.signatures", shape.signatures),
             self.observation("tls.names", (shape.names, None)),
             self.observation("tls.alpn", shape.alpn),
-            self.observation("tls.intolerance", (shape.intolerance, undecided)),
+            match shape.intolerance {
+                Some(intolerance) => self.observation("tls.intolerance", (intolerance, undecided)),
+                None => {
+                    let disabled = Trouble::new(Reason::Unsupported, flaws::DISABLED);
+                    Observation::failed("tls.intolerance", &self.target.id, self.part, ID, self.now, disabled)
+                }
+            },
         ]
     }
 

@@ -9,6 +9,7 @@ use crate::collect::CollectContext;
 use crate::model::{Exchange, Reason, Trouble};
 use crate::net::{Budget, Stream};
 use crate::wire::{ServerFlight, Version, alert, ssl2};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -68,6 +69,7 @@ struct State {
     manner: Manner,
     ledger: Ledger,
     transcript: Vec<Exchange>,
+    steps: BTreeMap<String, Vec<u32>>,
     asked: u32,
     expected: u32,
     control: Option<Offer>,
@@ -195,10 +197,13 @@ impl<'a> Prober<'a> {
     /// One connection with this offer. An answer is noted in the ledger.
     pub async fn ask(&self, offer: &Offer, step: &str) -> Outcome {
         let manner = self.manner();
-        let outcome = self.ask_with(offer, &manner, "", step).await;
+        let (outcome, number) = self.ask_numbered(offer, &manner, "", step).await;
+        if !matches!(outcome, Outcome::Hello(_) | Outcome::NoTransport(_)) {
+            self.state().ledger.note_refusal(offer.version, &offer.suites, number);
+        }
         if let Outcome::Hello(flight) = &outcome {
             let mut state = self.state();
-            state.ledger.note(offer, manner.minimal, flight);
+            state.ledger.note(offer, manner.minimal, flight, number);
             // The baseline is the best control; any other hello that was accepted will do.
             if state.control.is_none() || offer.modern {
                 state.control = Some(offer.clone());
@@ -210,14 +215,23 @@ impl<'a> Prober<'a> {
     /// One connection with this offer in a manner that need not be the usual one. An answer is not noted in the ledger:
     /// what an unusual hello shows is no fact of the usual one. `more` adds to the words of the transcript.
     pub async fn ask_with(&self, offer: &Offer, manner: &Manner, more: &str, step: &str) -> Outcome {
+        self.ask_numbered(offer, manner, more, step).await.0
+    }
+
+    async fn ask_numbered(&self, offer: &Offer, manner: &Manner, more: &str, step: &str) -> (Outcome, u32) {
         let hello = offer.hello(manner, &*self.cx.random).to_record();
         let asked = manner.extra.iter().map(|extension| extension.kind).collect();
         let question = Question { offer, pieces: vec![hello], asked };
-        self.put(&question, format!("{}{more}", offer.words()), step).await
+        self.put_numbered(&question, format!("{}{more}", offer.words()), step).await
     }
 
     /// One connection with this question.
     pub async fn put(&self, question: &Question<'_>, words: String, step: &str) -> Outcome {
+        self.put_numbered(question, words, step).await.0
+    }
+
+    /// The same, with the number of the exchange in the transcript.
+    async fn put_numbered(&self, question: &Question<'_>, words: String, step: &str) -> (Outcome, u32) {
         let look = async {
             match self.open().await {
                 Ok(stream) => {
@@ -232,11 +246,11 @@ impl<'a> Prober<'a> {
             }
         };
         let outcome = self.unless_stopped(look).await;
-        self.record(words, &outcome, step);
+        let number = self.record(words, &outcome, step);
         if let Outcome::Unasked(fault, seen) = &outcome {
             self.state().ledger.faults.entry(fault).or_insert_with(|| seen.clone());
         }
-        outcome
+        (outcome, number)
     }
 
     /// Asks in a manner that need not be the usual one, until the answer is clear or it is clear that it will not be.
@@ -279,7 +293,10 @@ impl<'a> Prober<'a> {
             }
         };
         let outcome = self.unless_stopped(look).await;
-        self.record("SSLv2 CLIENT-HELLO, 13 kinds".to_owned(), &outcome, step);
+        let number = self.record("SSLv2 CLIENT-HELLO, 13 kinds".to_owned(), &outcome, step);
+        if !matches!(outcome, Outcome::Ssl2(_) | Outcome::NoTransport(_)) {
+            self.state().ledger.note_refusal(Version::Ssl2, &[], number);
+        }
         outcome
     }
 
@@ -490,22 +507,30 @@ impl<'a> Prober<'a> {
         }
     }
 
-    /// Notes an exchange that was made by another means.
-    pub fn record_words(&self, sent: String, received: String, step: &str) {
-        let (asked, expected) = {
+    /// The exchanges of each step, by their numbers in the transcript.
+    pub fn steps(&self) -> BTreeMap<String, Vec<u32>> {
+        self.state().steps.clone()
+    }
+
+    /// Notes an exchange that was made by another means. Gives its number in the transcript.
+    pub fn record_words(&self, sent: String, received: String, step: &str) -> u32 {
+        let (asked, expected, number) = {
             let mut state = self.state();
             state.asked += 1;
             state.expected = state.expected.max(state.asked + 1);
             if state.transcript.len() < TRANSCRIPT {
                 state.transcript.push(Exchange { sent, received });
             }
-            (state.asked, state.expected)
+            let number = u32::try_from(state.transcript.len()).unwrap_or(u32::MAX);
+            state.steps.entry(step.to_owned()).or_default().push(number);
+            (state.asked, state.expected, number)
         };
         self.cx.progress.step(self.target, &self.address.to_string(), asked, expected, step);
+        number
     }
 
-    fn record(&self, sent: String, outcome: &Outcome, step: &str) {
-        self.record_words(sent, outcome.words(), step);
+    fn record(&self, sent: String, outcome: &Outcome, step: &str) -> u32 {
+        self.record_words(sent, outcome.words(), step)
     }
 
     fn note_round_trip(&self, time: Duration) {

@@ -4,8 +4,8 @@ use probity::model::{Observation, ObservationStatus};
 use serde_json::Value;
 
 /// Words for people, which may differ from look to look; and what a recording repeats.
-const WORDS: [&str; 8] =
-    ["seen", "confidence", "detail", "reason", "incomplete", "unknown", "proofs", "public_reused"];
+const WORDS: [&str; 9] =
+    ["seen", "confidence", "detail", "reason", "incomplete", "unknown", "proofs", "connections", "public_reused"];
 
 /// A known fact that is not what it should be.
 #[derive(Debug)]

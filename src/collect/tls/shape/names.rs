@@ -38,11 +38,7 @@ pub(super) async fn look(prober: &Prober<'_>, known: &Known<'_>) -> ServerNames 
     let (without, nobody) = tokio::join!(ask(prober, known, None), ask(prober, known, Some(NOBODY)));
     let word = |shown: &Shown| match shown {
         Shown::Leaf(leaf) if known.ledger.chains.contains_key(&digest::sha256(leaf)) => Fact::Known("same".to_owned()),
-        // Where not all certificates are known, it may be one of those.
-        Shown::Leaf(_) => match known.open {
-            Some(trouble) => Fact::unknown(trouble.detail.clone()),
-            None => Fact::Known("other".to_owned()),
-        },
+        Shown::Leaf(_) => Fact::Known("other".to_owned()),
         Shown::Refused => Fact::Known("refused".to_owned()),
         Shown::Unknown(why) => Fact::unknown(why.clone()),
     };
