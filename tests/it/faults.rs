@@ -2,9 +2,9 @@
 
 mod compare;
 
-use crate::support::faulty::{Draw, Fault, Network, Serve, Weather};
+use crate::support::faulty::{Draw, Fault, Moment, Network, Serve, Weather};
 use crate::support::recorded::Recorded;
-use crate::support::tls::{context, haproxy, nginx, target};
+use crate::support::tls::{context, haproxy, look_with, loopback, nginx, scripted, target};
 use crate::support::{Scratch, Server, lab};
 use probity::collect::tls::Tls;
 use probity::collect::{CollectContext, Collector, Job, Limits};
@@ -12,12 +12,15 @@ use probity::model::target::{Depth, Profile};
 use probity::model::{FixedClock, Observation, ObservationStatus};
 use probity::net::{Dial, SeededRandom};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+/// Looks at each server in each sort of weather.
+const RUNS: u64 = 50;
 /// How far away every server is.
 const ROUND_TRIP: Duration = Duration::from_millis(30);
 /// The time of a target, and what may pass after its end.
@@ -54,9 +57,8 @@ const QUICK: Depth = Depth { profile: Profile::Quick, intrusive: true };
 const FULL: Depth = Depth { profile: Profile::Full, intrusive: true };
 
 fn calm() -> Weather {
-    Box::new(|_, _| Fault::None)
+    Box::new(|_| Fault::None)
 }
-
 
 /// A recorded server, and what an undisturbed look at it gives.
 struct Bench {
@@ -110,7 +112,8 @@ impl Bench {
 
     fn old() -> Option<Bench> {
         let scratch = Scratch::new("faults-old");
-        let options = lab::Options { ciphers: "ALL:EXP:!eNULL:!aNULL:!DH:!CAMELLIA:!SEED:!PSK", ..lab::Options::default() };
+        let options =
+            lab::Options { ciphers: "ALL:EXP:!eNULL:!aNULL:!DH:!CAMELLIA:!SEED:!PSK", ..lab::Options::default() };
         let (real, port) = lab::node(&scratch, lab::OPENSSL_1_0_1E, &options)?;
         let server = Recorded::new(port, &[], &[], false, true);
         Some(Bench::new(scratch, real, server))
@@ -157,7 +160,10 @@ fn survive(name: &str, runs: u64, weather: impl Fn(u64) -> Weather + Sync) -> Su
         });
     }
     let sum = sum.into_inner().unwrap();
-    eprintln!("{name}: {} known, {} unknown; at most {} connections and {:?}", sum.known, sum.unknown, sum.most, sum.longest);
+    eprintln!(
+        "{name}: {} known, {} unknown; at most {} connections and {:?}",
+        sum.known, sum.unknown, sum.most, sum.longest
+    );
     for (fact, (times, words)) in &sum.wrong {
         eprintln!("{times} x {fact}: {words}");
     }
@@ -172,7 +178,8 @@ fn one(name: &str, server: &str, bench: &Bench, seed: u64, weather: Weather, sum
     let (known, unknown) = compare::known(&seen);
     if std::env::var_os("FAULTS_SHOWN").is_some() && !wrong.is_empty() {
         let transcript = &seen.iter().find(|seen| seen.kind == "tls.flaws").unwrap().transcript;
-        let lines: Vec<String> = transcript.iter().map(|exchange| format!("{} -> {}", exchange.sent, exchange.received)).collect();
+        let lines: Vec<String> =
+            transcript.iter().map(|exchange| format!("{} -> {}", exchange.sent, exchange.received)).collect();
         eprintln!("{name} {server} {seed}: {wrong:?}\n  {}", lines.join("\n  "));
     }
     let mut sum = sum.lock().unwrap();
@@ -189,7 +196,7 @@ fn one(name: &str, server: &str, bench: &Bench, seed: u64, weather: Weather, sum
 /// Half of the connections, at random, come to nothing: each in its own way, or all of a run in the same way.
 fn half(seed: u64) -> Weather {
     let draw = Mutex::new(Draw::new(seed));
-    Box::new(move |_, _| {
+    Box::new(move |_| {
         let mut draw = draw.lock().unwrap();
         let (bad, sort, at, number) = (draw.below(2) == 0, draw.below(5), draw.below(3), draw.next());
         let sort = if seed % 6 == 0 { sort } else { seed % 6 - 1 };
@@ -216,7 +223,7 @@ fn throttled(seed: u64) -> Weather {
         _ => Fault::Slow(Duration::from_secs(20)),
     };
     let state = Mutex::new((Duration::ZERO, 0));
-    Box::new(move |_, time| {
+    Box::new(move |Moment { time, .. }| {
         let mut state = state.lock().unwrap();
         if time >= state.0 + window && !forever {
             *state = (time, 0);
@@ -239,7 +246,7 @@ fn dying(seed: u64) -> Weather {
         _ => Fault::Silence,
     };
     let died = Mutex::new(None);
-    Box::new(move |number, time| {
+    Box::new(move |Moment { number, time, .. }| {
         if number < last {
             return Fault::None;
         }
@@ -248,20 +255,139 @@ fn dying(seed: u64) -> Weather {
     })
 }
 
+/// Nothing wrong was said, not everything is unknown, and time and connections are bounded.
+fn assert_survived(name: &str, sum: &Sum) {
+    assert!(sum.wrong.is_empty(), "{name}: {} facts are wrong, see above", sum.wrong.len());
+    if sum.known == 0 {
+        // No server is installed.
+        return;
+    }
+    assert!(sum.known > 3 * sum.unknown, "{name}: {} known, {} unknown", sum.known, sum.unknown);
+    assert!(sum.longest <= LIMIT + GRACE, "{name}: {:?}", sum.longest);
+    assert!(sum.most <= 300, "{name}: {} connections", sum.most);
+}
+
 #[test]
 fn half_of_the_hellos_unanswered_make_no_wrong_fact() {
-    let sum = survive("half", 60, half);
-    assert!(sum.wrong.is_empty());
+    assert_survived("half", &survive("half", RUNS, half));
 }
 
 #[test]
 fn a_server_that_throttles_after_ten_connections_makes_no_wrong_fact() {
-    let sum = survive("throttled", 60, throttled);
-    assert!(sum.wrong.is_empty());
+    assert_survived("throttled", &survive("throttled", RUNS, throttled));
 }
 
 #[test]
 fn a_server_that_dies_makes_no_wrong_fact() {
-    let sum = survive("dying", 60, dying);
-    assert!(sum.wrong.is_empty());
+    assert_survived("dying", &survive("dying", RUNS, dying));
+}
+
+/// More than two connections at once are closed: the look goes on with fewer, and lacks nothing in the end.
+#[test]
+fn a_server_that_bears_two_connections_at_once_is_asked_no_more_and_known_whole() {
+    let Some(bench) = Bench::modern() else { return };
+    let weather: Weather = Box::new(|moment| if moment.open >= 2 { Fault::Close } else { Fault::None });
+    let network = Arc::new(Network::new(Arc::clone(&bench.server), ROUND_TRIP, weather));
+    let (seen, time) = look(&network, QUICK, 1);
+    let wrong = compare::wrong(&bench.quick, &seen);
+    assert!(wrong.is_empty(), "{wrong:?}");
+    for kind in ["tls.protocols", "tls.suites", "tls.groups", "tls.certificates", "tls.features", "tls.resumption"] {
+        let observation = seen.iter().find(|observation| observation.kind == kind).unwrap();
+        assert_eq!(observation.status, ObservationStatus::Complete, "{kind}: {:?}", observation.trouble);
+    }
+    let openings = network.openings();
+    let most = |from: Duration, to: Duration| {
+        openings.iter().filter(|(at, _)| *at >= from && *at < to).map(|(_, open)| *open).max().unwrap()
+    };
+    assert!(most(Duration::ZERO, Duration::from_secs(1)) > 2, "{openings:?}");
+    let late = time / 2;
+    assert!(most(late, time) <= 2, "{late:?} of {time:?}: {openings:?}");
+    let transcript = &seen.iter().find(|observation| observation.kind == "tls.protocols").unwrap().transcript;
+    for most in [4, 2] {
+        let words = format!("nothing for 2 s, then at most {most} at once");
+        assert!(transcript.iter().any(|exchange| exchange.sent == words), "{most}");
+    }
+    // The pauses are there: for two seconds after a throttling nothing is opened.
+    let longest = openings.windows(2).map(|pair| pair[1].0.saturating_sub(pair[0].0)).max().unwrap();
+    assert!(longest >= Duration::from_secs(2), "{longest:?}");
+}
+
+/// Over real sockets, in real time: a proxy in front of a real server closes half of the connections, takes ten in each
+/// four seconds, or dies after some.
+#[test]
+fn a_real_server_behind_a_proxy_that_misbehaves_makes_no_wrong_fact() {
+    let scratch = Scratch::new("faults-real");
+    let lines = "ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA;";
+    let Some((_server, port)) = nginx(&scratch, lines) else { return };
+    let cx = |seconds| CollectContext {
+        clock: Arc::new(FixedClock(*NOW)),
+        limits: Limits { target_time: Duration::from_secs(seconds), ..context().limits },
+        ..context()
+    };
+    let calm = look_with(target(loopback(port)), loopback(port), &cx(60)).observations;
+    type Plan = fn(u64) -> Weather;
+    let plans: [(&str, Plan); 3] = [
+        ("half", half),
+        ("throttled", |_| {
+            let state = Mutex::new((Duration::ZERO, 0));
+            Box::new(move |Moment { time, .. }| {
+                let mut state = state.lock().unwrap();
+                if time >= state.0 + Duration::from_secs(4) {
+                    *state = (time, 0);
+                }
+                state.1 += 1;
+                if state.1 > 10 { Fault::Close } else { Fault::None }
+            })
+        }),
+        ("dying", |seed| {
+            Box::new(move |moment| if u64::from(moment.number) < 20 + 9 * seed { Fault::None } else { Fault::Close })
+        }),
+    ];
+    std::thread::scope(|scope| {
+        for (name, plan) in plans {
+            for seed in 1..3 {
+                let calm = &calm;
+                scope.spawn(move || {
+                    let address = misbehaving(port, plan(seed));
+                    let seen = look_with(target(address), address, &cx(20));
+                    let wrong = compare::wrong(calm, &seen.observations);
+                    assert!(wrong.is_empty(), "{name}, seed {seed}: {wrong:?}");
+                    assert!(seen.time < Duration::from_secs(40), "{name}, seed {seed}: {:?}", seen.time);
+                });
+            }
+        }
+    });
+}
+
+/// A proxy in front of a port that treats connections by plan. Of the faults it knows closing, and closing in the
+/// middle of the first answer.
+fn misbehaving(port: u16, weather: Weather) -> SocketAddr {
+    let (number, begin) = (AtomicU64::new(0), std::time::Instant::now());
+    scripted(move |mut client| {
+        let number = u32::try_from(number.fetch_add(1, Ordering::SeqCst)).unwrap();
+        let fault = weather(Moment { number, time: begin.elapsed(), open: 0 });
+        let Ok(server) = TcpStream::connect(loopback(port)) else { return };
+        let (mut up, mut down) = (server.try_clone().unwrap(), server);
+        let mut back = client.try_clone().unwrap();
+        match fault {
+            Fault::None => {}
+            Fault::Cut(..) => {
+                let mut buffer = [0; 4096];
+                let Ok(count) = client.read(&mut buffer) else { return };
+                let _ = up.write_all(&buffer[..count]);
+                let count = down.read(&mut buffer).unwrap_or(0);
+                let _ = back.write_all(&buffer[..count / 2]);
+                return;
+            }
+            _ => return,
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _ = std::io::copy(&mut down, &mut back);
+                let _ = back.shutdown(Shutdown::Both);
+            });
+            let _ = std::io::copy(&mut client, &mut up);
+            let _ = up.shutdown(Shutdown::Both);
+        });
+    })
 }

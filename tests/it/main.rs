@@ -23,6 +23,7 @@ mod hostile;
 mod http;
 mod kinds;
 mod mail;
+mod negatives;
 mod policy;
 mod postgres;
 mod redirects;

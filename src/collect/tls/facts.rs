@@ -437,7 +437,8 @@ pub(super) enum Standing {
 /// What an order loses where suites of the version may not be known.
 fn unsettle(order: &mut Order, trouble: &Trouble) {
     let unknown = || Fact::unknown(trouble.detail.clone());
-    if order.preference.known().is_some_and(|word| word == "single") {
+    // A choice against our order shows the server's; all else may be due to what was not seen.
+    if order.preference.known().is_some_and(|word| word != "server") {
         order.preference = unknown();
     }
     if order.chacha_priority.known().is_some_and(|word| word == "not-applicable") {

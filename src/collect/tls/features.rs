@@ -48,7 +48,11 @@ impl Facts {
                 (false, None) => Fact::Known("not-applicable".to_owned()),
             },
             session_tickets: word(ride.tickets),
-            session_id: word(ride.session_id),
+            session_id: match (word(ride.session_id), self.undecided()) {
+                // A version may have them where another has tickets instead.
+                (Fact::Known(no), Some(trouble)) if no == "no" => Fact::unknown(trouble.detail),
+                (fact, _) => fact,
+            },
             heartbeat: word(ride.heartbeat),
             compression: match (legacy, ride.compression) {
                 (true, Tally { yes: 0, no: 0, .. }) => Fact::unknown("compression was not offered"),

@@ -62,6 +62,7 @@ pub struct Prober<'a> {
     pub steadiness: Steadiness,
     state: Mutex<State>,
     gate: tokio::sync::Mutex<()>,
+    door: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -90,8 +91,9 @@ impl<'a> Prober<'a> {
     ) -> Prober<'a> {
         let manner = Manner { server_name: Some(server_name), alpn: upgrade.alpn(), ..Manner::default() };
         let state = State { manner, expected: 30, ..State::default() };
-        let (state, gate, steadiness) = (Mutex::new(state), tokio::sync::Mutex::new(()), Steadiness::default());
-        Prober { cx, budget, target, address, upgrade, steadiness, state, gate }
+        let (gate, door) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
+        let (state, steadiness) = (Mutex::new(state), Steadiness::default());
+        Prober { cx, budget, target, address, upgrade, steadiness, state, gate, door }
     }
 
     /// What was seen so far.
@@ -140,25 +142,38 @@ impl<'a> Prober<'a> {
     /// # Errors
     /// When there is none, or the dialogue before TLS fails.
     pub async fn open(&self) -> Result<Box<dyn Stream>, Trouble> {
+        match self.open_once().await {
+            Err(trouble) if self.may_pass(&trouble) => self.open_after(trouble).await,
+            outcome => outcome,
+        }
+    }
+
+    /// Waits for a target that is not to be had now. One waits for all.
+    async fn open_after(&self, mut trouble: Trouble) -> Result<Box<dyn Stream>, Trouble> {
         // Before anything was accepted, the waits must end before the first hellos are given up.
-        let waits = if self.state().control.is_some() { BACK_OFF.len() } else { 2 };
-        for wait in BACK_OFF.into_iter().take(waits) {
+        let known = self.state().control.is_some();
+        let waits = if known { BACK_OFF.len() } else { BACK_OFF.len() - 1 };
+        let begin = Instant::now();
+        let _door = self.door.lock().await;
+        if begin.elapsed() >= APART {
             match self.open_once().await {
-                Err(trouble) if self.may_pass(&trouble) => {
-                    self.unsteady(&trouble.detail);
-                    self.budget.rest(wait);
-                    self.pause(wait).await?;
-                }
+                Err(again) if self.may_pass(&again) => trouble = again,
                 outcome => return outcome,
             }
         }
-        let outcome = self.open_once().await;
-        if let Err(trouble) = &outcome
-            && self.may_pass(trouble)
-        {
-            self.state().interrupted = Some(trouble.clone());
+        for wait in BACK_OFF.into_iter().take(waits) {
+            self.unsteady(&trouble.detail);
+            if known {
+                self.budget.rest(wait);
+            }
+            self.pause(wait).await?;
+            match self.open_once().await {
+                Err(again) if self.may_pass(&again) => trouble = again,
+                outcome => return outcome,
+            }
         }
-        outcome
+        self.state().interrupted = Some(trouble.clone());
+        Err(trouble)
     }
 
     /// Whether the lack of a connection may be one of time: the server says so, or it has taken hellos before.

@@ -62,7 +62,9 @@ impl Facts {
             let mut by_connection: BTreeMap<u32, Vec<String>> = BTreeMap::new();
             for id in plan::lists(version).into_iter().flatten().filter(|id| !accepted.contains(id)) {
                 let of = self.ledger.refused.iter().filter(|refused| refused.version == version);
-                if let Some(last) = of.filter(|refused| refused.suites.contains(&id)).map(|refused| refused.connection).max() {
+                if let Some(last) =
+                    of.filter(|refused| refused.suites.contains(&id)).map(|refused| refused.connection).max()
+                {
                     by_connection.entry(last).or_default().push(format!("0x{id:04X}"));
                 }
             }
@@ -96,7 +98,11 @@ impl Facts {
             ("session_tickets", is(&features.session_tickets, "no"), ride.tickets),
             ("session_id", is(&features.session_id, "no"), ride.session_id),
             ("heartbeat", is(&features.heartbeat, "no"), ride.heartbeat),
-            ("compression", is(&features.compression, "none") && features.legacy_handshake == true.into(), ride.compression),
+            (
+                "compression",
+                is(&features.compression, "none") && features.legacy_handshake == true.into(),
+                ride.compression,
+            ),
             ("ocsp_stapling", is(&features.ocsp_stapling, "no"), ride.staple),
             ("alpn", is(&features.alpn, "none"), ride.chosen),
             ("sct_extension", features.sct_extension == false.into(), ride.sct),

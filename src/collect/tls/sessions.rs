@@ -39,7 +39,8 @@ pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str, intrusi
     let rows = vec![renegotiation::row(&ticket.insecure), ticket.bleed];
     let (ticket_key, ticket_key_sha256) = key_names(ticket.tickets.iter().chain(&psk.tickets), &older, &modern);
     let doubt = prober.steadiness.doubt().filter(|_| ticket_key == word("single"));
-    let lacking = ticket.resumed.reason().or(psk.resumed.reason()).or(doubt.as_ref().map(|doubt| doubt.detail.as_str()));
+    let lacking =
+        ticket.resumed.reason().or(psk.resumed.reason()).or(doubt.as_ref().map(|doubt| doubt.detail.as_str()));
     let (ticket_key, ticket_key_sha256) = match lacking {
         // Keys that differ do so whatever was not seen.
         Some(why) if ticket_key != word("different") => (Fact::unknown(why), String::new()),

@@ -47,7 +47,9 @@ pub async fn settle(prober: &Prober<'_>, first: Outcome) -> Ssl2 {
             let detail = format!("inconsistent: {}, then {}", first.words(), second.words());
             open(None, Some(Trouble::new(Reason::ProtocolViolation, detail)))
         }
-        (_, Outcome::Alert(fatal)) if fatal.description != alert::INTERNAL_ERROR => open(Some(Refusal { proven: true, version: true, seen: second.words() }), None),
+        (_, Outcome::Alert(fatal)) if fatal.description != alert::INTERNAL_ERROR => {
+            open(Some(Refusal { proven: true, version: true, seen: second.words() }), None)
+        }
         _ => match prober.infer(&as_close(first), &as_close(second)).await {
             Answer::No(refusal) => open(Some(Refusal { version: true, ..refusal }), None),
             Answer::Unknown(trouble) => open(None, Some(trouble)),

@@ -70,7 +70,9 @@ impl Facts {
     fn key(&self, accepted: &Accepted) -> Fact<u32> {
         let strength = match (accepted.version, &accepted.leaf) {
             // One that was not seen may be weaker.
-            (Version::Tls13, _) if self.look.unseen.is_empty() && !(self.look.absent_inferred && self.doubt.is_some()) => {
+            (Version::Tls13, _)
+                if self.look.unseen.is_empty() && !(self.look.absent_inferred && self.doubt.is_some()) =>
+            {
                 let modern = self.ledger.chains.iter().filter(|(_, chain)| chain.versions.contains(&Version::Tls13));
                 modern.map(|(id, _)| self.keys.get(id).map(|key| key.strength)).min().flatten()
             }

@@ -245,11 +245,13 @@ impl Tandem {
     }
 }
 
-/// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide.
+/// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide,
+/// nor of a target that is asked less at a time.
 fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16], left: &[u16]) -> bool {
     accepted.len() >= CUT_AFTER
         && left.len() >= CUT_LEFT
         && prober.round_trip() >= CUT_ROUND_TRIP
+        && prober.steadiness.doubt().is_none()
         && follows(list, accepted)
 }
 

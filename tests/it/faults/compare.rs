@@ -2,6 +2,7 @@
 
 use probity::model::{Observation, ObservationStatus};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Words for people, which may differ from look to look; and what a recording repeats.
 const WORDS: [&str; 9] =
@@ -92,6 +93,20 @@ fn differ(path: &str, expected: &Value, got: &Value, partial: bool, all: &mut Ve
         }
         // The versions that a group was seen with are not all that it can be seen with.
         (Value::Array(_), Value::Array(_)) if path.starts_with("tls.groups") && path.ends_with(".protocols") => {}
+        // Which connection refused a suite last is chance; that it is refused is not.
+        (Value::Array(one), Value::Array(other)) if path == "tls.suites.refused" => {
+            let ids = |list: &[Value]| -> BTreeSet<String> {
+                let of = |row: &Value| {
+                    let ids = row["ids"].as_array().unwrap().clone();
+                    ids.into_iter().map(|id| format!("{} {id}", row["protocol"])).collect::<Vec<_>>()
+                };
+                list.iter().flat_map(of).collect()
+            };
+            let more: Vec<String> = ids(other).difference(&ids(one)).cloned().collect();
+            if !more.is_empty() {
+                note(&Value::from("accepted"), &Value::from(more));
+            }
+        }
         (Value::Array(one), Value::Array(other)) => {
             for value in other {
                 let path = format!("{path}[{}]", name(value));

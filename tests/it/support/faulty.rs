@@ -41,8 +41,19 @@ pub enum Fault {
     Slow(Duration),
 }
 
-/// What becomes of each connection: of its number from 0 on, and the time since the first.
-pub type Weather = Box<dyn Fn(u32, Duration) -> Fault + Send + Sync>;
+/// What becomes of each connection.
+pub type Weather = Box<dyn Fn(Moment) -> Fault + Send + Sync>;
+
+/// When a connection is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Its number, from 0 on.
+    pub number: u32,
+    /// The time since the first.
+    pub time: Duration,
+    /// How many are open.
+    pub open: u32,
+}
 
 /// Serves one connection to its end.
 pub trait Serve: Send + Sync {
@@ -54,10 +65,9 @@ pub trait Serve: Send + Sync {
 #[derive(Default)]
 struct Counts {
     asked: AtomicU32,
-    opened: AtomicU32,
     open: AtomicU32,
-    /// The most open at once, in each second.
-    most_open: Mutex<Vec<(Duration, u32)>>,
+    /// When each was opened, and how many were open then.
+    openings: Mutex<Vec<(Duration, u32)>>,
     begin: Mutex<Option<Instant>>,
 }
 
@@ -80,14 +90,9 @@ impl Network {
         self.counts.asked.load(Ordering::Relaxed)
     }
 
-    /// How many were opened.
-    pub fn opened(&self) -> u32 {
-        self.counts.opened.load(Ordering::Relaxed)
-    }
-
     /// Each connection: when it was opened, and how many were open then.
     pub fn openings(&self) -> Vec<(Duration, u32)> {
-        self.counts.most_open.lock().unwrap().clone()
+        self.counts.openings.lock().unwrap().clone()
     }
 
     /// The time since the first connection was asked for.
@@ -104,14 +109,14 @@ impl Dial for Network {
     fn connect(&self, address: SocketAddr, _: Duration) -> Dialing<'_, Box<dyn Stream>> {
         Box::pin(async move {
             let number = self.counts.asked.fetch_add(1, Ordering::Relaxed);
-            let fault = (self.weather)(number, self.since());
+            let open = self.counts.open.load(Ordering::Relaxed);
+            let fault = (self.weather)(Moment { number, time: self.since(), open });
             tokio::time::sleep(self.round_trip).await;
             if fault == Fault::Refuse {
                 return Err(Trouble::new(Reason::Refused, format!("{address} refuses connections")));
             }
-            self.counts.opened.fetch_add(1, Ordering::Relaxed);
             let open = self.counts.open.fetch_add(1, Ordering::Relaxed) + 1;
-            self.counts.most_open.lock().unwrap().push((self.since(), open));
+            self.counts.openings.lock().unwrap().push((self.since(), open));
             let wire = Arc::new(Wire::default());
             if !matches!(fault, Fault::Close | Fault::Reset | Fault::Silence | Fault::Alert) {
                 let (server, pipe) = (Arc::clone(&self.server), Pipe(Arc::clone(&wire)));
@@ -120,8 +125,17 @@ impl Dial for Network {
             let counts = Arc::clone(&self.counts);
             let slow = if let Fault::Slow(more) = fault { more } else { Duration::ZERO };
             let delay = self.round_trip + slow;
-            Ok(Box::new(End { wire, fault, counts, delay, ready: None, answers: 0, fresh: true, left: None, waker: None })
-                as Box<dyn Stream>)
+            Ok(Box::new(End {
+                wire,
+                fault,
+                counts,
+                delay,
+                ready: None,
+                answers: 0,
+                fresh: true,
+                left: None,
+                waker: None,
+            }) as Box<dyn Stream>)
         })
     }
 }
@@ -227,7 +241,11 @@ impl End {
 }
 
 impl AsyncRead for End {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         if let Some(ready) = &mut self.ready {
             std::task::ready!(ready.as_mut().poll(cx));
             self.ready = None;

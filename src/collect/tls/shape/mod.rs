@@ -70,12 +70,8 @@ pub async fn look(prober: &Prober<'_>, known: &Known<'_>, intrusive: bool) -> Sh
             false => None,
         }
     };
-    let (signatures, names, alpn, intolerance) = tokio::join!(
-        signatures::look(prober, known),
-        names::look(prober, known),
-        alpn::look(prober, known),
-        tolerance
-    );
+    let (signatures, names, alpn, intolerance) =
+        tokio::join!(signatures::look(prober, known), names::look(prober, known), alpn::look(prober, known), tolerance);
     let ((signatures, listed), trouble) = signatures;
     let mut alpn = alpn;
     if let Some(listed) = listed {
