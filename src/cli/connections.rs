@@ -25,15 +25,42 @@ const PLAN: &[(&str, &str)] = &[
     ("revocation", "with --revocation, one to a responder or list for each certificate; not counted below"),
     ("known flaws", "1 where nothing is amiss; 10 more with RSA key exchange, 6 to 13 more with CBC"),
     ("staple", "1 after 3 s, where a certificate names a responder and none came; left out by --profile quick"),
+    ("finite-field parameters", "0 or 1"),
+    ("known clients", "one for each known client; only with --clients live"),
+    ("request for TLS", "1 where TLS has to be asked for, and 1 to 3 for the injection of a command"),
     ("signatures, names, tolerance", "about 30; left out by --profile quick"),
     ("control", "1 after each refusal that is only inferred; more with waits of 2, 8 and 30 s where it fails"),
     ("http", "one for each request: 6 to 8, and one for each redirect that is followed"),
 ];
 
+/// The stage of the plan that a step belongs to; what the plan does not name stands for itself.
+fn stage(step: &str) -> &str {
+    match step {
+        "first hello" => "first hellos",
+        "control" => "control",
+        "fallback protection" => "fallback protection",
+        "certificates of TLSv1.3" => "certificates of TLSv1.3",
+        "order of suites" | "priority of ChaCha20" => "order of suites",
+        "order of groups" => "groups",
+        "ticket" | "Ticketbleed" | "insecure renegotiation" | "client-initiated renegotiation" => "sessions",
+        "heartbleed" | "ccs" | "robot" | "CBC padding" | "CVE-2016-2107" => "known flaws",
+        "server names" | "application protocols" | "unusual hellos" => "signatures, names, tolerance",
+        _ if step.starts_with("suites") || step.starts_with("TLSv1.") || step.starts_with("SSLv") => {
+            "versions and suites"
+        }
+        _ if step.starts_with("groups") => "groups",
+        _ if step.starts_with("session") || step.starts_with("resumption") || step.starts_with("ticket") => "sessions",
+        _ if step.starts_with("signature schemes") => "signatures, names, tolerance",
+        other => other,
+    }
+}
+
 /// Counts connections by address, and probes by what they were for.
 pub struct Spending {
     inner: Arc<dyn Progress>,
     steps: Steps,
+    /// How many connections at once there were to be after each throttling, by address.
+    slowed: Mutex<BTreeMap<String, Vec<usize>>>,
     opened: Arc<Mutex<Opened>>,
 }
 
@@ -50,7 +77,7 @@ struct Opened {
 impl Spending {
     /// Counts, and passes what it is told on to this display.
     pub fn new(inner: Arc<dyn Progress>) -> Arc<Spending> {
-        Arc::new(Spending { inner, steps: Arc::default(), opened: Arc::default() })
+        Arc::new(Spending { inner, steps: Arc::default(), slowed: Mutex::default(), opened: Arc::default() })
     }
 
     /// This network, counted.
@@ -80,18 +107,33 @@ impl Spending {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = bare();
-        table.set_header(["address", "for", "questions"]);
+        table.set_header(["address", "stage", "for", "questions"]);
         for ((_, part), steps) in steps.iter() {
-            for (step, count) in steps {
-                table.add_row([text::escape(part).to_string(), text::escape(step).to_string(), count.to_string()]);
+            let mut rows: Vec<(&str, &String, &u32)> =
+                steps.iter().map(|(step, count)| (stage(step), step, count)).collect();
+            let place = |name: &str| PLAN.iter().position(|(known, _)| *known == name).unwrap_or(usize::MAX);
+            rows.sort_by_key(|(stage, step, _)| (place(stage), *stage, *step));
+            for (stage, step, count) in rows {
+                let cells = [part.as_str(), stage, step].map(|cell| text::escape(cell).to_string());
+                table.add_row(cells.into_iter().chain([count.to_string()]));
             }
+        }
+        let slowed = self.slowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = String::new();
+        for (address, count) in &opened.connections {
+            lines.push_str(&format!("{address}: {count} connections"));
+            if let Some(most) = slowed.get(&address.to_string()) {
+                let most: Vec<String> = most.iter().map(usize::to_string).collect();
+                lines.push_str(&format!(", throttled: then at most {} at once", most.join(", then ")));
+            }
+            lines.push('\n');
         }
         let all: u32 = opened.connections.values().sum();
         let asked = match opened.datagrams {
             0 => String::new(),
             count => format!("{count} datagrams asked resolvers\n"),
         };
-        format!("{table}\n{asked}{all} connections were opened; some answered several questions\n")
+        format!("{table}\n{lines}{asked}{all} connections were opened; some answered several questions\n")
     }
 }
 
@@ -111,6 +153,13 @@ impl Progress for Spending {
         }
         drop(steps);
         self.inner.step(target, part, done, total, step);
+    }
+
+    fn slowed(&self, target: &str, part: &str, connections: usize) {
+        let mut slowed = self.slowed.lock().unwrap_or_else(PoisonError::into_inner);
+        slowed.entry(part.to_owned()).or_default().push(connections);
+        drop(slowed);
+        self.inner.slowed(target, part, connections);
     }
 
     fn done(&self, target: &str) {
@@ -165,4 +214,28 @@ impl Dial for Counting {
 
 fn count(opened: &Mutex<Opened>, address: SocketAddr) {
     *opened.lock().unwrap_or_else(PoisonError::into_inner).connections.entry(address).or_default() += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::Silent;
+
+    #[test]
+    fn what_was_spent_stands_under_its_stage_with_the_throttling() {
+        let spending = Spending::new(Arc::new(Silent));
+        let steps = ["first hello", "suites of TLSv1.2", "suites of TLSv1.2", "CBC padding", "something else"];
+        for (n, step) in (1..).zip(steps) {
+            spending.step("shop", "192.0.2.1:443", n, 5, step);
+        }
+        spending.slowed("shop", "192.0.2.1:443", 4);
+        spending.slowed("shop", "192.0.2.1:443", 2);
+        let address = "192.0.2.1:443".parse().unwrap();
+        spending.opened.lock().unwrap().connections.insert(address, 5);
+        let spent = spending.spent();
+        let rows: Vec<Vec<&str>> = spent.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[2], ["192.0.2.1:443", "versions", "and", "suites", "suites", "of", "TLSv1.2", "2"]);
+        assert_eq!(rows[3], ["192.0.2.1:443", "known", "flaws", "CBC", "padding", "1"]);
+        assert!(spent.contains("192.0.2.1:443: 5 connections, throttled: then at most 4, then 2 at once"), "{spent}");
+    }
 }

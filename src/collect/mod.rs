@@ -111,6 +111,10 @@ pub trait Progress: Send + Sync {
     /// `done` of `total` probes of this part of this target are made; now doing `step`. A total of
     /// nought is one that is not known yet.
     fn step(&self, target: &str, part: &str, done: u32, total: u32, step: &str);
+    /// This part of this target is asked less from now on: so many connections at once.
+    fn slowed(&self, target: &str, part: &str, connections: usize) {
+        let _ = (target, part, connections);
+    }
     /// Nothing more of this target comes.
     fn done(&self, target: &str) {
         let _ = target;

@@ -71,6 +71,7 @@ impl VulnerabilityTest {
             observable: false,
             severity: severity.word().to_owned(),
             detail,
+            connections: Vec::new(),
         }
     }
 

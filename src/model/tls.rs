@@ -7,6 +7,7 @@ pub use clients::{Clients, SimulatedClient};
 use super::Fact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `tls.protocols`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub struct Protocols {
     pub downgrade_sentinel: Fact<String>,
     /// Whether SSLv2 answers without any cipher kind (CVE-2015-3197).
     pub ssl2_without_kinds: bool,
+    /// The exchanges of the transcript, counted from 1, that show the last three facts where they are negative.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections: BTreeMap<String, Vec<u32>>,
 }
 
 /// A version that the server negotiates.
@@ -45,6 +49,9 @@ pub struct Proof {
     pub confidence: String,
     /// In words, for example `alert protocol_version`.
     pub seen: String,
+    /// Of a refusal: the exchanges of the transcript, counted from 1, that it rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<u32>,
 }
 
 /// `tls.suites`.
@@ -56,6 +63,20 @@ pub struct Suites {
     pub order: Vec<Order>,
     /// Versions whose list was cut short, with the reason; not empty makes the observation partial.
     pub incomplete: Vec<Incomplete>,
+    /// What versions that are offered refuse, and the exchanges that show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedSuites>,
+}
+
+/// Suites that a version refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedSuites {
+    /// The version.
+    pub protocol: String,
+    /// Their ids.
+    pub ids: Vec<String>,
+    /// The exchanges of the transcript of `tls.protocols`, counted from 1, that show it.
+    pub connections: Vec<u32>,
 }
 
 /// An accepted pair of version and suite.
@@ -159,7 +180,7 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dh {
     /// Whether a DHE suite was accepted with TLS 1.2 or older.
-    pub used: bool,
+    pub used: Fact<bool>,
     /// The parameters seen, smallest first.
     pub parameters: Vec<DhParameters>,
     /// Whether the groups of RFC 7919 that a hello names decide the parameters with TLS 1.2 or older: `honoured`, `own`
@@ -355,7 +376,7 @@ pub struct ChainLink {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Features {
     /// TLS 1.2 or older is offered, so that what follows has a meaning.
-    pub legacy_handshake: bool,
+    pub legacy_handshake: Fact<bool>,
     /// RFC 5746: `yes`, `no`, `not-applicable`.
     pub secure_renegotiation: Fact<String>,
     /// RFC 7627: `yes`, `no`, `not-applicable`.
@@ -384,6 +405,9 @@ pub struct Features {
     pub sct_extension: Fact<bool>,
     /// The server asks for a client certificate.
     pub client_certificate: Fact<bool>,
+    /// Of each negative fact: the exchanges of the transcript of `tls.protocols`, counted from 1, that show it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections: BTreeMap<String, Vec<u32>>,
 }
 
 /// A temporary RSA key, as export suites have it, and as no other suite may (CVE-2015-0204).
@@ -451,4 +475,7 @@ pub struct VulnerabilityTest {
     pub severity: String,
     /// What was seen, in words.
     pub detail: String,
+    /// The exchanges of the transcript, counted from 1, that it rests on, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<u32>,
 }

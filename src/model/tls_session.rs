@@ -40,7 +40,7 @@ pub struct Resumption {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Renegotiation {
     /// TLS 1.2 or older is offered, SSLv2 aside, so that what follows has a meaning.
-    pub legacy_handshake: bool,
+    pub legacy_handshake: Fact<bool>,
     /// With RFC 5746: `accepted`, `limited` where it is refused after some, `refused`, `ignored`, `not-applicable`.
     pub client_initiated: Fact<String>,
     /// How many were accepted in one session, at most three being asked for.

@@ -24,6 +24,19 @@ pub struct Budget {
     deadline: Instant,
     apart: Duration,
     ended: Arc<Mutex<Option<Instant>>>,
+    throttle: Arc<Mutex<Throttle>>,
+}
+
+/// How far the parallel connections have been lowered.
+struct Throttle {
+    /// Connections at once from now on.
+    most: usize,
+    /// Places that are still taken and are not given back.
+    owed: usize,
+    /// When they were last lowered.
+    lowered: Option<Instant>,
+    /// Nothing is opened before.
+    rest: Instant,
 }
 
 impl Budget {
@@ -37,7 +50,39 @@ impl Budget {
             deadline: Instant::now() + time,
             apart: Duration::ZERO,
             ended: Arc::new(Mutex::new(None)),
+            throttle: Arc::new(Mutex::new(Throttle {
+                most: connections.max(1),
+                owed: 0,
+                lowered: None,
+                rest: Instant::now(),
+            })),
         }
+    }
+
+    /// Halves the connections at once, down to one, and opens none for `pause`. Once in a pause, since what goes wrong
+    /// goes wrong with several connections at the same time. Gives how many there may be from now on, where that is new.
+    pub fn slow_down(&self, pause: Duration) -> Option<usize> {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if throttle.most == 1 || throttle.lowered.is_some_and(|at| now < at + pause) {
+            return None;
+        }
+        let fewer = throttle.most - throttle.most / 2;
+        throttle.most -= fewer;
+        throttle.owed += fewer - self.permits.forget_permits(fewer);
+        throttle.lowered = Some(now);
+        throttle.rest = throttle.rest.max(now + pause);
+        Some(throttle.most)
+    }
+
+    /// Opens no connection for so long.
+    pub fn rest(&self, pause: Duration) {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        throttle.rest = throttle.rest.max(Instant::now() + pause);
+    }
+
+    fn rests_until(&self) -> Instant {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).rest
     }
 
     /// With so many new connections a second at most, evenly apart.
@@ -105,6 +150,9 @@ impl Budget {
             return Err(over());
         }
         tokio::time::sleep_until(turn).await;
+        while Instant::now() < self.rests_until().min(self.deadline) {
+            tokio::time::sleep_until(self.rests_until().min(self.deadline)).await;
+        }
         if self.is_over() {
             return Err(over());
         }
@@ -112,7 +160,8 @@ impl Budget {
         if let Some(ended) = ended.filter(|_| !self.apart.is_zero()) {
             tokio::time::sleep_until(ended + self.apart).await;
         }
-        Ok(Seat { ended: Arc::clone(&self.ended), _permit: permit })
+        let (ended, throttle) = (Arc::clone(&self.ended), Arc::clone(&self.throttle));
+        Ok(Seat { ended, throttle, permit: Some(permit) })
     }
 }
 
@@ -162,13 +211,18 @@ impl Dial for Budget {
 /// A place among the connections, which is given back when it is dropped.
 struct Seat {
     ended: Arc<Mutex<Option<Instant>>>,
-    // Dropped after the time of the end has been noted.
-    _permit: OwnedSemaphorePermit,
+    throttle: Arc<Mutex<Throttle>>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(permit) = self.permit.take_if(|_| throttle.owed > 0) {
+            throttle.owed -= 1;
+            permit.forget();
+        }
     }
 }
 
@@ -242,6 +296,34 @@ mod tests {
             drop(paced.place(address).await.unwrap());
         }
         assert!(begin.elapsed() >= Duration::from_millis(100), "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test]
+    async fn fewer_are_open_at_once_after_each_throttling() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let pause = Duration::from_millis(20);
+        let budget = Budget::new(Arc::new(TcpDial), 8, Duration::from_secs(60));
+        let mut held = Vec::new();
+        for _ in 0..6 {
+            held.push(budget.open(address).await.unwrap());
+        }
+        let begin = Instant::now();
+        assert_eq!((budget.slow_down(pause), budget.slow_down(pause)), (Some(4), None));
+        held.truncate(3);
+        held.push(budget.open(address).await.unwrap());
+        assert!(begin.elapsed() >= pause, "{:?}", begin.elapsed());
+        let fifth = tokio::time::timeout(Duration::from_millis(50), budget.open(address)).await;
+        assert!(fifth.is_err(), "a fifth connection was opened");
+        assert_eq!(budget.slow_down(pause), Some(2));
+        tokio::time::sleep(pause).await;
+        assert_eq!(budget.slow_down(pause), Some(1));
+        tokio::time::sleep(pause).await;
+        assert_eq!(budget.slow_down(pause), None);
+        held.clear();
+        let _only = budget.open(address).await.unwrap();
+        let second = tokio::time::timeout(Duration::from_millis(50), budget.open(address)).await;
+        assert!(second.is_err(), "a second connection was opened");
     }
 
     #[tokio::test]

@@ -25,6 +25,8 @@ pub const PROTOCOL_VERSION: u8 = 70;
 /// `insufficient_security`.
 pub const INSUFFICIENT_SECURITY: u8 = 71;
 /// `inappropriate_fallback`.
+pub const INTERNAL_ERROR: u8 = 80;
+/// inappropriate_fallback.
 pub const INAPPROPRIATE_FALLBACK: u8 = 86;
 /// `no_renegotiation`.
 pub const NO_RENEGOTIATION: u8 = 100;

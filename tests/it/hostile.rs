@@ -248,7 +248,7 @@ fn ssl2_is_seen_with_its_kinds_and_without_any() {
     assert_eq!(suites.suites[0].strength, Fact::Known(512));
     assert_eq!(suites.suites[1].strength.known(), None, "the certificate holds no key");
     let features: Features = seen.read("tls.features");
-    assert!(!features.legacy_handshake);
+    assert_eq!(features.legacy_handshake, Fact::Known(false));
     let seen = look(ssl2_server(Answer::Error(1)));
     assert_eq!(seen.protocols(), ["SSLv2"]);
     assert!(seen.read::<Protocols>("tls.protocols").ssl2_without_kinds);

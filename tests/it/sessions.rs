@@ -91,7 +91,7 @@ fn a_server_of_tls_1_3_alone_has_nothing_to_renegotiate() {
     assert_eq!(resumption.psk, word("yes"));
     assert_eq!(resumption.early_data, word("no"));
     let renegotiation: Renegotiation = seen.read("tls.renegotiation");
-    assert!(!renegotiation.legacy_handshake);
+    assert_eq!(renegotiation.legacy_handshake, Fact::Known(false));
     assert_eq!((&renegotiation.client_initiated, &renegotiation.insecure), (&none, &none));
     for name in ORACLES.into_iter().chain(["ticketbleed", "insecure_renegotiation"]) {
         assert!(!test(&seen, name).applies, "{name}");

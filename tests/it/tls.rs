@@ -63,7 +63,7 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
             assert_eq!(deployment.protocols, ["TLSv1.2", "TLSv1.3"]);
         }
         let dh: Dh = seen.read("tls.dh");
-        assert!(dh.used);
+        assert_eq!(dh.used, Fact::Known(true));
         assert!(dh.parameters.iter().all(|set| set.bits >= 2048), "{dh:?}");
         eprintln!("haproxy 9+3 {options}: {} hellos, {:?}", proxy.hellos(), seen.time);
         let suites: Suites = seen.read("tls.suites");
@@ -148,7 +148,7 @@ fn a_weak_nginx_is_seen_suite_by_suite() {
         assert_eq!(found, truth, "{protocol}");
     }
     let dh: Dh = seen.read("tls.dh");
-    assert!(dh.used);
+    assert_eq!(dh.used, Fact::Known(true));
     assert_eq!(dh.parameters[0].bits, 1024);
     let features: Features = seen.read("tls.features");
     assert_eq!(features.encrypt_then_mac, Fact::Known("yes".into()));
@@ -236,7 +236,7 @@ fn single_switches_show_in_single_facts() {
     let groups: Groups = seen.read("tls.groups");
     assert_eq!(groups.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["secp384r1", "x25519"]);
     let features: Features = seen.read("tls.features");
-    assert!(!features.legacy_handshake);
+    assert_eq!(features.legacy_handshake, Fact::Known(false));
     assert_eq!(features.secure_renegotiation, Fact::Known("not-applicable".into()));
     drop(preferring);
 }

@@ -36,6 +36,10 @@ pub struct Look {
     pub group_order: Fact<String>,
     /// TLS_FALLBACK_SCSV.
     pub fallback: Fact<String>,
+    /// It rests on silence.
+    pub fallback_inferred: bool,
+    /// Kinds of certificate that are held to be absent because of silence.
+    pub absent_inferred: bool,
     /// Handshakes that should have shown a certificate and did not, and why.
     pub unseen: Vec<Trouble>,
     /// The application protocols chosen in TLS 1.3; an empty one where none was.
@@ -80,7 +84,9 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Troubl
         legacy_groups: older.groups,
         orders: older.orders.into_iter().chain(modern.order).collect(),
         group_order,
-        fallback: older.fallback,
+        fallback: older.fallback.0,
+        fallback_inferred: older.fallback.1,
+        absent_inferred: shown.absent_inferred,
         unseen: shown.unseen,
         alpn: shown.alpn,
         shown: shown.shown,
@@ -191,7 +197,7 @@ struct Older {
     groups: Option<LegacyGroups>,
     orders: Vec<Order>,
     group_order: Fact<String>,
-    fallback: Fact<String>,
+    fallback: (Fact<String>, bool),
 }
 
 impl Older {
@@ -257,8 +263,12 @@ async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
     Some(legacy_groups::enumerate(prober, version, suites, (group, chosen.collect()), kept).await)
 }
 
-/// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best.
-async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>, modern: &Answer) -> Fact<String> {
+/// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best. Also whether the fact rests on silence.
+async fn fallback(
+    prober: &Prober<'_>,
+    versions: &BTreeMap<Version, VersionSuites>,
+    modern: &Answer,
+) -> (Fact<String>, bool) {
     let ledger = prober.ledger();
     let mut older: Vec<Version> = versions.keys().copied().filter(|of| !ledger.accepted(*of).is_empty()).collect();
     older.reverse();
@@ -269,15 +279,12 @@ async fn fallback(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuite
     };
     let Some(second) = older.get(1 - newer).copied() else {
         let open = versions.values().find_map(|version| version.trouble.as_ref()).or(unknown);
-        return match open {
-            Some(trouble) => Fact::unknown(trouble.detail.clone()),
-            None => Fact::Known("not-applicable".to_owned()),
-        };
+        let fact = open.map(|trouble| Fact::unknown(trouble.detail.clone()));
+        return (fact.unwrap_or_else(|| Fact::Known("not-applicable".to_owned())), false);
     };
     match modern::fallback_scsv(prober, second, ledger.accepted(second)).await {
-        Ok((true, _)) => Fact::Known("yes".to_owned()),
-        Ok((false, _)) => Fact::Known("no".to_owned()),
-        Err(trouble) => Fact::unknown(trouble.detail),
+        Ok((yes, proven)) => (Fact::Known(if yes { "yes" } else { "no" }.to_owned()), !proven),
+        Err(trouble) => (Fact::unknown(trouble.detail), false),
     }
 }
 

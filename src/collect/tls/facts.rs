@@ -25,7 +25,14 @@ pub struct Facts {
     pub(super) ledger: Ledger,
     pub(super) keys: BTreeMap<String, KeyFacts>,
     pub(super) primes: BTreeMap<Vec<u8>, PrimeFacts>,
+    /// Why nothing follows from silence, if so.
+    pub(super) doubt: Option<Trouble>,
+    /// The exchanges of each step, by their numbers in the transcript.
+    pub(super) steps: BTreeMap<String, Vec<u32>>,
 }
+
+/// The versions that finite fields are seen in clear with.
+pub(super) const OLDER: [Version; 4] = [Version::Ssl3, Version::Tls10, Version::Tls11, Version::Tls12];
 
 /// Data of a kind, and why it may lack members.
 pub type Data<T> = (T, Option<Trouble>);
@@ -39,7 +46,29 @@ impl Facts {
         let keys = ledger.chains.iter().filter_map(leaf_key).collect();
         let moduli: BTreeSet<Vec<u8>> = ledger.fields.iter().map(|field| field.p.clone()).collect();
         let primes = moduli.into_iter().map(|p| (p.clone(), prime::facts(&p))).collect();
-        Facts { look, ledger, keys, primes }
+        Facts { look, ledger, keys, primes, doubt: None, steps: BTreeMap::new() }
+    }
+
+    /// Why suites of a version may not be known.
+    pub(super) fn open(&self, version: Version) -> Option<Trouble> {
+        let of = match version {
+            Version::Ssl2 => &self.look.ssl2.version,
+            _ => self.look.versions.get(&version)?,
+        };
+        let inferred = of.refusal.as_ref().is_some_and(|refusal| !refusal.proven)
+            || of.lists.iter().any(|list| list.end.is_inferred());
+        of.trouble.clone().or_else(|| self.doubt.clone().filter(|_| inferred))
+    }
+
+    /// The first of these versions whose suites may not all be known, and why.
+    pub(super) fn open_of(&self, versions: &[Version]) -> Option<Trouble> {
+        versions.iter().find_map(|version| self.open(*version))
+    }
+
+    /// Why certificates may not be known.
+    pub(super) fn certificates_open(&self) -> Option<Trouble> {
+        let inferred = || self.doubt.clone().filter(|_| self.look.absent_inferred);
+        self.look.unseen.first().cloned().or_else(inferred).or_else(|| self.open_of(&Version::ALL))
     }
 
     /// `tls.protocols`.
@@ -49,16 +78,20 @@ impl Facts {
             refused: Vec::new(),
             unknown: Vec::new(),
             proofs: Vec::new(),
-            fallback_scsv: self.look.fallback.clone(),
+            fallback_scsv: self.fallback(),
             downgrade_sentinel: self.sentinel(),
             ssl2_without_kinds: self.look.ssl2.without_kinds,
+            connections: BTreeMap::new(),
         };
+        data.connections = self.of_protocols(&data.fallback_scsv, &data.downgrade_sentinel);
         let mut trouble = None;
         for version in Version::ALL {
             let name = version.name().to_owned();
+            let mut connections = Vec::new();
             let (answer, confidence, seen) = match self.standing(version) {
                 Standing::Offered(seen) => ("offered", "proven", seen),
                 Standing::Refused(refusal) => {
+                    connections = self.of_refusal(version, refusal.proven);
                     ("refused", if refusal.proven { "proven" } else { "inferred" }, refusal.seen)
                 }
                 Standing::Unknown(why) => {
@@ -72,7 +105,8 @@ impl Facts {
                 "refused" => data.refused.push(name.clone()),
                 _ => data.unknown.push(name.clone()),
             }
-            data.proofs.push(Proof { name, answer: answer.to_owned(), confidence: confidence.to_owned(), seen });
+            let (answer, confidence) = (answer.to_owned(), confidence.to_owned());
+            data.proofs.push(Proof { name, answer, confidence, seen, connections });
         }
         (data, trouble)
     }
@@ -98,25 +132,50 @@ impl Facts {
             ));
         }
         match known {
-            Some(VersionSuites { refusal: Some(refusal), .. }) => Standing::Refused(refusal.clone()),
+            Some(VersionSuites { refusal: Some(refusal), .. }) => match &self.doubt {
+                Some(doubt) if !refusal.proven => Standing::Unknown(doubt.clone()),
+                _ => Standing::Refused(refusal.clone()),
+            },
             Some(VersionSuites { trouble: Some(trouble), .. }) => Standing::Unknown(trouble.clone()),
             _ => Standing::Unknown(Trouble::new(Reason::Internal, "not asked")),
         }
     }
 
+    /// TLS 1.2 or older is offered.
+    pub(super) fn offers_older(&self) -> bool {
+        OLDER.into_iter().any(|version| matches!(self.standing(version), Standing::Offered(_)))
+    }
+
     /// Why it is not known whether TLS 1.2 or older is offered, where none is known to be.
     pub(super) fn open_older(&self) -> Option<Trouble> {
-        let older = [Version::Ssl3, Version::Tls10, Version::Tls11, Version::Tls12];
-        older.into_iter().find_map(|version| match self.standing(version) {
+        OLDER.into_iter().find_map(|version| match self.standing(version) {
             Standing::Unknown(trouble) => Some(trouble),
             _ => None,
         })
     }
 
+    /// Why it is not known of some version whether it is offered.
+    pub(super) fn undecided(&self) -> Option<Trouble> {
+        let standings = Version::ALL.into_iter().filter(|version| *version != Version::Ssl2);
+        standings.map(|version| self.standing(version)).find_map(|standing| match standing {
+            Standing::Unknown(trouble) => Some(trouble),
+            _ => None,
+        })
+    }
+
+    fn fallback(&self) -> Fact<String> {
+        let doubt = match self.look.fallback.known().map(String::as_str) {
+            Some("not-applicable") => self.undecided(),
+            Some(_) if self.look.fallback_inferred => self.doubt.clone(),
+            _ => None,
+        };
+        doubt.map_or_else(|| self.look.fallback.clone(), |trouble| Fact::unknown(trouble.detail))
+    }
+
     fn sentinel(&self) -> Fact<String> {
         let word = match (self.standing(Version::Tls13), self.ledger.ride.sentinel) {
             (Standing::Refused(_), _) => "not-applicable",
-            (Standing::Offered(_), Tally { yes: 0, no: 0 }) => match self.open_older() {
+            (Standing::Offered(_), Tally { yes: 0, no: 0, .. }) => match self.open_older() {
                 Some(trouble) => return Fact::unknown(trouble.detail),
                 None => "not-applicable",
             },
@@ -143,8 +202,8 @@ impl Facts {
             of_version.sort_by_key(|suite| (place(suite).unwrap_or(usize::MAX), suite.id.clone()));
             suites.extend(of_version);
         }
-        let (incomplete, trouble) = self.incomplete(|version| version.trouble.clone());
-        (Suites { suites, order: self.orders(), incomplete }, trouble)
+        let (incomplete, trouble) = self.incomplete();
+        (Suites { suites, order: self.orders(), incomplete, refused: self.refused_suites() }, trouble)
     }
 
     /// The orders, oldest version first. In SSLv2 the client chooses, by its rules.
@@ -159,13 +218,18 @@ impl Facts {
             apart: Vec::new(),
         });
         let mut orders: Vec<Order> = ssl2.into_iter().chain(self.look.orders.iter().cloned()).collect();
+        for order in &mut orders {
+            if let Some(trouble) = Version::from_name(&order.protocol).and_then(|version| self.open(version)) {
+                unsettle(order, &trouble);
+            }
+        }
         orders.sort_by_key(|order| Version::from_name(&order.protocol));
         orders
     }
 
-    fn incomplete(&self, why: impl Fn(&VersionSuites) -> Option<Trouble>) -> (Vec<Incomplete>, Option<Trouble>) {
-        let all = std::iter::once(&self.look.ssl2.version).chain(self.look.versions.values());
-        let cut: Vec<(Version, Trouble)> = all.filter_map(|of| Some((of.version, why(of)?))).collect();
+    fn incomplete(&self) -> (Vec<Incomplete>, Option<Trouble>) {
+        let all = Version::ALL.into_iter();
+        let cut: Vec<(Version, Trouble)> = all.filter_map(|version| Some((version, self.open(version)?))).collect();
         let trouble = cut.first().map(|(_, trouble)| trouble.clone());
         let entry = |(version, trouble): (Version, Trouble)| Incomplete {
             protocol: version.name().to_owned(),
@@ -226,12 +290,13 @@ impl Facts {
             .chain(legacy)
             .filter_map(|(version, end)| match end {
                 End::Unknown(trouble) => Some((version, trouble.clone())),
+                End::Refused(_) if end.is_inferred() => Some((version, self.doubt.clone()?)),
                 End::Refused(_) => None,
             })
             .collect();
         // A version whose suites are not all known may have groups of its own.
-        let open = self.look.versions.values().filter(|suites| suites.version > Version::Ssl3);
-        let open = open.filter_map(|suites| Some((suites.version, suites.trouble.clone()?)));
+        let open = self.look.versions.keys().filter(|version| **version > Version::Ssl3);
+        let open = open.filter_map(|version| Some((*version, self.open(*version)?)));
         // A key exchange of which no parameters came had a group all the same.
         let unseen = self.ledger.suites.iter().filter(|accepted| !accepted.curve).filter_map(|accepted| {
             let row = registry::suite(accepted.suite, accepted.version == Version::Ssl2)?;
@@ -249,7 +314,11 @@ impl Facts {
             (0 | 1, _) => Fact::unknown("fewer than two points were seen with TLS 1.2 or older"),
             (count, distinct) => Fact::Known(distinct.len() < usize::try_from(*count).unwrap_or(usize::MAX)),
         };
-        let order = self.look.group_order.clone();
+        // A choice against our order shows the server's; all else may be due to what was not seen.
+        let order = match (&trouble, self.look.group_order.known().map(String::as_str)) {
+            (Some(trouble), Some(word)) if word != "server" => Fact::unknown(trouble.detail.clone()),
+            _ => self.look.group_order.clone(),
+        };
         let groups = Groups { groups, order, incomplete, ignores_list: self.ledger.ignores_groups, point_reused };
         (groups, trouble)
     }
@@ -289,12 +358,12 @@ impl Facts {
         let unseen = users.iter().any(|accepted| accepted.field_bits.is_none());
         let trouble = unseen.then(|| Trouble::new(Reason::HandshakeRejected, "parameters of a suite were not sent"));
         let trouble = trouble.or_else(|| self.suites().1);
-        let dh = Dh {
-            used: !users.is_empty(),
-            parameters: parameters.collect(),
-            named_groups: Fact::default(),
-            named_seen: Vec::new(),
+        let used = match (users.is_empty(), self.open_of(&OLDER)) {
+            (true, Some(trouble)) => Fact::unknown(trouble.detail),
+            (empty, _) => Fact::Known(!empty),
         };
+        let dh =
+            Dh { used, parameters: parameters.collect(), named_groups: Fact::default(), named_seen: Vec::new() };
         (dh, trouble)
     }
 
@@ -390,6 +459,18 @@ pub(super) enum Standing {
     Refused(Refusal),
     /// Neither is known.
     Unknown(Trouble),
+}
+
+/// What an order loses where suites of the version may not be known.
+fn unsettle(order: &mut Order, trouble: &Trouble) {
+    let unknown = || Fact::unknown(trouble.detail.clone());
+    // A choice against our order shows the server's; all else may be due to what was not seen.
+    if order.preference.known().is_some_and(|word| word != "server") {
+        order.preference = unknown();
+    }
+    if order.chacha_priority.known().is_some_and(|word| word == "not-applicable") {
+        order.chacha_priority = unknown();
+    }
 }
 
 fn unregistered(accepted: &Accepted, id: String) -> Suite {

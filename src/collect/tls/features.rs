@@ -1,12 +1,12 @@
 //! `tls.features`: what rode along with the loops.
 
-use super::facts::{Data, Facts};
+use super::facts::{Data, Facts, OLDER};
 use super::ledger::{Accepted, Tally};
 use crate::catalogue::registry;
 use crate::model::Fact;
 use crate::model::tls::{Features, TemporaryKey};
 use crate::wire::Version;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Facts {
     /// `tls.features`.
@@ -20,36 +20,44 @@ impl Facts {
                 Some(trouble) => Fact::unknown(trouble.detail.clone()),
                 None => Fact::Known("not-applicable".to_owned()),
             },
-            (true, Tally { yes: 0, no: 0 }) => Fact::unknown("no full hello was answered"),
+            (true, Tally { yes: 0, no: 0, .. }) => Fact::unknown("no full hello was answered"),
             (true, Tally { yes: 0, .. }) => Fact::Known("no".to_owned()),
             (true, _) => Fact::Known("yes".to_owned()),
         };
         // The one bad answer counts here: a machine that lacks it can be reached.
         let renegotiation = match (legacy, ride.renegotiation) {
-            (true, Tally { yes, no }) if yes > 0 && no > 0 => Fact::unknown("inconsistent answers"),
+            (true, Tally { yes, no, .. }) if yes > 0 && no > 0 => Fact::unknown("inconsistent answers"),
             (_, tally) => word(tally),
         };
         let only_modern = || "with TLS 1.3 it is encrypted, and was not read";
         let flag = |tally: Tally| match tally {
-            Tally { yes: 0, no: 0 } => Fact::unknown(only_modern()),
+            Tally { yes: 0, no: 0, .. } => Fact::unknown(only_modern()),
             Tally { yes, .. } => Fact::Known(yes > 0),
         };
         let cbc = legacy && (ride.encrypt_then_mac.yes + ride.encrypt_then_mac.no > 0 || self.has_cbc());
-        let data = Features {
-            legacy_handshake: legacy,
+        let mut data = Features {
+            legacy_handshake: match &open {
+                Some(trouble) => Fact::unknown(trouble.detail.clone()),
+                None => Fact::Known(legacy),
+            },
             secure_renegotiation: renegotiation,
             extended_master_secret: word(ride.master_secret),
-            encrypt_then_mac: match cbc || open.is_some() {
-                true => word(ride.encrypt_then_mac),
-                false => Fact::Known("not-applicable".to_owned()),
+            encrypt_then_mac: match (cbc || open.is_some(), self.open_of(&OLDER)) {
+                (true, _) => word(ride.encrypt_then_mac),
+                (false, Some(trouble)) => Fact::unknown(trouble.detail),
+                (false, None) => Fact::Known("not-applicable".to_owned()),
             },
             session_tickets: word(ride.tickets),
-            session_id: word(ride.session_id),
+            session_id: match (word(ride.session_id), self.undecided()) {
+                // A version may have them where another has tickets instead.
+                (Fact::Known(no), Some(trouble)) if no == "no" => Fact::unknown(trouble.detail),
+                (fact, _) => fact,
+            },
             heartbeat: word(ride.heartbeat),
             truncated_hmac: word(ride.truncated),
             temporary_rsa: self.temporary(),
             compression: match (legacy, ride.compression) {
-                (true, Tally { yes: 0, no: 0 }) => Fact::unknown("compression was not offered"),
+                (true, Tally { yes: 0, no: 0, .. }) => Fact::unknown("compression was not offered"),
                 (true, Tally { yes: 1.., .. }) => Fact::Known("deflate".to_owned()),
                 _ => open
                     .as_ref()
@@ -59,7 +67,9 @@ impl Facts {
             ocsp_stapling: self.stapling(),
             sct_extension: flag(ride.sct),
             client_certificate: flag(ride.request),
+            connections: BTreeMap::new(),
         };
+        data.connections = self.of_features(&data);
         (data, open)
     }
 

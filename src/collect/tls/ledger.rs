@@ -32,6 +32,19 @@ pub struct Ledger {
     pub schemes: BTreeSet<(Version, u16)>,
     /// Answers to what was not asked: the name of the fault, and what was seen first.
     pub faults: BTreeMap<&'static str, String>,
+    /// Hellos that were not answered with what they offer first.
+    pub refused: Vec<Refused>,
+}
+
+/// A hello that was not answered with its newest version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// That version.
+    pub version: Version,
+    /// What was offered.
+    pub suites: Vec<u16>,
+    /// The number of the exchange in the transcript.
+    pub connection: u32,
 }
 
 /// An accepted pair of version and suite.
@@ -90,13 +103,18 @@ pub struct Tally {
     pub yes: u32,
     /// Not answered.
     pub no: u32,
+    /// The first exchange in which it was not, by its number in the transcript.
+    pub no_at: Option<u32>,
 }
 
 impl Tally {
-    fn note(&mut self, yes: bool) {
+    fn note(&mut self, yes: bool, connection: u32) {
         match yes {
             true => self.yes += 1,
-            false => self.no += 1,
+            false => {
+                self.no += 1;
+                self.no_at = self.no_at.or(Some(connection));
+            }
         }
     }
 }
@@ -130,12 +148,24 @@ pub struct Ride {
     pub sentinel: Tally,
     /// The application protocols chosen; an empty one where none was.
     pub alpn: BTreeSet<String>,
+    /// An application protocol was chosen.
+    pub chosen: Tally,
 }
 
 impl Ledger {
+    /// Notes that a hello was not answered with its newest version.
+    pub fn note_refusal(&mut self, version: Version, suites: &[u16], connection: u32) {
+        self.refused.push(Refused { version, suites: suites.to_vec(), connection });
+    }
+
     /// Notes an answer. Nothing of it is judged.
-    pub fn note(&mut self, offer: &Offer, minimal: bool, flight: &ServerFlight) {
+    pub fn note(&mut self, offer: &Offer, minimal: bool, flight: &ServerFlight, connection: u32) {
         let Some(version) = Version::from_code(flight.hello.negotiated()) else { return };
+        if version < offer.version {
+            let of_version = |id: &&u16| offer.version < Version::Tls13 || **id >> 8 == 0x13;
+            let suites: Vec<u16> = offer.suites.iter().filter(of_version).copied().collect();
+            self.note_refusal(offer.version, &suites, connection);
+        }
         let leaf = self.note_chain(version, flight);
         let (group, field_bits) = self.note_exchange(version, offer, flight);
         let suite = u32::from(flight.hello.suite);
@@ -144,7 +174,7 @@ impl Ledger {
         let group = group.filter(|_| all);
         self.accept(Accepted { version, suite, curve, group, field_bits, leaf });
         if version < Version::Tls13 {
-            self.ride.note(offer, minimal || offer.minimal, flight);
+            self.ride.note(offer, minimal || offer.minimal, flight, connection);
         }
     }
 
@@ -166,6 +196,8 @@ impl Ledger {
                     (one, other) => one.or(other),
                 };
                 known.leaf = known.leaf.take().or(accepted.leaf);
+                known.curve |= accepted.curve;
+                known.group = known.group.or(accepted.group);
             }
         }
     }
@@ -255,35 +287,39 @@ impl Ledger {
 }
 
 impl Ride {
-    fn note(&mut self, offer: &Offer, minimal: bool, flight: &ServerFlight) {
+    fn note(&mut self, offer: &Offer, minimal: bool, flight: &ServerFlight, connection: u32) {
         let hello = &flight.hello;
         let answered = |kind| hello.extension(kind).is_some();
-        self.session_id.note(!hello.session_id.is_empty());
-        if offer.compression {
-            self.compression.note(hello.compression != 0);
+        // A hello that takes no tickets may be given an id where another is not.
+        if !minimal || offer.version == Version::Ssl3 {
+            self.session_id.note(!hello.session_id.is_empty(), connection);
         }
-        self.sentinel.note(hello.marks_downgrade());
+        if offer.compression {
+            self.compression.note(hello.compression != 0, connection);
+        }
+        self.sentinel.note(hello.marks_downgrade(), connection);
         if flight.complete {
-            self.request.note(flight.request.is_some());
+            self.request.note(flight.request.is_some(), connection);
         }
         // SSLv3 signals it by a suite value, all others by the extension; a minimal hello has neither.
         if offer.version == Version::Ssl3 || !minimal {
-            self.renegotiation.note(answered(extension::RENEGOTIATION_INFO));
+            self.renegotiation.note(answered(extension::RENEGOTIATION_INFO), connection);
         }
         if minimal || offer.version == Version::Ssl3 {
             return;
         }
-        self.master_secret.note(answered(extension::EXTENDED_MASTER_SECRET));
-        self.tickets.note(answered(extension::SESSION_TICKET));
-        self.heartbeat.note(answered(extension::HEARTBEAT));
-        self.truncated.note(answered(extension::TRUNCATED_HMAC));
-        self.sct.note(answered(extension::SCT));
+        self.master_secret.note(answered(extension::EXTENDED_MASTER_SECRET), connection);
+        self.tickets.note(answered(extension::SESSION_TICKET), connection);
+        self.heartbeat.note(answered(extension::HEARTBEAT), connection);
+        self.truncated.note(answered(extension::TRUNCATED_HMAC), connection);
+        self.sct.note(answered(extension::SCT), connection);
         if plan::suite(hello.suite).is_some_and(|row| row.enc.ends_with("-CBC")) {
-            self.encrypt_then_mac.note(answered(extension::ENCRYPT_THEN_MAC));
+            self.encrypt_then_mac.note(answered(extension::ENCRYPT_THEN_MAC), connection);
         }
         if flight.complete && !flight.chain.is_empty() {
-            self.staple.note(flight.staple.is_some());
+            self.staple.note(flight.staple.is_some(), connection);
         }
         self.alpn.insert(hello.alpn().unwrap_or_default());
+        self.chosen.note(hello.alpn().is_some(), connection);
     }
 }

@@ -21,6 +21,7 @@ mod plan;
 pub mod prime;
 mod probe;
 mod prober;
+mod proofs;
 mod psk;
 mod psk_modes;
 mod renegotiation;
@@ -32,6 +33,7 @@ mod shape;
 mod shown;
 mod ssl2;
 mod stapling;
+mod steadiness;
 mod strength;
 mod suites;
 mod upgrade;
@@ -196,7 +198,10 @@ async fn one(
     };
     let (ledger, now) = (prober.ledger(), cx.clock.now());
     let (unseen, alpn) = (look.unseen.first().cloned(), look.alpn.clone());
+    let cut = || look.versions.values().find_map(|version| version.trouble.clone());
+    let open = unseen.clone().or_else(cut).or_else(|| prober.steadiness.doubt());
     let depth = cx.depth(target);
+    let intrusive = depth.intrusive;
     let computed = async {
         if depth.profile == Profile::Full {
             Box::pin(stapling::again(&prober, &name)).await;
@@ -213,19 +218,20 @@ async fn one(
         });
         computing.await
     };
-    let known = Known { ledger: &ledger, unseen: unseen.as_ref(), server_name: &name, alpn: &alpn };
+    let known =
+        Known { ledger: &ledger, unseen: unseen.as_ref(), open: open.as_ref(), server_name: &name, alpn: &alpn };
     let shape = async {
         match depth.profile {
-            Profile::Full => Some(Box::pin(shape::look(&prober, &known)).await),
+            Profile::Full => Some(Box::pin(shape::look(&prober, &known, intrusive)).await),
             Profile::Quick => None,
         }
     };
     let (computed, shape) = tokio::join!(computed, shape);
-    let Ok((facts, certificates, transparency, deployed)) = computed else {
+    let Ok((mut facts, (certificates, mut certificates_trouble), transparency, deployed)) = computed else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
+    facts.doubt = prober.steadiness.doubt();
     // Stages after the enumeration stand here, side by side.
-    let intrusive = depth.intrusive;
     let sessions = Box::pin(sessions::look(&prober, &facts, &name, depth));
     let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
     let mut dh = facts.dh();
@@ -234,9 +240,30 @@ async fn one(
     let revocation = Box::pin(revocation::look(&prober, fetcher, deployed));
     let (sessions, oracles, revocation) = tokio::join!(sessions, oracles, revocation);
     // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
-    let mut flaws = Box::pin(flaws::test(&prober, intrusive)).await;
+    let mut flaws = Box::pin(flaws::test(&prober, &facts, intrusive)).await;
     flaws.tests.extend(oracles);
     flaws.tests.extend(sessions.rows);
+    // Whether the target is steady may have shown at the very end.
+    let steadiness = &prober.steadiness;
+    facts.doubt = steadiness.doubt();
+    facts.steps = prober.steps();
+    facts.prove(&mut flaws);
+    steadiness.settle_flaws(&mut flaws);
+    let mut renegotiation = sessions.renegotiation;
+    steadiness.settle_renegotiation(&mut renegotiation);
+    let mut shape = shape;
+    if let Some(shape) = &mut shape {
+        if let Some(intolerance) = &mut shape.intolerance {
+            steadiness.settle_intolerance(intolerance);
+        }
+        steadiness.settle_names(&mut shape.names);
+        if let Some(open) = facts.certificates_open() {
+            shape.unsettle(&open);
+        }
+    }
+    certificates_trouble = certificates_trouble.or_else(|| facts.certificates_open());
+    let (transparency, transparency_trouble) = transparency;
+    let transparency_trouble = transparency_trouble.or_else(|| facts.certificates_open());
     let at = At { target, part: &part, now };
     let seen = |observation: Observation| observation.with_transcript(prober.transcript());
     let mut observations = vec![
@@ -244,15 +271,15 @@ async fn one(
         seen(at.observation("tls.suites", facts.suites())),
         at.observation("tls.groups", facts.groups()),
         at.observation("tls.dh", dh),
-        at.observation("tls.certificates", certificates),
+        at.observation("tls.certificates", (certificates, certificates_trouble)),
         at.observation("tls.features", facts.features()),
         at.observation("tls.resumption", (sessions.resumption, None)),
-        at.observation("tls.renegotiation", (sessions.renegotiation, None)),
+        at.observation("tls.renegotiation", (renegotiation, None)),
         seen(at.observation("tls.flaws", (flaws, None))),
-        at.observation("tls.ct", transparency),
+        at.observation("tls.ct", (transparency, transparency_trouble)),
         at.observation("tls.revocation", (revocation, None)),
     ];
-    observations.extend(at.shape(shape));
+    observations.extend(at.shape(shape, facts.undecided()));
     observations.extend(live.map(|live| at.observation("tls.clients.live", live)));
     observations
 }
@@ -290,8 +317,9 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    /// What the hellos of an unusual shape showed, or that none was sent.
-    fn shape(&self, shape: Option<Shape>) -> Vec<Observation> {
+    /// What the hellos of an unusual shape showed, or that none was sent. Where it is not known of some version whether
+    /// it is offered, tests that need it were not made.
+    fn shape(&self, shape: Option<Shape>, undecided: Option<Trouble>) -> Vec<Observation> {
         let Some(shape) = shape else {
             let disabled = || Trouble::new(Reason::Unsupported, "disabled: the quick profile does not ask for it");
             let failed = |kind: &&str| Observation::failed(kind, &self.target.id, self.part, ID, self.now, disabled());
@@ -301,7 +329,13 @@ impl At<'_> {
             self.observation("tls.signatures", shape.signatures),
             self.observation("tls.names", (shape.names, None)),
             self.observation("tls.alpn", shape.alpn),
-            self.observation("tls.intolerance", (shape.intolerance, None)),
+            match shape.intolerance {
+                Some(intolerance) => self.observation("tls.intolerance", (intolerance, undecided)),
+                None => {
+                    let disabled = Trouble::new(Reason::Unsupported, flaws::DISABLED);
+                    Observation::failed("tls.intolerance", &self.target.id, self.part, ID, self.now, disabled)
+                }
+            },
         ]
     }
 

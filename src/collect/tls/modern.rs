@@ -5,7 +5,7 @@
 
 use super::offer::Offer;
 use super::plan;
-use super::prober::{Answer, Prober, Refusal};
+use super::prober::{APART, Answer, Prober, Refusal};
 use super::suites::{self, End, Found};
 use crate::model::Trouble;
 use crate::wire::{Alert, ServerFlight, Version, alert};
@@ -35,9 +35,16 @@ pub async fn first(prober: &Prober<'_>) -> Answer {
     if super::prober::clear(&offer, &empty).is_none() {
         prober.change_manner(|manner| manner.share = true);
         let answer = prober.settle(&offer, step).await;
-        if !matches!(answer, Answer::Yes(_)) {
+        if matches!(answer, Answer::Yes(_)) {
+            // The first time may have been chance.
             prober.change_manner(|manner| manner.share = false);
+            let again = prober.ask(&offer, step).await;
+            if let Some(bare) = super::prober::clear(&offer, &again) {
+                prober.changed(&empty, &again);
+                return bare;
+            }
         }
+        prober.change_manner(|manner| manner.share = matches!(answer, Answer::Yes(_)));
         return answer;
     }
     prober.settle_from(&offer, empty, step).await
@@ -140,11 +147,11 @@ pub fn from_baseline(answer: &Answer) -> Option<Answer> {
     }
 }
 
-/// TLS_FALLBACK_SCSV: whether a second-best hello marked as a fallback is refused.
+/// TLS_FALLBACK_SCSV: whether a second-best hello marked as a fallback is refused; and whether that is proven.
 pub async fn fallback_scsv(prober: &Prober<'_>, version: Version, suites: Vec<u16>) -> Result<(bool, bool), Trouble> {
     let offer = Offer { fallback: true, ..Offer::new(version, suites) };
     let step = "fallback protection";
-    let first = prober.ask(&offer, step).await;
+    let mut first = prober.ask(&offer, step).await;
     let is = |outcome: &super::probe::Outcome| match outcome {
         super::probe::Outcome::Hello(_) => Some((false, true)),
         super::probe::Outcome::Alert(Alert { description: alert::INAPPROPRIATE_FALLBACK, .. }) => Some((true, true)),
@@ -152,6 +159,15 @@ pub async fn fallback_scsv(prober: &Prober<'_>, version: Version, suites: Vec<u1
     };
     if let Some(known) = is(&first) {
         return Ok(known);
+    }
+    prober.pause(APART).await?;
+    let second = prober.ask(&offer, step).await;
+    if let Some(known) = is(&second) {
+        prober.changed(&first, &second);
+        return Ok(known);
+    }
+    if std::mem::discriminant(&first) != std::mem::discriminant(&second) {
+        first = super::probe::Outcome::NoTransport(second.trouble());
     }
     // Without the mark the same hello is known to work; if it works now, too, the refusal was due to the mark.
     let plain = Offer { fallback: false, ..offer.clone() };

@@ -35,7 +35,8 @@ pub async fn of_version(prober: &Prober<'_>, version: Version, lists: &[Found], 
     if preference.known().is_none_or(|word| word == "client") {
         let mut by_offer = lists.iter().flat_map(in_our_order).collect::<Vec<u16>>();
         by_offer.dedup();
-        return Some(order(preference, &by_offer, none()));
+        let chacha = preference.reason().map_or_else(none, Fact::unknown);
+        return Some(order(preference, &by_offer, chacha));
     }
     let parts: Vec<Vec<u16>> = lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
     match Merge::new(prober, version).all(parts.clone()).await {
@@ -63,12 +64,17 @@ async fn preference(
 ) -> Fact<String> {
     let mut sequences = lists.iter().map(|list| (list, list.accepted.get(..list.in_sequence).unwrap_or_default()));
     let ours = sequences.all(|(list, sequence)| follows(&list.offered, sequence));
-    let turned = choices.iter().find(|(offered, _)| offered.len() > 1);
+    // A choice says nothing where client and server would choose the same.
+    let differs = |offered: &[u16]| offered.first() != accepted.iter().find(|id| offered.contains(id));
+    let turned = choices.iter().find(|(offered, _)| offered.len() > 1 && differs(offered));
     let word = match (ours, turned) {
         (true, Some((offered, choice))) => word(offered, *choice, accepted),
         (false, _) => "server",
         // The server's own order may happen to be ours.
-        (true, None) => return ask(prober, version, accepted).await,
+        (true, None) => {
+            let sequences = lists.iter().filter(|list| !list.accepted.is_empty()).count();
+            return ask(prober, version, accepted, sequences > 1).await;
+        }
     };
     Fact::Known(word.to_owned())
 }
@@ -82,14 +88,32 @@ fn word(offered: &[u16], choice: u16, accepted: &[u16]) -> &'static str {
     }
 }
 
-async fn ask(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> Fact<String> {
+/// Asks for the suites turned round. Where they were found in several lists, it is not known which of them the server
+/// would choose first, and a choice of the client's first counts only if it is made the other way round, too.
+async fn ask(prober: &Prober<'_>, version: Version, accepted: &[u16], several: bool) -> Fact<String> {
     let offered = super::modern::turned(accepted);
     // ChaCha20 stays behind, so that of it and one other suite only the list as it stands can be asked.
     let offered = if offered == accepted { offered.into_iter().rev().collect() } else { offered };
     match prober.settle(&Offer::new(version, offered.clone()), "order of suites").await {
+        Answer::Yes(flight) if several && offered.first() == Some(&flight.hello.suite) => {
+            let (last, back) = (flight.hello.suite, offered.into_iter().rev().collect::<Vec<u16>>());
+            match prober.settle(&Offer::new(version, back.clone()), "order of suites").await {
+                Answer::Yes(flight) if back.first() == Some(&flight.hello.suite) => Fact::Known("client".to_owned()),
+                Answer::Yes(flight) if flight.hello.suite == last => Fact::Known("server".to_owned()),
+                Answer::Yes(_) => Fact::Known("mixed".to_owned()),
+                other => unsettled(other),
+            }
+        }
         Answer::Yes(flight) => Fact::Known(word(&offered, flight.hello.suite, accepted).to_owned()),
+        other => unsettled(other),
+    }
+}
+
+fn unsettled(answer: Answer) -> Fact<String> {
+    match answer {
         Answer::No(refusal) => Fact::unknown(format!("suites accepted singly were refused together: {}", refusal.seen)),
         Answer::Unknown(trouble) => Fact::unknown(trouble.detail),
+        Answer::Yes(_) => Fact::unknown("inconsistent answers"),
     }
 }
 

@@ -3,11 +3,13 @@
 use super::ledger::Ledger;
 use super::offer::{Manner, Offer};
 use super::probe::{self, Outcome, Question};
+use super::steadiness::Steadiness;
 use super::upgrade::Upgrade;
 use crate::collect::CollectContext;
 use crate::model::{Exchange, Reason, Trouble};
 use crate::net::{Budget, Stream};
 use crate::wire::{ServerFlight, Version, alert, ssl2};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use tokio::time::Instant;
 
 /// The time between two tries of the same probe.
 pub const APART: Duration = Duration::from_secs(1);
+/// The pause when fewer are asked at once.
+const PAUSE: Duration = Duration::from_secs(2);
 /// The waits before a control probe that failed is tried again.
 const BACK_OFF: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30)];
 /// Exchanges kept of an address.
@@ -54,8 +58,11 @@ pub struct Prober<'a> {
     pub address: SocketAddr,
     /// The dialogue before TLS.
     pub upgrade: Upgrade,
+    /// Whether the target answers what it is known to answer.
+    pub steadiness: Steadiness,
     state: Mutex<State>,
     gate: tokio::sync::Mutex<()>,
+    door: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -63,6 +70,7 @@ struct State {
     manner: Manner,
     ledger: Ledger,
     transcript: Vec<Exchange>,
+    steps: BTreeMap<String, Vec<u32>>,
     asked: u32,
     expected: u32,
     control: Option<Offer>,
@@ -83,7 +91,9 @@ impl<'a> Prober<'a> {
     ) -> Prober<'a> {
         let manner = Manner { server_name: Some(server_name), alpn: upgrade.alpn(), ..Manner::default() };
         let state = State { manner, expected: 30, ..State::default() };
-        Prober { cx, budget, target, address, upgrade, state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
+        let (gate, door) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
+        let (state, steadiness) = (Mutex::new(state), Steadiness::default());
+        Prober { cx, budget, target, address, upgrade, steadiness, state, gate, door }
     }
 
     /// What was seen so far.
@@ -132,19 +142,57 @@ impl<'a> Prober<'a> {
     /// # Errors
     /// When there is none, or the dialogue before TLS fails.
     pub async fn open(&self) -> Result<Box<dyn Stream>, Trouble> {
-        for wait in BACK_OFF.into_iter().take(2) {
+        match self.open_once().await {
+            Err(trouble) if self.may_pass(&trouble) => self.open_after(trouble).await,
+            outcome => outcome,
+        }
+    }
+
+    /// Waits for a target that is not to be had now. One waits for all.
+    async fn open_after(&self, mut trouble: Trouble) -> Result<Box<dyn Stream>, Trouble> {
+        // Before anything was accepted, the waits must end before the first hellos are given up.
+        let known = self.state().control.is_some();
+        let waits = if known { BACK_OFF.len() } else { BACK_OFF.len() - 1 };
+        let begin = Instant::now();
+        let _door = self.door.lock().await;
+        if begin.elapsed() >= APART {
             match self.open_once().await {
-                Err(trouble) if is_throttled(&trouble) => self.pause(wait).await?,
+                Err(again) if self.may_pass(&again) => trouble = again,
                 outcome => return outcome,
             }
         }
-        let outcome = self.open_once().await;
-        if let Err(trouble) = &outcome
-            && is_throttled(trouble)
-        {
-            self.state().interrupted = Some(trouble.clone());
+        for wait in BACK_OFF.into_iter().take(waits) {
+            self.unsteady(&trouble.detail);
+            if known {
+                self.budget.rest(wait);
+            }
+            self.pause(wait).await?;
+            match self.open_once().await {
+                Err(again) if self.may_pass(&again) => trouble = again,
+                outcome => return outcome,
+            }
         }
-        outcome
+        self.state().interrupted = Some(trouble.clone());
+        Err(trouble)
+    }
+
+    /// Whether the lack of a connection may be one of time: the server says so, or it has taken hellos before.
+    fn may_pass(&self, trouble: &Trouble) -> bool {
+        let lost = matches!(trouble.reason, Reason::Refused | Reason::TimedOut | Reason::Unreachable);
+        is_throttled(trouble) || (lost && self.state().control.is_some() && self.stopped().is_none())
+    }
+
+    /// Notes that the target left something unanswered that it answers, and asks it less at a time.
+    pub fn unsteady(&self, seen: &str) {
+        self.steadiness.break_with(seen);
+        let Some(most) = self.budget.slow_down(PAUSE) else { return };
+        let sent = format!("nothing for {} s, then at most {most} at once", PAUSE.as_secs());
+        let mut state = self.state();
+        if state.transcript.len() < TRANSCRIPT {
+            state.transcript.push(Exchange { sent, received: seen.to_owned() });
+        }
+        drop(state);
+        self.cx.progress.slowed(self.target, &self.address.to_string(), most);
     }
 
     async fn open_once(&self) -> Result<Box<dyn Stream>, Trouble> {
@@ -164,10 +212,13 @@ impl<'a> Prober<'a> {
     /// One connection with this offer. An answer is noted in the ledger.
     pub async fn ask(&self, offer: &Offer, step: &str) -> Outcome {
         let manner = self.manner();
-        let outcome = self.ask_with(offer, &manner, "", step).await;
+        let (outcome, number) = self.ask_numbered(offer, &manner, "", step).await;
+        if !matches!(outcome, Outcome::Hello(_) | Outcome::NoTransport(_)) {
+            self.state().ledger.note_refusal(offer.version, &offer.suites, number);
+        }
         if let Outcome::Hello(flight) = &outcome {
             let mut state = self.state();
-            state.ledger.note(offer, manner.minimal, flight);
+            state.ledger.note(offer, manner.minimal, flight, number);
             // The baseline is the best control; any other hello that was accepted will do.
             if state.control.is_none() || offer.modern {
                 state.control = Some(offer.clone());
@@ -179,14 +230,23 @@ impl<'a> Prober<'a> {
     /// One connection with this offer in a manner that need not be the usual one. An answer is not noted in the ledger:
     /// what an unusual hello shows is no fact of the usual one. `more` adds to the words of the transcript.
     pub async fn ask_with(&self, offer: &Offer, manner: &Manner, more: &str, step: &str) -> Outcome {
+        self.ask_numbered(offer, manner, more, step).await.0
+    }
+
+    async fn ask_numbered(&self, offer: &Offer, manner: &Manner, more: &str, step: &str) -> (Outcome, u32) {
         let hello = offer.hello(manner, &*self.cx.random).to_record();
         let asked = manner.extra.iter().map(|extension| extension.kind).collect();
         let question = Question { offer, pieces: vec![hello], asked };
-        self.put(&question, format!("{}{more}", offer.words()), step).await
+        self.put_numbered(&question, format!("{}{more}", offer.words()), step).await
     }
 
     /// One connection with this question.
     pub async fn put(&self, question: &Question<'_>, words: String, step: &str) -> Outcome {
+        self.put_numbered(question, words, step).await.0
+    }
+
+    /// The same, with the number of the exchange in the transcript.
+    async fn put_numbered(&self, question: &Question<'_>, words: String, step: &str) -> (Outcome, u32) {
         let look = async {
             match self.open().await {
                 Ok(stream) => {
@@ -201,11 +261,11 @@ impl<'a> Prober<'a> {
             }
         };
         let outcome = self.unless_stopped(look).await;
-        self.record(words, &outcome, step);
+        let number = self.record(words, &outcome, step);
         if let Outcome::Unasked(fault, seen) = &outcome {
             self.state().ledger.faults.entry(fault).or_insert_with(|| seen.clone());
         }
-        outcome
+        (outcome, number)
     }
 
     /// Asks in a manner that need not be the usual one, until the answer is clear or it is clear that it will not be.
@@ -222,9 +282,17 @@ impl<'a> Prober<'a> {
         }
         let second = self.ask_with(offer, manner, more, step).await;
         match clear(offer, &second) {
-            Some(answer) => answer,
+            Some(answer) => {
+                self.changed(&first, &second);
+                answer
+            }
             None => self.infer(&first, &second).await,
         }
+    }
+
+    /// The same hello was answered in two ways.
+    pub fn changed(&self, first: &Outcome, second: &Outcome) {
+        self.unsteady(&format!("{}, then {}", first.words(), second.words()));
     }
 
     /// One connection with an SSLv2 hello.
@@ -240,7 +308,10 @@ impl<'a> Prober<'a> {
             }
         };
         let outcome = self.unless_stopped(look).await;
-        self.record("SSLv2 CLIENT-HELLO, 13 kinds".to_owned(), &outcome, step);
+        let number = self.record("SSLv2 CLIENT-HELLO, 13 kinds".to_owned(), &outcome, step);
+        if !matches!(outcome, Outcome::Ssl2(_) | Outcome::NoTransport(_)) {
+            self.state().ledger.note_refusal(Version::Ssl2, &[], number);
+        }
         outcome
     }
 
@@ -260,7 +331,7 @@ impl<'a> Prober<'a> {
             None => return Answer::Unknown(Trouble::new(Reason::Interrupted, "the run was stopped")),
         };
         if let Some(answer) = clear(offer, &first) {
-            return answer;
+            return self.whole(offer, answer, step).await;
         }
         // Some stacks dislike the shape of a hello, and say so with one of these alerts: then the second try is simpler.
         let simpler = matches!(first, Outcome::Alert(_)) && offer.version > Version::Ssl3 && !offer.minimal;
@@ -270,29 +341,70 @@ impl<'a> Prober<'a> {
         let retry = if simpler { offer.clone().minimal() } else { offer.clone() };
         let second = self.ask(&retry, step).await;
         if let Some(answer) = clear(offer, &second) {
-            if simpler && matches!(answer, Answer::Yes(_)) {
-                self.state().manner.minimal = true;
+            if !simpler {
+                self.changed(&first, &second);
+                return self.whole(offer, answer, step).await;
             }
-            return answer;
+            return match answer {
+                Answer::Yes(_) => self.minimal_or(offer, &first, answer, step).await,
+                other => other,
+            };
         }
-        if let Some(answer) = self.bare(offer, step).await {
+        if let Some(answer) = self.bare(offer, &first, step).await {
             return answer;
         }
         self.infer(&first, &second).await
     }
 
+    /// A flight that broke off is asked for once more.
+    async fn whole(&self, offer: &Offer, answer: Answer, step: &str) -> Answer {
+        let broken_off = |answer: &Answer| match answer {
+            Answer::Yes(flight) => !flight.complete,
+            _ => false,
+        };
+        if !broken_off(&answer) || self.stopped().is_some() {
+            return answer;
+        }
+        match clear(offer, &self.ask(offer, step).await) {
+            Some(again @ Answer::Yes(_)) if !broken_off(&again) => {
+                self.unsteady("a flight broke off, and was whole when asked for again");
+                again
+            }
+            _ => answer,
+        }
+    }
+
+    /// A minimal hello was accepted where a full one was not. Only where the full one is still not, all that follow are
+    /// minimal: the first time may have been chance.
+    async fn minimal_or(&self, offer: &Offer, first: &Outcome, minimal: Answer, step: &str) -> Answer {
+        if self.stopped().is_some() {
+            return minimal;
+        }
+        let again = self.ask(offer, step).await;
+        match clear(offer, &again) {
+            Some(full) => {
+                self.changed(first, &again);
+                full
+            }
+            None => {
+                self.state().manner.minimal = true;
+                minimal
+            }
+        }
+    }
+
     /// A target that has not accepted any full hello may bear a minimal one: then all that follow are minimal.
-    async fn bare(&self, offer: &Offer, step: &str) -> Option<Answer> {
+    async fn bare(&self, offer: &Offer, first: &Outcome, step: &str) -> Option<Answer> {
         let full = self.state().control.as_ref().is_some_and(|control| !control.minimal);
         if full || self.manner().minimal || offer.minimal || offer.version == Version::Ssl3 || self.stopped().is_some()
         {
             return None;
         }
         let answer = clear(offer, &self.ask(&offer.clone().minimal(), step).await)?;
-        if matches!(answer, Answer::Yes(_)) {
-            self.state().manner.minimal = true;
+        match answer {
+            Answer::Yes(_) => Some(self.minimal_or(offer, first, answer, step).await),
+            other => Some(other),
         }
-        Some(answer)
     }
 
     /// Twice the same without a definite word: a refusal only if the target still answers the control probe.
@@ -307,7 +419,10 @@ impl<'a> Prober<'a> {
             let worst = if quiet(first) { second } else { first };
             return Answer::Unknown(worst.trouble());
         }
-        if std::mem::discriminant(first) != std::mem::discriminant(second) {
+        // Whether an end arrives as a reset is a matter of what was still on its way.
+        let ended = |outcome: &Outcome| matches!(outcome, Outcome::Closed(_) | Outcome::Reset);
+        let same = std::mem::discriminant(first) == std::mem::discriminant(second);
+        if !same && !(ended(first) && ended(second)) {
             let detail = format!("{}, then {}", first.words(), second.words());
             return Answer::Unknown(Trouble::new(Reason::HandshakeRejected, format!("inconsistent: {detail}")));
         }
@@ -333,10 +448,13 @@ impl<'a> Prober<'a> {
         if let Some(trouble) = self.stopped() {
             return Err(trouble);
         }
-        if matches!(self.ask(&control, "control").await, Outcome::Hello(_)) {
+        let first = self.ask(&control, "control").await;
+        if matches!(first, Outcome::Hello(_)) {
             return Ok(());
         }
+        self.unsteady(&format!("{} to the control probe", first.words()));
         for wait in BACK_OFF {
+            self.budget.rest(wait);
             self.pause(wait).await?;
             if matches!(self.ask(&control, "control").await, Outcome::Hello(_)) {
                 return Err(Trouble::new(Reason::Refused, "blocked: the target did not answer the control probe"));
@@ -404,22 +522,30 @@ impl<'a> Prober<'a> {
         }
     }
 
-    /// Notes an exchange that was made by another means.
-    pub fn record_words(&self, sent: String, received: String, step: &str) {
-        let (asked, expected) = {
+    /// The exchanges of each step, by their numbers in the transcript.
+    pub fn steps(&self) -> BTreeMap<String, Vec<u32>> {
+        self.state().steps.clone()
+    }
+
+    /// Notes an exchange that was made by another means. Gives its number in the transcript.
+    pub fn record_words(&self, sent: String, received: String, step: &str) -> u32 {
+        let (asked, expected, number) = {
             let mut state = self.state();
             state.asked += 1;
             state.expected = state.expected.max(state.asked + 1);
             if state.transcript.len() < TRANSCRIPT {
                 state.transcript.push(Exchange { sent, received });
             }
-            (state.asked, state.expected)
+            let number = u32::try_from(state.transcript.len()).unwrap_or(u32::MAX);
+            state.steps.entry(step.to_owned()).or_default().push(number);
+            (state.asked, state.expected, number)
         };
         self.cx.progress.step(self.target, &self.address.to_string(), asked, expected, step);
+        number
     }
 
-    fn record(&self, sent: String, outcome: &Outcome, step: &str) {
-        self.record_words(sent, outcome.words(), step);
+    fn record(&self, sent: String, outcome: &Outcome, step: &str) -> u32 {
+        self.record_words(sent, outcome.words(), step)
     }
 
     fn note_round_trip(&self, time: Duration) {

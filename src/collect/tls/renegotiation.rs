@@ -2,6 +2,7 @@
 
 use super::prober::Prober;
 use super::session::{Failure, Item, Session, Suite, Time};
+use super::steadiness::{CLIENT_RENEGOTIATION, INSECURE_RENEGOTIATION};
 use super::visit;
 use crate::model::Fact;
 use crate::model::tls::VulnerabilityTest;
@@ -35,7 +36,7 @@ pub async fn client(prober: &Prober<'_>, mut session: Session, suites: &[Suite])
         body.extend(&session.agreed().client_finished);
         let info = Extension::new(extension::RENEGOTIATION_INFO, body);
         let hello = visit::hello(prober, version, suites).with(info);
-        match turn(prober, &mut session, &hello, "renegotiation").await {
+        match turn(prober, &mut session, &hello, CLIENT_RENEGOTIATION).await {
             Turn::Accepted(true) => accepted += 1,
             Turn::Accepted(false) => return (word("accepted"), accepted + 1),
             Turn::Refused | Turn::Ignored if accepted > 0 => return (word("limited"), accepted),
@@ -78,7 +79,7 @@ async fn insecure_once(prober: &Prober<'_>, mut session: Session, suites: &[Suit
         return word("no");
     }
     let hello = silent_hello(prober, session.agreed().version(), suites);
-    match turn(prober, &mut session, &hello, "insecure renegotiation").await {
+    match turn(prober, &mut session, &hello, INSECURE_RENEGOTIATION).await {
         Turn::Accepted(_) => word("yes"),
         Turn::Refused | Turn::Ignored => word("no"),
         Turn::Unknown(why) => Fact::unknown(why),
@@ -87,7 +88,7 @@ async fn insecure_once(prober: &Prober<'_>, mut session: Session, suites: &[Suit
 
 /// The row of `tls.flaws` that says the same.
 pub fn row(insecure: &Fact<String>) -> VulnerabilityTest {
-    const NAME: &str = "insecure_renegotiation";
+    const NAME: &str = INSECURE_RENEGOTIATION;
     match insecure {
         Fact::Unknown(unknown) => VulnerabilityTest::unknown(NAME, unknown.unknown.clone()),
         Fact::Known(word) if word == "yes" => {
@@ -100,7 +101,8 @@ pub fn row(insecure: &Fact<String>) -> VulnerabilityTest {
     }
 }
 
-async fn turn(prober: &Prober<'_>, session: &mut Session, hello: &ClientHello, step: &str) -> Turn {
+async fn turn(prober: &Prober<'_>, session: &mut Session, hello: &ClientHello, fact: &str) -> Turn {
+    let step = fact.replace('_', " ");
     let before = session.answered();
     let asked = prober.within(Box::pin(session.renegotiate(hello, Time::from_now(ANSWER)))).await;
     let outcome = asked.map_err(Failure::Transport).and_then(|outcome| outcome);
@@ -109,11 +111,15 @@ async fn turn(prober: &Prober<'_>, session: &mut Session, hello: &ClientHello, s
         Err(failure) if session.answered() > before => {
             (Turn::Accepted(false), format!("ServerHello, then {}", failure.words()))
         }
-        Err(failure @ (Failure::Alert(_) | Failure::Closed | Failure::Reset)) => (Turn::Refused, failure.words()),
+        Err(failure @ Failure::Alert(_)) => (Turn::Refused, failure.words()),
+        Err(failure @ (Failure::Closed | Failure::Reset)) => {
+            prober.steadiness.infer(fact);
+            (Turn::Refused, failure.words())
+        }
         Err(Failure::Silent) if flows(prober, session).await => (Turn::Ignored, "no answer, data goes on".to_owned()),
         Err(failure) => (Turn::Unknown(failure.words()), failure.words()),
     };
-    prober.record_words("ClientHello inside the session".to_owned(), received, step);
+    prober.record_words("ClientHello inside the session".to_owned(), received, &step);
     turn
 }
 

@@ -8,6 +8,7 @@ use super::prober::Prober;
 use super::psk::{self, Psk};
 use super::psk_modes;
 use super::session::{Agreed, Failure, Suite};
+use super::steadiness::INSECURE_RENEGOTIATION;
 use super::{renegotiation, visit};
 use crate::model::target::{Depth, Profile};
 use crate::model::tls::VulnerabilityTest;
@@ -40,6 +41,14 @@ pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str, depth: 
     );
     let rows = vec![renegotiation::row(&ticket.insecure), ticket.bleed];
     let (ticket_key, ticket_key_sha256) = key_names(ticket.tickets.iter().chain(&psk.tickets), &older, &modern);
+    let doubt = prober.steadiness.doubt().filter(|_| ticket_key == word("single"));
+    let lacking =
+        ticket.resumed.reason().or(psk.resumed.reason()).or(doubt.as_ref().map(|doubt| doubt.detail.as_str()));
+    let (ticket_key, ticket_key_sha256) = match lacking {
+        // Keys that differ do so whatever was not seen.
+        Some(why) if ticket_key != word("different") => (Fact::unknown(why), String::new()),
+        _ => (ticket_key, ticket_key_sha256),
+    };
     let resumption = Resumption {
         session_id: id.session_id,
         ticket: ticket.resumed,
@@ -54,7 +63,10 @@ pub async fn look(prober: &Prober<'_>, facts: &Facts, server_name: &str, depth: 
         ticket_key_sha256,
     };
     let renegotiation = Renegotiation {
-        legacy_handshake: !matches!(older, Older::Absent),
+        legacy_handshake: match &older {
+            Older::Unknown(why) if !facts.offers_older() => Fact::unknown(why.clone()),
+            older => Fact::Known(!matches!(older, Older::Absent)),
+        },
         client_initiated: id.client,
         accepted: id.accepted,
         insecure: ticket.insecure,
@@ -257,7 +269,10 @@ impl Guest<'_> {
             Err(failure) => {
                 // The hello is odd in two ways; a plain one tells which of them it was.
                 insecure = match failure {
-                    Failure::Alert(_) => word("no"),
+                    Failure::Alert(_) => {
+                        self.prober.steadiness.infer(INSECURE_RENEGOTIATION);
+                        word("no")
+                    }
                     _ => Fact::unknown(failure.words()),
                 };
                 echo = self.echo(earlier, &ticket).await;
@@ -281,7 +296,10 @@ impl Guest<'_> {
         let plain = visit::hello(self.prober, self.version, self.suites);
         let alert = matches!(failure, Failure::Alert(_));
         match alert && visit::open(self.prober, &plain, None, "session").await.is_ok() {
-            true => word("no"),
+            true => {
+                self.prober.steadiness.infer(INSECURE_RENEGOTIATION);
+                word("no")
+            }
             false => Fact::unknown(failure.words()),
         }
     }
@@ -293,7 +311,10 @@ impl Guest<'_> {
         match visit::open(self.prober, &show(plain, id.clone(), ticket), Some(earlier), "Ticketbleed").await {
             Ok(session) => Ok(Echo::of(&id, &session.agreed().hello.session_id)),
             // A refusal of the id tells nothing of the server's memory.
-            Err(Failure::Alert(_)) => Ok(Echo::Harmless),
+            Err(Failure::Alert(_)) => {
+                self.prober.steadiness.infer("ticketbleed");
+                Ok(Echo::Harmless)
+            }
             Err(failure) => Err(failure),
         }
     }

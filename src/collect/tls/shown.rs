@@ -21,6 +21,8 @@ pub struct Shown {
     pub alpn: Vec<String>,
     /// A handshake succeeded.
     pub shown: bool,
+    /// Kinds of certificate are held to be absent because of silence.
+    pub absent_inferred: bool,
 }
 
 /// The answer to a handshake with some kinds of keys.
@@ -46,7 +48,10 @@ pub async fn certificates(prober: &Prober<'_>, server_name: &str) -> Shown {
                 result.shown = true;
                 result.alpn.push(alpn);
             }
-            Answer::Absent(refusal) => absent.push(refusal),
+            Answer::Absent(refusal) => {
+                result.absent_inferred |= !DEFINITE.contains(&refusal.detail.as_str());
+                absent.push(refusal);
+            }
             Answer::Unknown(trouble) => result.unseen.push(trouble),
         }
     }
@@ -88,7 +93,10 @@ async fn ask(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str) -> Answe
         return Answer::Unknown(trouble);
     }
     match once(prober, kinds, server_name).await {
-        Ok(seen) => Answer::Shown(seen.scheme.and_then(KeyKind::of), seen.alpn.unwrap_or_default()),
+        Ok(seen) => {
+            prober.unsteady(&format!("{}, then a whole handshake", first.detail));
+            Answer::Shown(seen.scheme.and_then(KeyKind::of), seen.alpn.unwrap_or_default())
+        }
         Err(trouble) if DEFINITE.contains(&trouble.detail.as_str()) => Answer::Absent(trouble),
         Err(second) if second.reason == first.reason => match prober.control().await {
             Ok(()) => Answer::Absent(second),

@@ -5,7 +5,7 @@ use super::probe::Outcome;
 use super::prober::{Answer, Prober, Refusal};
 use super::suites::VersionSuites;
 use crate::model::{Reason, Trouble};
-use crate::wire::{Version, ssl2};
+use crate::wire::{Version, alert, ssl2};
 
 /// What SSLv2 gave.
 #[derive(Clone, Debug)]
@@ -25,7 +25,10 @@ pub async fn settle(prober: &Prober<'_>, first: Outcome) -> Ssl2 {
         offered: false,
         without_kinds: false,
     };
-    if let Outcome::Alert(_) = &first {
+    // An error within the server is no word on what it speaks.
+    if let Outcome::Alert(fatal) = &first
+        && fatal.description != alert::INTERNAL_ERROR
+    {
         return open(Some(Refusal { proven: true, version: true, seen: first.words() }), None);
     }
     if let Some(trouble) = prober.stopped() {
@@ -40,10 +43,13 @@ pub async fn settle(prober: &Prober<'_>, first: Outcome) -> Ssl2 {
             answered(prober, one, open(None, None))
         }
         (Outcome::Ssl2(_), _) | (_, Outcome::Ssl2(_)) => {
+            prober.changed(&first, &second);
             let detail = format!("inconsistent: {}, then {}", first.words(), second.words());
             open(None, Some(Trouble::new(Reason::ProtocolViolation, detail)))
         }
-        (_, Outcome::Alert(_)) => open(Some(Refusal { proven: true, version: true, seen: second.words() }), None),
+        (_, Outcome::Alert(fatal)) if fatal.description != alert::INTERNAL_ERROR => {
+            open(Some(Refusal { proven: true, version: true, seen: second.words() }), None)
+        }
         _ => match prober.infer(&as_close(first), &as_close(second)).await {
             Answer::No(refusal) => open(Some(Refusal { version: true, ..refusal }), None),
             Answer::Unknown(trouble) => open(None, Some(trouble)),

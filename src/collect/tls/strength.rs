@@ -78,10 +78,14 @@ impl Facts {
     /// The strength of the certificate's key; of the weakest one in TLS 1.3, where it does not come with the suite.
     fn key(&self, accepted: &Accepted) -> Fact<u32> {
         let strength = match (accepted.version, &accepted.leaf) {
-            (Version::Tls13, _) => {
+            // One that was not seen may be weaker.
+            (Version::Tls13, _)
+                if self.look.unseen.is_empty() && !(self.look.absent_inferred && self.doubt.is_some()) =>
+            {
                 let modern = self.ledger.chains.iter().filter(|(_, chain)| chain.versions.contains(&Version::Tls13));
                 modern.map(|(id, _)| self.keys.get(id).map(|key| key.strength)).min().flatten()
             }
+            (Version::Tls13, _) => None,
             (_, Some(leaf)) => self.keys.get(leaf).map(|key| key.strength),
             (_, None) => None,
         };

@@ -38,6 +38,13 @@ pub enum End {
     Unknown(Trouble),
 }
 
+impl End {
+    /// It rests on silence.
+    pub fn is_inferred(&self) -> bool {
+        matches!(self, End::Refused(Some(refusal)) if !refusal.proven)
+    }
+}
+
 /// What a version gave.
 #[derive(Clone, Debug)]
 pub struct VersionSuites {
@@ -238,11 +245,13 @@ impl Tandem {
     }
 }
 
-/// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide.
+/// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide,
+/// nor of a target that is asked less at a time.
 fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16], left: &[u16]) -> bool {
     accepted.len() >= CUT_AFTER
         && left.len() >= CUT_LEFT
         && prober.round_trip() >= CUT_ROUND_TRIP
+        && prober.steadiness.doubt().is_none()
         && follows(list, accepted)
 }
 
@@ -260,6 +269,7 @@ async fn in_parts(
         accepted.extend(part.accepted);
         end = match (end, part.end) {
             (End::Unknown(trouble), _) | (_, End::Unknown(trouble)) => End::Unknown(trouble),
+            (one @ End::Refused(Some(_)), _) if one.is_inferred() => one,
             (End::Refused(one), End::Refused(other)) => End::Refused(other.or(one)),
         };
     }

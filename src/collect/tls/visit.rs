@@ -66,12 +66,16 @@ pub async fn open(
     earlier: Option<&Agreed>,
     step: &str,
 ) -> Result<Session, Failure> {
-    let lost = match once(prober, hello, earlier, step).await {
-        Err(Failure::Closed | Failure::Reset | Failure::Silent) => prober.pause(APART).await,
+    let first = match once(prober, hello, earlier, step).await {
+        Err(lost @ (Failure::Closed | Failure::Reset | Failure::Silent)) => lost,
         outcome => return outcome,
     };
-    lost.map_err(Failure::Transport)?;
-    once(prober, hello, earlier, step).await
+    prober.pause(APART).await.map_err(Failure::Transport)?;
+    let second = once(prober, hello, earlier, step).await;
+    if second.is_ok() {
+        prober.unsteady(&format!("{}, then a session", first.words()));
+    }
+    second
 }
 
 async fn once(

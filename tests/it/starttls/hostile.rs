@@ -84,6 +84,74 @@ fn an_answer_of_many_lines_without_end_is_cut_off() {
     });
 }
 
+/// What is no text has lengths that lie, and elements, packets or options that never end.
+#[test]
+fn an_answer_of_any_other_form_without_end_is_cut_off() {
+    let endless = |word: &str| -> Option<(&[u8], &[u8])> {
+        Some(match word {
+            "xmpp" | "xmpp-server" => (b"<stream:stream id='1'><stream:features>", b"<more xmlns='x'/>"),
+            "ldap" => (b"\x30\x84\x7F\xFF\xFF\xFF\x02\x01\x01\x78", b"\x04\x02xx"),
+            "postgresql" => (b"E\x7F\xFF\xFF\xFF", b"SERROR\0"),
+            "mysql" => (b"\xFF\xFF\xFF\0\x0A", b"10.11"),
+            "mssql" => (b"", b"\x04\x00\x10\x00\0\0\x01\0\x01\x00\x06\x00\x01\xFF"),
+            "rdp" => (b"\x03\0\xFF\xFF", b"\x0E\xD0\0\0"),
+            "telnet" => (b"", b"\xFF\xFD\x18\xFF\xFB\x01"),
+            _ => return None,
+        })
+    };
+    let serve = move |word: &'static str, _: &'static [Turn], mut stream: TcpStream| {
+        let Some((begin, more)) = endless(word) else { return };
+        // Who speaks first does so; all others have heard the request.
+        if !["mysql", "telnet"].contains(&word) {
+            let _ = stream.read(&mut [0; 4096]);
+        }
+        let _ = stream.write_all(begin);
+        let more = more.repeat(100);
+        while stream.write_all(&more).is_ok() {}
+    };
+    each(serve, |word, address| {
+        // The answer of AMQP has eight bytes, whatever they are.
+        if !is_text(word) && word != "amqp" {
+            let reasons = [Reason::TooLarge, Reason::ProtocolViolation, Reason::Refused, Reason::TimedOut];
+            expect_failed(word, address, &reasons);
+        }
+    });
+}
+
+/// The positive answer, and then nothing but the end: TLS was promised and not seen.
+#[test]
+fn an_end_after_a_positive_answer_is_no_offer() {
+    let serve = |_: &'static str, turns: &'static [Turn], mut stream: TcpStream| {
+        speak(&mut stream, turns);
+        let _ = stream.read(&mut [0; 4096]);
+    };
+    each(serve, |word, address| {
+        let facts = upgrade(word, address);
+        assert_eq!(known(&facts.offered), "unknown", "{word}: {facts:?}");
+        assert_eq!(known(&facts.injection), "unknown", "{word}: {facts:?}");
+        let (reason, detail) = look_with(asked(word, address), address, &context()).trouble();
+        let reasons = [Reason::Refused, Reason::HandshakeRejected, Reason::ProtocolViolation];
+        assert!(reasons.contains(&reason), "{word}: {detail}");
+    });
+}
+
+/// MySQL says nothing after the request, so what may stand before the handshake stands behind the greeting.
+#[test]
+fn what_follows_the_greeting_of_mysql_is_seen() {
+    let address = scripted(|mut stream| {
+        let turns = crate::support::dialogue::turns("mysql");
+        let Turn::Says(greeting) = turns[0] else { panic!() };
+        let _ = stream.write_all(&[greeting, b"\x01\0\0\x01x"].concat());
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let facts = request("mysql", address, &context());
+    match facts.read::<Upgrade>() {
+        Ok(facts) => assert_ne!((known(&facts.offered), known(&facts.extra_bytes)), ("yes", "no"), "{facts:?}"),
+        Err(_) => assert_eq!(facts.trouble.unwrap().reason, Reason::ProtocolViolation),
+    }
+}
+
 #[test]
 fn a_server_that_says_nothing_is_not_waited_for_long() {
     let serve = |_: &'static str, _: &'static [Turn], mut stream: TcpStream| {

@@ -153,7 +153,9 @@ fn crime(facts: &Facts) -> Row {
     let Some(features) = &facts.features else { return Row::unknown(NAME, facts.gap("tls.features").to_string()) };
     match &features.compression {
         Fact::Unknown(why) => Row::unknown(NAME, why.unknown.clone()),
-        Fact::Known(_) if !features.legacy_handshake => Row::inapplicable(NAME, "TLS 1.3 has no compression"),
+        Fact::Known(_) if features.legacy_handshake == Fact::Known(false) => {
+            Row::inapplicable(NAME, "TLS 1.3 has no compression")
+        }
         Fact::Known(method) if method == "none" => Row::safe(NAME, "compression was offered and not chosen"),
         Fact::Known(method) => Row::found(NAME, format!("TLS compression is accepted: {method}")),
     }

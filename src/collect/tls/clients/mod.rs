@@ -17,7 +17,13 @@ use futures_util::future::join_all;
 
 /// What every known client ends up with.
 pub async fn look(prober: &Prober<'_>, server_name: &str) -> Data<Clients> {
-    let clients = join_all(registry::clients().iter().map(|client| row(prober, client, server_name))).await;
+    let rows = join_all(registry::clients().iter().map(|client| row(prober, client, server_name))).await;
+    let doubt = prober.steadiness.doubt();
+    let settled = |(row, inferred): (SimulatedClient, bool)| match doubt.as_ref().filter(|_| inferred) {
+        Some(doubt) => SimulatedClient::new(&row.id, &row.name, &row.version, row.reference).unknown(&doubt.detail),
+        None => row,
+    };
+    let clients: Vec<SimulatedClient> = rows.into_iter().map(settled).collect();
     let open = clients.iter().find_map(|row| row.connects.reason().map(|reason| format!("{}: {reason}", row.label())));
     let trouble = open.map(|detail| match prober.stopped() {
         Some(stopped) => stopped,
@@ -26,24 +32,25 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Data<Clients> {
     (Clients { clients, notes: Vec::new() }, trouble)
 }
 
-async fn row(prober: &Prober<'_>, client: &Client, server_name: &str) -> SimulatedClient {
+/// The row of a client, and whether it rests on silence.
+async fn row(prober: &Prober<'_>, client: &Client, server_name: &str) -> (SimulatedClient, bool) {
     let row = SimulatedClient::new(&client.id, &client.name, &client.version, client.is_reference());
     let first = ask(prober, client, server_name).await;
     if let Some(row) = clear(prober, client, &row, &first) {
-        return row;
+        return (row, false);
     }
-    if let Some(trouble) = prober.stopped() {
-        return row.unknown(&trouble.detail);
+    if let Err(trouble) = prober.pause(APART).await {
+        return (row.unknown(&trouble.detail), false);
     }
-    tokio::time::sleep(APART).await;
     let second = ask(prober, client, server_name).await;
     if let Some(row) = clear(prober, client, &row, &second) {
-        return row;
+        prober.changed(&first, &second);
+        return (row, false);
     }
     match prober.infer(&first, &second).await {
-        Answer::No(refusal) => row.failing("refused", refusal.seen),
-        Answer::Unknown(trouble) => row.unknown(&trouble.detail),
-        Answer::Yes(_) => row.unknown("inconsistent answers"),
+        Answer::No(refusal) => (row.failing("refused", refusal.seen), true),
+        Answer::Unknown(trouble) => (row.unknown(&trouble.detail), false),
+        Answer::Yes(_) => (row.unknown("inconsistent answers"), false),
     }
 }
 

@@ -65,6 +65,7 @@ async fn judged(prober: &Prober<'_>, offer: &Offer) -> Tested {
         // The end must be that of the second message, not one that would have come anyway.
         Reading::Dropped => match alone(prober, offer).await? {
             Reply::Silent => {
+                prober.steadiness.infer(NAME);
                 VulnerabilityTest::likely(NAME, format!("{seen}, twice; after the first alone the server waits on"))
             }
             other => {
@@ -75,6 +76,7 @@ async fn judged(prober: &Prober<'_>, offer: &Offer) -> Tested {
         // An end without a word refuses the message only where the server still answers.
         Reading::Ended => {
             Conversation::open(prober, offer, NAME).await?;
+            prober.steadiness.infer(NAME);
             VulnerabilityTest::safe(NAME, format!("{seen}, twice, while hellos are answered"))
         }
     })

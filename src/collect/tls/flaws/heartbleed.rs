@@ -33,7 +33,12 @@ pub async fn test(prober: &Prober<'_>, ledger: &Ledger, intrusive: bool) -> Test
     Ok(match (leaks(first), leaks(second)) {
         (true, true) => VulnerabilityTest::found(NAME, format!("{seen}, twice")),
         (false, false) if second == Reply::NotTls || first == Reply::NotTls => VulnerabilityTest::unknown(NAME, seen),
-        (false, false) => VulnerabilityTest::safe(NAME, seen),
+        (false, false) => {
+            if ![first, second].iter().any(|reply| matches!(reply, Reply::Alert(_))) {
+                prober.steadiness.infer(NAME);
+            }
+            VulnerabilityTest::safe(NAME, seen)
+        }
         _ => VulnerabilityTest::unknown(NAME, format!("inconsistent: {seen}, then {}", second.words())),
     })
 }

@@ -15,6 +15,7 @@ pub(super) mod ticketbleed;
 
 pub use oracles::oracles;
 
+use super::facts::{Facts, OLDER};
 use super::ledger::Ledger;
 use super::plan;
 use super::prober::Prober;
@@ -36,7 +37,7 @@ enum Pace {
 
 /// The tests, side by side. A server that serves one connection after the other keeps those waiting that stand beside one
 /// in the middle of a handshake: a test whose hellos were not answered in time is made again with one connection at once.
-pub async fn test(prober: &Prober<'_>, intrusive: bool) -> Flaws {
+pub async fn test(prober: &Prober<'_>, facts: &Facts, intrusive: bool) -> Flaws {
     let ledger = prober.ledger();
     let (heartbleed, ccs, robot) = tokio::join!(
         heartbleed::test(prober, &ledger, intrusive),
@@ -53,7 +54,14 @@ pub async fn test(prober: &Prober<'_>, intrusive: bool) -> Flaws {
         false => robot,
     };
     let row = |name, tested: Tested| tested.unwrap_or_else(|trouble| broken(name, &trouble));
-    Flaws { tests: vec![row(heartbleed::NAME, heartbleed), row(ccs::NAME, ccs), row(robot::NAME, robot)] }
+    let mut tests = vec![row(heartbleed::NAME, heartbleed), row(ccs::NAME, ccs), row(robot::NAME, robot)];
+    // What a test needs may be there and not be known.
+    if let Some(open) = facts.open_of(&OLDER) {
+        for test in tests.iter_mut().filter(|test| !test.applies) {
+            *test = VulnerabilityTest::unknown(&test.name, open.detail.clone());
+        }
+    }
+    Flaws { tests }
 }
 
 /// The row of a test, or why it broke off.

@@ -57,7 +57,7 @@ fn pairs(facts: &Facts) -> (Vec<Pair>, usize) {
 fn open(facts: &Facts) -> Option<String> {
     let of_version = |version: Version| match facts.standing(version) {
         Standing::Unknown(trouble) => Some(trouble.detail),
-        _ => facts.look.versions.get(&version)?.trouble.as_ref().map(|trouble| trouble.detail.clone()),
+        _ => Some(facts.open(version)?.detail),
     };
     visit::VERSIONS.into_iter().find_map(of_version)
 }

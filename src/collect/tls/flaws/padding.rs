@@ -176,6 +176,9 @@ impl Asker<'_> {
             Err(failure) => return (Verdict::Unclear(failure.words()), false),
         };
         let data = first.wrong.iter().any(|response| response.data);
+        if first.wrong.iter().any(|response| response.alert.is_none()) {
+            NAMES.iter().for_each(|name| self.prober.steadiness.infer(name));
+        }
         let verdict = first.judge();
         let Verdict::Flaw(..) = verdict else { return (verdict, data) };
         let silent = first.wrong.iter().any(|response| response.end == SILENT);

@@ -130,7 +130,7 @@ async fn shaken(prober: &Prober<'_>, known: &Known<'_>, list: &[&'static str]) -
 async fn next_protocols(prober: &Prober<'_>, known: &Known<'_>) -> Fact<Vec<String>> {
     let Some((version, suites)) = known.older() else {
         // TLS 1.3 has no such extension.
-        return Fact::Known(Vec::new());
+        return known.open.map_or_else(|| Fact::Known(Vec::new()), |trouble| Fact::unknown(trouble.detail.clone()));
     };
     if signatures::rides(known) {
         return Fact::unknown("the hello that asked for it was not answered");
@@ -159,7 +159,7 @@ mod tests {
         let usual = ["h2", "http/1.1"];
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let order = |ledger: &Ledger, protocols: &[&str]| {
-            let known = Known { ledger, unseen: None, server_name: "a.example", alpn: &[] };
+            let known = Known { ledger, unseen: None, open: None, server_name: "a.example", alpn: &[] };
             order(&list(protocols), &known, &usual, None)
         };
         assert!(order(&ledger, &["h2", "http/1.1"]).known().is_none());

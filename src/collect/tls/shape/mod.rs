@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::plan;
 use super::prober::Prober;
 use crate::model::shape::{ApplicationProtocols, Intolerance, ServerNames, Signatures};
-use crate::model::{Reason, Trouble};
+use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
 use std::time::Duration;
 
@@ -22,7 +22,30 @@ pub struct Shape {
     pub signatures: (Signatures, Option<Trouble>),
     pub names: ServerNames,
     pub alpn: (ApplicationProtocols, Option<Trouble>),
-    pub intolerance: Intolerance,
+    /// `None` where intrusive tests are switched off.
+    pub intolerance: Option<Intolerance>,
+}
+
+impl Shape {
+    /// What is withdrawn where suites or certificates may not be known: the lists lack members, and a refusal may be
+    /// one of what was offered, or another certificate one of those.
+    pub fn unsettle(&mut self, open: &Trouble) {
+        self.signatures.1 = self.signatures.1.take().or_else(|| Some(open.clone()));
+        let names = &mut self.names;
+        for fact in [&mut names.without_name, &mut names.unknown_name] {
+            if fact.known().is_some_and(|word| word != "same") {
+                *fact = Fact::unknown(open.detail.clone());
+            }
+        }
+        for fact in [&mut names.required, &mut names.unknown_rejected] {
+            if *fact == Fact::Known(true) {
+                *fact = Fact::unknown(open.detail.clone());
+            }
+        }
+        if names.without_name.known().is_none() {
+            names.default_certificate.clear();
+        }
+    }
 }
 
 /// What the enumeration left.
@@ -31,6 +54,8 @@ pub struct Known<'a> {
     pub ledger: &'a Ledger,
     /// Why a certificate of TLS 1.3 was not seen, where one should have been.
     pub unseen: Option<&'a Trouble>,
+    /// Why certificates or suites may not be known.
+    pub open: Option<&'a Trouble>,
     /// The name asked for.
     pub server_name: &'a str,
     /// The application protocols chosen in TLS 1.3.
@@ -38,13 +63,15 @@ pub struct Known<'a> {
 }
 
 /// Asks everything side by side.
-pub async fn look(prober: &Prober<'_>, known: &Known<'_>) -> Shape {
-    let (signatures, names, alpn, intolerance) = tokio::join!(
-        signatures::look(prober, known),
-        names::look(prober, known),
-        alpn::look(prober, known),
-        tolerance::look(prober, known)
-    );
+pub async fn look(prober: &Prober<'_>, known: &Known<'_>, intrusive: bool) -> Shape {
+    let tolerance = async {
+        match intrusive {
+            true => Some(tolerance::look(prober, known).await),
+            false => None,
+        }
+    };
+    let (signatures, names, alpn, intolerance) =
+        tokio::join!(signatures::look(prober, known), names::look(prober, known), alpn::look(prober, known), tolerance);
     let ((signatures, listed), trouble) = signatures;
     let mut alpn = alpn;
     if let Some(listed) = listed {

@@ -5,6 +5,7 @@ use super::super::handshake::{Ask, Versions};
 use super::super::key_kind::{KeyKind, schemes_of};
 use super::super::offer::Offer;
 use super::super::prober::{Answer, Prober};
+use super::super::steadiness::{UNKNOWN_NAME, WITHOUT_NAME};
 use super::Known;
 use crate::model::shape::{DefaultCertificate, ServerNames};
 use crate::model::{Fact, Reason, Trouble, digest};
@@ -97,7 +98,12 @@ async fn ask(prober: &Prober<'_>, known: &Known<'_>, name: Option<&'static str>)
             Some(leaf) => Shown::Leaf(leaf),
             None => Shown::Unknown("a hello was answered without a certificate".to_owned()),
         },
-        Answer::No(_) => Shown::Refused,
+        Answer::No(refusal) => {
+            if !refusal.proven {
+                prober.steadiness.infer(if name.is_some() { UNKNOWN_NAME } else { WITHOUT_NAME });
+            }
+            Shown::Refused
+        }
         Answer::Unknown(trouble) => Shown::Unknown(trouble.detail),
     }
 }

@@ -33,6 +33,8 @@ struct Found {
     /// A scheme that was not offered.
     ignores: bool,
     trouble: Option<Trouble>,
+    /// It ended because of silence.
+    inferred: bool,
     /// The protocols of next_protocol_negotiation, where it was asked about; empty where it was not answered.
     listed: Option<Vec<String>>,
 }
@@ -41,7 +43,12 @@ type Listed = Option<Fact<Vec<String>>>;
 
 /// Which schemes the server signs with, and what rode along: the protocols of next_protocol_negotiation.
 pub(super) async fn look(prober: &Prober<'_>, known: &Known<'_>) -> ((Signatures, Listed), Option<Trouble>) {
-    let (older, modern, others) = tokio::join!(older(prober, known), modern(prober, known), others(prober, known));
+    let (mut older, modern, others) = tokio::join!(older(prober, known), modern(prober, known), others(prober, known));
+    if older.inferred {
+        older.trouble = older.trouble.take().or_else(|| prober.steadiness.doubt());
+    }
+    // Suites or certificates that are not known may have schemes of their own.
+    older.trouble = older.trouble.take().or_else(|| known.open.cloned());
     let of =
         |version: Version| known.ledger.schemes.iter().filter(move |known| known.0 == version).map(|known| known.1);
     let mut schemes = Vec::new();
@@ -115,6 +122,7 @@ async fn older(prober: &Prober<'_>, known: &Known<'_>) -> Found {
     for found in futures_util::future::join_all(loops).await {
         all.schemes.extend(found.schemes);
         all.ignores |= found.ignores;
+        all.inferred |= found.inferred;
         all.trouble = all.trouble.or(found.trouble);
         all.listed = all.listed.or(found.listed);
     }
@@ -163,7 +171,10 @@ async fn one(prober: &Prober<'_>, suites: Vec<u16>, mut left: Vec<u16>, next: bo
                     }
                 }
             }
-            Answer::No(_) => break,
+            Answer::No(refusal) => {
+                found.inferred |= !refusal.proven;
+                break;
+            }
             Answer::Unknown(trouble) => {
                 found.trouble = Some(trouble);
                 break;
@@ -262,7 +273,7 @@ async fn scheme(prober: &Prober<'_>, known: &Known<'_>, list: &'static [u16]) ->
 /// Whether a hello with none but the schemes that no handshake here can verify is refused.
 async fn others(prober: &Prober<'_>, known: &Known<'_>) -> Fact<bool> {
     if !known.modern() {
-        return Fact::Known(false);
+        return known.open.map_or(Fact::Known(false), |trouble| Fact::unknown(trouble.detail.clone()));
     }
     let schemes: Vec<u16> = registry::schemes()
         .iter()

@@ -9,6 +9,7 @@ use super::super::offer::Manner;
 use super::super::offer::Offer;
 use super::super::probe::{Outcome, Question};
 use super::super::prober::{APART, Answer, Prober};
+use super::super::steadiness::V2_HELLO;
 use super::Known;
 use crate::model::Fact;
 use crate::model::shape::{AnswerFault, Intolerance, IntoleranceTest};
@@ -252,7 +253,10 @@ impl Bench<'_> {
             (false, ..) => Fact::unknown("the same hello without it is not answered either"),
             // To close is a way to refuse.
             (true, Good::Refusal, Outcome::Closed(_) | Outcome::Reset) => Fact::Known(true),
-            (true, ..) => Fact::Known(false),
+            (true, ..) => {
+                self.prober.steadiness.infer(test.name);
+                Fact::Known(false)
+            }
         };
         row(test.name, tolerated, seen)
     }
@@ -283,7 +287,10 @@ impl Bench<'_> {
         let first = self.prober.put(&question, words(), STEP).await;
         match first {
             Outcome::Hello(_) => return Fact::Known(true),
-            Outcome::Alert(_) => return Fact::Known(false),
+            Outcome::Alert(_) => {
+                self.prober.steadiness.infer(V2_HELLO);
+                return Fact::Known(false);
+            }
             _ => {}
         }
         if let Err(trouble) = self.prober.pause(APART).await {
@@ -291,7 +298,10 @@ impl Bench<'_> {
         }
         let second = self.prober.put(&question, words(), STEP).await;
         match self.prober.infer(&first, &second).await {
-            Answer::No(_) => Fact::Known(false),
+            Answer::No(_) => {
+                self.prober.steadiness.infer(V2_HELLO);
+                Fact::Known(false)
+            }
             _ => Fact::unknown(format!("{}, then {}", first.words(), second.words())),
         }
     }
