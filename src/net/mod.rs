@@ -2,6 +2,7 @@
 
 mod budget;
 mod random;
+mod spare;
 mod tcp;
 
 pub use budget::Budget;

@@ -22,6 +22,15 @@ pub fn suites(accepted: &[u16]) -> (Vec<u16>, bool) {
     }
 }
 
+/// The suites for the loop where it begins with the first answer, before it is known which others are accepted: all
+/// with ECDHE and RSA, if the answer has such a one.
+pub fn early(version: Version, first: &ServerFlight) -> Option<(Vec<u16>, u16)> {
+    let wanted = |id: u16| plan::suite(id).is_some_and(|row| row.kx == "ECDHE" && row.auth == "RSA");
+    let group = group_of(first).filter(|_| wanted(first.hello.suite))?;
+    let list = plan::lists(version).into_iter().next()?;
+    Some((list.into_iter().filter(|id| wanted(*id)).collect(), group))
+}
+
 /// What the loop gave.
 #[derive(Clone, Debug)]
 pub struct LegacyGroups {
@@ -55,6 +64,7 @@ pub async fn enumerate(
         if left.is_empty() {
             break End::Refused(None);
         }
+        prober.more_follows();
         let order = modern::in_step(&suites, choices.len());
         let offer = Offer { groups: left.clone(), ..Offer::new(version, order.clone()) };
         match prober.settle(&offer, &step).await {

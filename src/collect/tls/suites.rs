@@ -111,15 +111,21 @@ pub fn first_offer(prober: &Prober<'_>, version: Version) -> Offer {
     offer(prober, version, &list, false)
 }
 
-/// All lists of a version, side by side; `first` answers its first offer.
-pub async fn version(prober: &Prober<'_>, version: Version, first: Answer) -> VersionSuites {
-    if let Answer::No(refusal) = &first
+/// The offer that the list of ECDSA begins with.
+pub fn ecdsa_offer(prober: &Prober<'_>, version: Version) -> Offer {
+    let list = plan::lists(version).into_iter().nth(1).unwrap_or_default();
+    offer(prober, version, &list, false)
+}
+
+/// All lists of a version, side by side; `first` answers the first offers of the first lists.
+pub async fn version(prober: &Prober<'_>, version: Version, first: Vec<Answer>) -> VersionSuites {
+    if let Some(Answer::No(refusal)) = first.first()
         && refusal.version
     {
         return VersionSuites::refused(version, refusal.clone());
     }
-    let mut first = Some(first);
-    let loops = plan::lists(version).into_iter().map(|list| run(prober, version, list, first.take(), true));
+    let mut first = first.into_iter();
+    let loops = plan::lists(version).into_iter().map(|list| run(prober, version, list, first.next(), true));
     let mut lists = join_all(loops).await;
     lists.extend(singled_out(prober, version, &lists).await);
     VersionSuites::of(version, lists)
@@ -170,6 +176,9 @@ pub fn run<'a>(
             let next = match answer.take() {
                 Some(answer) => answer,
                 None => {
+                    if !accepted.is_empty() {
+                        prober.more_follows();
+                    }
                     let offer = offer(prober, version, &left, keep_fields);
                     prober.settle(&tandem.without(offer, &accepted), &step).await
                 }
