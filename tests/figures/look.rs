@@ -80,9 +80,9 @@ impl Dial for Counting {
     }
 }
 
-/// Looks at `CONNECTIONS ADDRESS…` and gives what it saw as JSON.
+/// Looks at `CONNECTIONS PROFILE ADDRESS…` and gives what it saw as JSON.
 pub fn print(words: &[&str]) -> String {
-    let (connections, addresses) = words.split_first().unwrap();
+    let [connections, profile, addresses @ ..] = words else { return String::new() };
     let opened = Arc::new(AtomicU32::new(0));
     let watch = Arc::new(Watch {
         begin: Instant::now(),
@@ -90,7 +90,10 @@ pub fn print(words: &[&str]) -> String {
         seen: Mutex::default(),
         steps: Mutex::default(),
     });
-    let depth = Depth { profile: Profile::Quick, intrusive: false };
+    let depth = match *profile {
+        "full" => Depth::default(),
+        _ => Depth { profile: Profile::Quick, intrusive: false },
+    };
     let limits = Limits { depth, connections: connections.parse().unwrap(), ..Limits::default() };
     let progress: Arc<dyn Progress> = watch.clone();
     let cx = CollectContext { dial: Arc::new(Counting(opened)), progress, limits, ..context() };

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let mut words = words.iter().map(String::as_str);
     let written = match words.next() {
         Some("look") => look::print(&words.collect::<Vec<&str>>()),
+        Some("way") => rows::way(&words.collect::<Vec<&str>>()),
         Some("bare") => bare::print(&words.collect::<Vec<&str>>()),
         first => {
             rows::measure(&first.into_iter().chain(words).collect::<Vec<&str>>());

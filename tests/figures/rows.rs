@@ -91,12 +91,12 @@ fn enumeration(
     let proxies = Proxies::new(FAR, false);
     let address = proxies.to(port);
     let me = std::env::current_exe().unwrap();
-    let looking = |_: &Path| vec!["look".to_owned(), connections.to_string(), address.to_string()];
+    let looking = |_: &Path| vec!["look".to_owned(), connections.to_string(), "quick".to_owned(), address.to_string()];
     let spent = peer::run(&scratch, &me, &looking(&me));
     let (_, _, at_once) = proxies.take();
     let looked: Looked = serde_json::from_str(&spent.out).unwrap();
     if words.contains(&"steps") {
-        looked.steps.iter().for_each(|(second, step)| say(&format!("{second:6.3} {step}")));
+        list(&looked);
     }
     let found = format!("{}, {} groups, keys {:?}", judged(&looked.suites, right), looked.groups, looked.keys);
     figures.add(Row {
@@ -124,6 +124,11 @@ fn enumeration(
         let found = judged(&peer.suites(&out, &scratch), right);
         figures.add(Row { work: work.to_owned(), found, ..row });
     }
+}
+
+/// When each answer came.
+fn list(looked: &Looked) {
+    looked.steps.iter().for_each(|(second, step)| say(&format!("{second:6.3} {step}")));
 }
 
 /// The other scanners.
@@ -209,6 +214,12 @@ fn full(figures: &mut Figures, words: &[&str]) {
     let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
     let proxies = Proxies::new(FAR, false);
     let address = proxies.to(port).to_string();
+    if words.contains(&"steps") {
+        let arguments = ["look", "8", "full", &address].map(str::to_owned);
+        let spent = peer::run(&scratch, &std::env::current_exe().unwrap(), &arguments);
+        list(&serde_json::from_str(&spent.out).unwrap());
+        proxies.take();
+    }
     let report = scratch.path().join("report.json");
     for (profile, work) in [("full", "nginx 3 + 3, everything"), ("quick", "nginx 3 + 3, for the grade")] {
         let output = format!("json={}", report.display());
@@ -236,7 +247,7 @@ fn fifty(figures: &mut Figures, words: &[&str]) {
     let targets: Vec<String> = (0..50).map(|_| proxies.to(port).to_string()).collect();
     let work = "50 x nginx 3 + 3".to_owned();
     let me = std::env::current_exe().unwrap();
-    let mut arguments = vec!["look".to_owned(), "8".to_owned()];
+    let mut arguments = vec!["look".to_owned(), "8".to_owned(), "quick".to_owned()];
     arguments.extend(targets.iter().cloned());
     let spent = peer::run(&scratch, &me, &arguments);
     proxies.take();
@@ -306,6 +317,19 @@ fn sweep(figures: &mut Figures, _: &[&str]) {
         });
     }
     say(&format!("rate: {:.2} of the bare client's", bare.seconds / spent.seconds));
+}
+
+/// A way to `PORT`, for trials by hand, until the process is ended.
+pub fn way(words: &[&str]) -> String {
+    let proxies = Proxies::new(FAR, false);
+    say(&proxies.to(words.first().and_then(|port| port.parse().ok()).unwrap_or(443)).to_string());
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let (connections, hellos, at_once) = proxies.take();
+        if connections > 0 {
+            say(&format!("{connections} connections, {hellos} hellos, at most {at_once} at once"));
+        }
+    }
 }
 
 /// Processor time of a server and its children in seconds, where the system tells.

@@ -17,10 +17,8 @@ use crate::wire::Version;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, join_all, select};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot::{self, Sender};
-
-/// The suites that the loop over groups begins with, and the group that was chosen with one of them.
-type Early = (Vec<u16>, u16);
 
 /// What the loops gave. The rest is in the prober's ledger.
 pub struct Look {
@@ -97,7 +95,7 @@ async fn modern_first(prober: &Prober<'_>, baseline: &Answer) -> Answer {
 
 /// The suites of the older versions. A version is settled without more hellos where a newer one was refused for its
 /// number: what refuses TLS 1.1 as too old, and SSLv3 by another alert, does not speak SSLv3.
-async fn legacy(prober: &Prober<'_>, first: &First, baseline: &Answer, early: Sender<Early>) -> Vec<VersionSuites> {
+async fn legacy(prober: &Prober<'_>, first: &First, baseline: &Answer) -> Vec<VersionSuites> {
     let (tell, newest) = oneshot::channel();
     let others = async {
         let tls11 = suites::first_offer(prober, Version::Tls11);
@@ -124,7 +122,7 @@ async fn legacy(prober: &Prober<'_>, first: &First, baseline: &Answer, early: Se
         all.extend(settled);
         all
     };
-    let (newest, mut all) = tokio::join!(newest_legacy(prober, baseline, tell, early), others);
+    let (newest, mut all) = tokio::join!(newest_legacy(prober, baseline, tell), others);
     all.push(newest);
     all
 }
@@ -139,12 +137,7 @@ fn refused_as_too_old(version: Version, answer: &Answer) -> Option<(Version, Str
 }
 
 /// TLS 1.2, which others wait for. Its two main lists are asked side by side where the server speaks TLS by all signs.
-async fn newest_legacy(
-    prober: &Prober<'_>,
-    baseline: &Answer,
-    tell: Sender<Answer>,
-    early: Sender<Early>,
-) -> VersionSuites {
+async fn newest_legacy(prober: &Prober<'_>, baseline: &Answer, tell: Sender<Answer>) -> VersionSuites {
     let version = Version::Tls12;
     let offers = (suites::first_offer(prober, version), suites::ecdsa_offer(prober, version));
     let rsa = async {
@@ -160,21 +153,21 @@ async fn newest_legacy(
         }
     };
     let (rsa, ecdsa) = tokio::join!(rsa, ecdsa);
-    // With a second certificate, what its suites show saves more of the loop over groups than beginning early does.
-    if let (Answer::Yes(flight), Some(Answer::No(_))) = (&rsa, &ecdsa)
-        && let Some(begin) = legacy_groups::early(version, flight)
-    {
-        let _ = early.send(begin);
-    } else {
-        drop(early);
-    }
     suites::version(prober, version, std::iter::once(rsa).chain(ecdsa).collect()).await
 }
 
-/// The loop over groups of TLS 1.2, where it can begin beside the suites.
-async fn early_groups(prober: &Prober<'_>, begin: oneshot::Receiver<Early>) -> Option<LegacyGroups> {
-    let (suites, group) = begin.await.ok()?;
-    Some(legacy_groups::enumerate(prober, Version::Tls12, suites, (Some(group), vec![group]), None).await)
+/// The loop over groups of TLS 1.2, where it can begin beside the suites of RSA: those of ECDSA, which show groups for
+/// nothing, have ended by then.
+async fn early_groups(prober: &Prober<'_>, begun: &AtomicBool) -> LegacyGroups {
+    loop {
+        if prober.is_ecdsa_ended()
+            && let Some((suites, known)) = legacy_groups::early(&prober.ledger(), Version::Tls12)
+        {
+            begun.store(true, Ordering::Relaxed);
+            return legacy_groups::enumerate(prober, Version::Tls12, suites, known, None).await;
+        }
+        prober.more_is_seen().await;
+    }
 }
 
 /// The certificates of TLS 1.3, where it is offered.
@@ -237,11 +230,11 @@ struct Older {
 
 impl Older {
     async fn look(prober: &Prober<'_>, first: &First, baseline: &Answer, modern: &Answer) -> Older {
-        let (begin, begun) = oneshot::channel();
-        let legacy = std::pin::pin!(legacy(prober, first, baseline, begin));
-        let (suites, early) = match select(legacy, early_groups(prober, begun).boxed()).await {
-            Either::Left((suites, early)) => (suites, early),
-            Either::Right((groups, legacy)) => (legacy.await, std::future::ready(groups).boxed()),
+        let legacy = std::pin::pin!(legacy(prober, first, baseline));
+        let begun = AtomicBool::new(false);
+        let (suites, early) = match select(legacy, early_groups(prober, &begun).boxed()).await {
+            Either::Left((suites, early)) => (suites, Some(early).filter(|_| begun.load(Ordering::Relaxed))),
+            Either::Right((groups, legacy)) => (legacy.await, Some(std::future::ready(groups).boxed())),
         };
         let versions: BTreeMap<Version, VersionSuites> =
             suites.into_iter().map(|suites| (suites.version, suites)).collect();
@@ -271,10 +264,11 @@ impl Older {
 async fn groups_and_order(
     prober: &Prober<'_>,
     versions: &BTreeMap<Version, VersionSuites>,
-    early: BoxFuture<'_, Option<LegacyGroups>>,
+    early: Option<BoxFuture<'_, LegacyGroups>>,
 ) -> (Option<LegacyGroups>, Option<Order>) {
-    let groups = match early.await {
-        Some(mut groups) => {
+    let groups = match early {
+        Some(early) => {
+            let mut groups = early.await;
             let accepted = prober.ledger().accepted(groups.version);
             groups.choices = modern::among(groups.choices, &accepted).collect();
             Some(groups)
@@ -309,8 +303,7 @@ async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
         super::facts::curve_group(&curve)
     });
     let group = first.and_then(|known| known.group);
-    let chosen = ledger.groups.iter().filter(|(_, versions)| versions.contains(&version)).map(|(group, _)| *group);
-    Some(legacy_groups::enumerate(prober, version, suites, (group, chosen.collect()), kept).await)
+    Some(legacy_groups::enumerate(prober, version, suites, (group, ledger.groups_of(version)), kept).await)
 }
 
 /// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best.

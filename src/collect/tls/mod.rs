@@ -200,17 +200,22 @@ async fn one(
             Profile::Quick => None,
         }
     };
-    let (computed, shape) = tokio::join!(computed, shape);
-    let Ok((facts, certificates, transparency)) = computed else {
+    let Ok((facts, certificates, transparency)) = computed.await else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     // Stages after the enumeration stand here, side by side.
     let intrusive = cx.depth(target).intrusive;
     let sessions = Box::pin(sessions::look(&prober, &facts, &name, intrusive));
     let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
-    let (sessions, oracles) = tokio::join!(sessions, oracles);
-    // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
-    let mut flaws = Box::pin(flaws::test(&prober, intrusive)).await;
+    let tests = Box::pin(flaws::test(&prober, intrusive));
+    let (shape, sessions, oracles, mut flaws) = if prober.serves_side_by_side() {
+        tokio::join!(shape, sessions, oracles, tests)
+    } else {
+        // A server that serves one connection after the other must not be kept waiting in the middle of handshakes.
+        let shape = shape.await;
+        let (sessions, oracles) = tokio::join!(sessions, oracles);
+        (shape, sessions, oracles, tests.await)
+    };
     flaws.tests.extend(oracles);
     flaws.tests.extend(sessions.rows);
     let at = At { target, part: &part, now };

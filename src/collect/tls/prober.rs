@@ -58,6 +58,7 @@ pub struct Prober<'a> {
     pub upgrade: Upgrade,
     state: Mutex<State>,
     gate: tokio::sync::Mutex<()>,
+    seen: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -74,6 +75,7 @@ struct State {
     ahead: Ahead,
     /// Questions about to be asked that others follow.
     followed: u32,
+    ecdsa_ended: bool,
 }
 
 /// Whether connections are opened ahead of need.
@@ -100,7 +102,9 @@ impl<'a> Prober<'a> {
     ) -> Prober<'a> {
         let manner = Manner { server_name: Some(server_name), alpn: upgrade.alpn(), ..Manner::default() };
         let state = State { manner, expected: 30, ..State::default() };
-        Prober { cx, budget, target, address, upgrade, state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
+        let gate = tokio::sync::Mutex::new(());
+        let seen = tokio::sync::Notify::new();
+        Prober { cx, budget, target, address, upgrade, state: Mutex::new(state), gate, seen }
     }
 
     /// What was seen so far.
@@ -189,6 +193,8 @@ impl<'a> Prober<'a> {
             if state.control.is_none() || offer.modern {
                 state.control = Some(offer.clone());
             }
+            drop(state);
+            self.seen.notify_one();
         }
         outcome
     }
@@ -265,6 +271,27 @@ impl<'a> Prober<'a> {
         if wanted {
             self.budget.ahead(self.address);
         }
+    }
+
+    /// Whether the server was seen to answer one connection while another was idle.
+    pub fn serves_side_by_side(&self) -> bool {
+        self.state().ahead != Ahead::No
+    }
+
+    /// Waits until something more was seen.
+    pub async fn more_is_seen(&self) {
+        self.seen.notified().await;
+    }
+
+    /// Notes that the loop over the ECDSA suites of TLS 1.2 has ended.
+    pub fn end_ecdsa(&self) {
+        self.state().ecdsa_ended = true;
+        self.seen.notify_one();
+    }
+
+    /// Whether it has.
+    pub fn is_ecdsa_ended(&self) -> bool {
+        self.state().ecdsa_ended
     }
 
     /// Closes what was opened ahead.
