@@ -70,6 +70,11 @@ impl Budget {
         self
     }
 
+    /// How many connections may be open at once.
+    pub fn connections(&self) -> usize {
+        self.connections
+    }
+
     /// How many connections were opened.
     pub fn opened(&self) -> u32 {
         self.opened.load(Ordering::Relaxed)

@@ -64,8 +64,9 @@ fn of_everything(figures: &mut Figures, words: &[&str]) {
     let ciphers = "ALL:COMPLEMENTOFALL:eNULL:aNULL:@SECLEVEL=0";
     let options = Options {
         ciphers,
-        versions: Some(("TLSv1", "TLSv1.3")),
+        versions: Some(("TLSv1", "TLSv1.2")),
         prime: Some(lab::OAKLEY_1024),
+        client_order: true,
         key: "rsa:2048",
         second_key: Some("ec"),
     };

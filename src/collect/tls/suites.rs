@@ -14,7 +14,9 @@ use std::time::Duration;
 const CUT_AFTER: usize = 8;
 const CUT_LEFT: usize = 8;
 const CUT_ROUND_TRIP: Duration = Duration::from_millis(20);
-const PARTS: usize = 3;
+/// Into how many parts, where the user allows more connections than are polite unasked, and else. Each costs a refusal.
+const PARTS: [usize; 2] = [6, 3];
+const MANY: usize = 24;
 
 /// What one list gave.
 #[derive(Clone, Debug)]
@@ -295,7 +297,7 @@ impl Tandem {
 
 /// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide.
 fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16], left: &[u16]) -> bool {
-    accepted.len() >= CUT_AFTER
+    accepted.len() >= if prober.budget.connections() < MANY { CUT_AFTER } else { CUT_AFTER / 2 }
         && left.len() >= CUT_LEFT
         && prober.round_trip() >= CUT_ROUND_TRIP
         && follows(list, accepted)
@@ -309,7 +311,9 @@ async fn in_parts(
     left: Vec<u16>,
 ) -> Found {
     let in_sequence = accepted.len();
-    let parts = (0..PARTS).map(|part| left.iter().copied().skip(part).step_by(PARTS).collect::<Vec<u16>>());
+    let [many, few] = PARTS;
+    let count = if prober.budget.connections() < MANY { few } else { many };
+    let parts = (0..count).map(|part| left.iter().copied().skip(part).step_by(count).collect::<Vec<u16>>());
     let mut end = End::Refused(None);
     for part in join_all(parts.map(|part| run(prober, version, part, None, false))).await {
         accepted.extend(part.accepted);

@@ -38,13 +38,15 @@ pub struct Options {
     pub second_key: Option<&'static str>,
     /// `minVersion` and `maxVersion`, from 10 on: for example `TLSv1` and `TLSv1.3`.
     pub versions: Option<(&'static str, &'static str)>,
+    /// The client's order of suites counts, and not the server's.
+    pub client_order: bool,
     /// The prime of the finite field in hexadecimal, from 0.12 on; the generator is 2.
     pub prime: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { ciphers: "", key: "rsa:2048", second_key: None, versions: None, prime: None }
+        Options { ciphers: "", key: "rsa:2048", second_key: None, versions: None, client_order: false, prime: None }
     }
 }
 
@@ -69,6 +71,9 @@ pub fn node(scratch: &Scratch, version: &str, options: &Options) -> Option<(Serv
     if let Some((least, most)) = options.versions {
         settings["minVersion"] = least.into();
         settings["maxVersion"] = most.into();
+    }
+    if options.client_order {
+        settings["honorCipherOrder"] = false.into();
     }
     if let Some(prime) = options.prime {
         settings["dhparam"] = dhparam(scratch, prime).to_str().unwrap().into();
