@@ -1,7 +1,9 @@
 //! The budget of one target: parallel connections, and a deadline.
 
+use super::spare::{Opened, Spares};
 use super::{Accepts, CONNECT, Dial, Dialing, Place, Stream};
 use crate::model::{Reason, Trouble};
+use futures_util::FutureExt as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::pin::Pin;
@@ -18,6 +20,8 @@ use tokio::time::Instant;
 pub struct Budget {
     dial: Arc<dyn Dial>,
     permits: Arc<Semaphore>,
+    connections: usize,
+    spares: Spares,
     opened: Arc<AtomicU32>,
     /// The time between two connections, and when the next may open.
     pace: Option<(Duration, Arc<Mutex<Instant>>)>,
@@ -45,6 +49,8 @@ impl Budget {
         Budget {
             dial,
             permits: Arc::new(Semaphore::new(connections.max(1))),
+            connections,
+            spares: Spares::default(),
             opened: Arc::new(AtomicU32::new(0)),
             pace: None,
             deadline: Instant::now() + time,
@@ -109,6 +115,11 @@ impl Budget {
         self
     }
 
+    /// How many connections may be open at once.
+    pub fn connections(&self) -> usize {
+        self.connections
+    }
+
     /// How many connections were opened.
     pub fn opened(&self) -> u32 {
         self.opened.load(Ordering::Relaxed)
@@ -122,6 +133,40 @@ impl Budget {
     /// Whether the target's time is over.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.deadline
+    }
+
+    /// Opens a connection that will be wanted soon, in the background. None beyond the budget, nor more than half of
+    /// it idle, nor where connections are to keep a distance or the target was throttling.
+    pub fn ahead(&self, address: SocketAddr) {
+        let slowed = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).lowered.is_some();
+        let distant = self.pace.is_some() || !self.apart.is_zero() || slowed;
+        if distant || self.spares.len() >= self.connections / 2 || self.is_over() {
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
+        let budget = self.clone();
+        let mut opening: Pin<Box<dyn Future<Output = Opened> + Send>> = Box::pin(async move {
+            let stream = budget.dial.connect(address, CONNECT[0]).await?;
+            budget.opened.fetch_add(1, Ordering::Relaxed);
+            let seat = Seat { ended: budget.ended, throttle: budget.throttle, permit: Some(permit) };
+            Ok(Box::new(Held { stream, _seat: seat }) as Box<dyn Stream>)
+        });
+        // Begun here, so that connections reach the server in the order in which they are wanted.
+        let task = match (&mut opening).now_or_never() {
+            Some(opened) => tokio::spawn(std::future::ready(opened)),
+            None => tokio::spawn(opening),
+        };
+        self.spares.add(address, task);
+    }
+
+    /// A connection that was opened ahead and has not been closed since.
+    pub async fn spare(&self, address: SocketAddr) -> Option<Box<dyn Stream>> {
+        self.spares.take(address).await
+    }
+
+    /// Closes those to this address that were opened ahead. Whether there were any.
+    pub fn close_spares(&self, address: SocketAddr) -> bool {
+        self.spares.close(address)
     }
 
     /// Opens a connection within five seconds, or else within ten.
@@ -346,6 +391,30 @@ mod tests {
             drop(budget.open(address).await.unwrap());
         }
         assert!(begin.elapsed() >= Duration::from_millis(150), "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test]
+    async fn half_of_the_budget_at_most_is_opened_ahead_and_what_was_closed_is_passed_over() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let budget = Budget::new(Arc::new(TcpDial), 4, Duration::from_secs(60));
+        for _ in 0..4 {
+            budget.ahead(address);
+        }
+        let (first, _) = listener.accept().await.unwrap();
+        let (_second, _) = listener.accept().await.unwrap();
+        let third = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(third.is_err(), "a third connection was opened ahead");
+        drop(first);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(budget.spare(address).await.is_some());
+        assert!(budget.spare(address).await.is_none(), "the closed one was given out");
+        let paced = Budget::new(Arc::new(TcpDial), 4, Duration::from_secs(60)).paced(NonZeroU16::new(9));
+        paced.ahead(address);
+        assert!(paced.spare(address).await.is_none());
+        budget.ahead(address);
+        assert!(budget.close_spares(address));
+        assert!(budget.spare(address).await.is_none());
     }
 
     #[tokio::test]

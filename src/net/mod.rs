@@ -3,6 +3,7 @@
 mod budget;
 mod place;
 mod random;
+mod spare;
 mod tcp;
 
 pub use budget::Budget;

@@ -14,11 +14,11 @@ use super::suites::{self, VersionSuites};
 use crate::model::tls::Order;
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Either, join_all, select};
 use std::collections::BTreeMap;
-
-/// SSLv3 to TLS 1.2, newest first.
-const LEGACY: [Version; 4] = [Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::oneshot::{self, Sender};
 
 /// What the loops gave. The rest is in the prober's ledger.
 pub struct Look {
@@ -58,16 +58,13 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Result<Look, Troubl
     let first = First::ask(prober).await?;
     let baseline = first.settle_baseline(prober).await;
     let modern_first = modern_first(prober, &baseline).await;
-    let older = async {
-        let older = older_first(prober, &first).await;
-        Older::look(prober, older, &modern_first).await
-    };
     let (older, modern, shown, ssl2) = tokio::join!(
-        older,
+        Older::look(prober, &first, &baseline, &modern_first),
         Modernity::look(prober, &modern_first),
         modern_certificates(prober, &modern_first, server_name),
         ssl2::settle(prober, first.ssl2.clone())
     );
+    prober.close_spares();
     let mut versions = older.versions;
     versions.insert(Version::Tls13, summary(&modern_first, modern.modern.as_ref()));
     if !ssl2.offered && prober.ledger().versions().is_empty() {
@@ -102,44 +99,81 @@ async fn modern_first(prober: &Prober<'_>, baseline: &Answer) -> Answer {
     }
 }
 
-/// The first answers about the older versions, newest first.
-async fn older_first(prober: &Prober<'_>, first: &First) -> Vec<(Version, Answer)> {
-    let ask = async |version: Version| {
-        let offer = suites::first_offer(prober, version);
-        prober.settle(&offer, version.name()).await
-    };
-    let (tls12, tls11, tls10, ssl3) = tokio::join!(
-        ask(Version::Tls12),
-        ask(Version::Tls11),
-        prober.settle_from(&first.tls10_offer, first.tls10.clone(), "TLSv1.0"),
-        prober.settle_from(&first.ssl3_offer, first.ssl3.clone(), "SSLv3")
-    );
-    LEGACY.into_iter().zip([tls12, tls11, tls10, ssl3]).collect()
-}
-
 /// The suites of the older versions. A version is settled without more hellos where a newer one was refused for its
 /// number: what refuses TLS 1.1 as too old, and SSLv3 by another alert, does not speak SSLv3.
-async fn legacy(prober: &Prober<'_>, first: Vec<(Version, Answer)>) -> Vec<VersionSuites> {
-    let mut too_old: Option<(Version, String)> = None;
-    let mut loops = Vec::new();
-    let mut settled = Vec::new();
-    for (version, answer) in first {
-        match (&answer, &too_old) {
-            (Answer::No(refusal), Some((newer, seen))) if refusal.proven && !refusal.version => {
+async fn legacy(prober: &Prober<'_>, first: &First, baseline: &Answer) -> Vec<VersionSuites> {
+    let (tell, newest) = oneshot::channel();
+    let others = async {
+        let tls11 = suites::first_offer(prober, Version::Tls11);
+        let (tls11, tls10, ssl3) = tokio::join!(
+            prober.settle(&tls11, "TLSv1.1"),
+            prober.settle_from(&first.tls10_offer, first.tls10.clone(), "TLSv1.0"),
+            prober.settle_from(&first.ssl3_offer, first.ssl3.clone(), "SSLv3")
+        );
+        let mut too_old = newest.await.ok().and_then(|answer| refused_as_too_old(Version::Tls12, &answer));
+        let (mut loops, mut settled) = (Vec::new(), Vec::new());
+        for (version, answer) in [(Version::Tls11, tls11), (Version::Tls10, tls10), (Version::Ssl3, ssl3)] {
+            if let (Answer::No(refusal), Some((newer, seen))) = (&answer, &too_old)
+                && refusal.proven
+                && !refusal.version
+            {
                 let seen = format!("{}; {} was refused with {seen}", refusal.seen, newer.name());
                 settled.push(VersionSuites::refused(version, Refusal { seen, version: true, proven: true }));
                 continue;
             }
-            (Answer::No(refusal), _) if refusal.version && refusal.seen == "alert protocol_version" => {
-                too_old = Some((version, refusal.seen.clone()));
-            }
-            _ => {}
+            too_old = refused_as_too_old(version, &answer).or(too_old);
+            loops.push(suites::version(prober, version, vec![answer]));
         }
-        loops.push(suites::version(prober, version, answer));
-    }
-    let mut all = join_all(loops).await;
-    all.extend(settled);
+        let mut all = join_all(loops).await;
+        all.extend(settled);
+        all
+    };
+    let (newest, mut all) = tokio::join!(newest_legacy(prober, baseline, tell), others);
+    all.push(newest);
     all
+}
+
+fn refused_as_too_old(version: Version, answer: &Answer) -> Option<(Version, String)> {
+    match answer {
+        Answer::No(refusal) if refusal.version && refusal.seen == "alert protocol_version" => {
+            Some((version, refusal.seen.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// TLS 1.2, which others wait for. Its two main lists are asked side by side where the server speaks TLS by all signs.
+async fn newest_legacy(prober: &Prober<'_>, baseline: &Answer, tell: Sender<Answer>) -> VersionSuites {
+    let version = Version::Tls12;
+    let offers = (suites::first_offer(prober, version), suites::ecdsa_offer(prober, version));
+    let rsa = async {
+        let answer = prober.settle(&offers.0, version.name()).await;
+        // Nobody to tell means nobody who wants to know.
+        let _ = tell.send(answer.clone());
+        answer
+    };
+    let ecdsa = async {
+        match baseline {
+            Answer::Yes(_) => Some(prober.settle(&offers.1, "suites of TLSv1.2").await),
+            _ => None,
+        }
+    };
+    let (rsa, ecdsa) = tokio::join!(rsa, ecdsa);
+    suites::version(prober, version, std::iter::once(rsa).chain(ecdsa).collect()).await
+}
+
+/// The loop over groups of TLS 1.2, where it can begin beside the suites of RSA: those of ECDSA, which show groups for
+/// nothing, have ended by then.
+async fn early_groups(prober: &Prober<'_>, begun: &AtomicBool) -> LegacyGroups {
+    loop {
+        if prober.is_ecdsa_ended()
+            && let Some((suites, known)) = legacy_groups::early(&prober.ledger(), Version::Tls12)
+        {
+            begun.store(true, Ordering::Relaxed);
+            return legacy_groups::enumerate(prober, Version::Tls12, suites, known, None).await;
+        }
+        prober.more_is_seen().await;
+    }
 }
 
 /// The certificates of TLS 1.3, where it is offered.
@@ -201,16 +235,22 @@ struct Older {
 }
 
 impl Older {
-    async fn look(prober: &Prober<'_>, first: Vec<(Version, Answer)>, modern: &Answer) -> Older {
+    async fn look(prober: &Prober<'_>, first: &First, baseline: &Answer, modern: &Answer) -> Older {
+        let legacy = std::pin::pin!(legacy(prober, first, baseline));
+        let begun = AtomicBool::new(false);
+        let (suites, early) = match select(legacy, early_groups(prober, &begun).boxed()).await {
+            Either::Left((suites, early)) => (suites, Some(early).filter(|_| begun.load(Ordering::Relaxed))),
+            Either::Right((groups, legacy)) => (legacy.await, Some(std::future::ready(groups).boxed())),
+        };
         let versions: BTreeMap<Version, VersionSuites> =
-            legacy(prober, first).await.into_iter().map(|suites| (suites.version, suites)).collect();
+            suites.into_iter().map(|suites| (suites.version, suites)).collect();
         // The loop over groups shows a choice from the accepted suites in another order, which may settle theirs.
         let newest = older_groups_version(prober);
         let others = versions.values().filter(|suites| Some(suites.version) != newest);
         let others = others.map(|suites| order::of_version(prober, suites.version, &suites.lists, &[]));
         let (others, (groups, order), fallback, (), ()) = tokio::join!(
             join_all(others),
-            groups_and_order(prober, &versions),
+            groups_and_order(prober, &versions, early),
             fallback(prober, &versions, modern),
             plain_fields(prober),
             confirm(prober)
@@ -230,8 +270,18 @@ impl Older {
 async fn groups_and_order(
     prober: &Prober<'_>,
     versions: &BTreeMap<Version, VersionSuites>,
+    early: Option<BoxFuture<'_, LegacyGroups>>,
 ) -> (Option<LegacyGroups>, Option<Order>) {
-    let Some(groups) = older_groups(prober).await else { return (None, None) };
+    let groups = match early {
+        Some(early) => {
+            let mut groups = early.await;
+            let accepted = prober.ledger().accepted(groups.version);
+            groups.choices = modern::among(groups.choices, &accepted).collect();
+            Some(groups)
+        }
+        None => older_groups(prober).await,
+    };
+    let Some(groups) = groups else { return (None, None) };
     let order = match versions.get(&groups.version) {
         Some(suites) => order::of_version(prober, suites.version, &suites.lists, &groups.choices).await,
         None => None,
@@ -259,8 +309,7 @@ async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
         super::facts::curve_group(&curve)
     });
     let group = first.and_then(|known| known.group);
-    let chosen = ledger.groups.iter().filter(|(_, versions)| versions.contains(&version)).map(|(group, _)| *group);
-    Some(legacy_groups::enumerate(prober, version, suites, (group, chosen.collect()), kept).await)
+    Some(legacy_groups::enumerate(prober, version, suites, (group, ledger.groups_of(version)), kept).await)
 }
 
 /// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best. Also whether the fact rests on silence.

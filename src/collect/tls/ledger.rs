@@ -227,6 +227,11 @@ impl Ledger {
         of_version.filter_map(|accepted| u16::try_from(accepted.suite).ok()).collect()
     }
 
+    /// The groups chosen with this version.
+    pub fn groups_of(&self, version: Version) -> Vec<u16> {
+        self.groups.iter().filter(|(_, versions)| versions.contains(&version)).map(|(group, _)| *group).collect()
+    }
+
     /// The versions with an accepted suite, oldest first.
     pub fn versions(&self) -> BTreeSet<Version> {
         self.suites.iter().map(|accepted| accepted.version).collect()

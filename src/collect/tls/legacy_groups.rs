@@ -1,5 +1,6 @@
 //! Groups of TLS 1.2 and older: one loop over the list, reading ServerKeyExchange.
 
+use super::ledger::Ledger;
 use super::modern::{self, Choice};
 use super::offer::Offer;
 use super::plan;
@@ -22,6 +23,20 @@ pub fn suites(accepted: &[u16]) -> (Vec<u16>, bool) {
     }
 }
 
+/// The suites for the loop where it begins before all are known, and the groups known by then: all suites with ECDHE and
+/// RSA, once one of them was accepted while every group was offered.
+pub fn early(ledger: &Ledger, version: Version) -> Option<(Vec<u16>, Known)> {
+    let wanted = |id: u16| plan::suite(id).is_some_and(|row| row.kx == "ECDHE" && row.auth == "RSA");
+    let accepted = ledger.suites.iter().filter(|accepted| accepted.version == version);
+    let mut groups = accepted.filter(|one| u16::try_from(one.suite).is_ok_and(wanted)).filter_map(|one| one.group);
+    let first = groups.next()?;
+    let list = plan::lists(version).into_iter().next()?;
+    Some((list.into_iter().filter(|id| wanted(*id)).collect(), (Some(first), ledger.groups_of(version))))
+}
+
+/// Of the groups that are known already, the one that was chosen when all were offered; and all of them.
+pub type Known = (Option<u16>, Vec<u16>);
+
 /// What the loop gave.
 #[derive(Clone, Debug)]
 pub struct LegacyGroups {
@@ -39,7 +54,7 @@ pub async fn enumerate(
     prober: &Prober<'_>,
     version: Version,
     suites: Vec<u16>,
-    (first, known): (Option<u16>, Vec<u16>),
+    (first, mut known): Known,
     kept: Option<u16>,
 ) -> LegacyGroups {
     let mut choices = Vec::new();
@@ -52,9 +67,14 @@ pub async fn enumerate(
     }
     let step = format!("groups of {}", version.name());
     let end = loop {
+        // Other loops may have met some of them meanwhile.
+        let met = prober.with_ledger(|ledger| ledger.groups_of(version));
+        known.extend(met.iter().filter(|group| left.contains(group) && Some(**group) != kept));
+        left.retain(|group| !known.contains(group));
         if left.is_empty() {
             break End::Refused(None);
         }
+        prober.more_follows();
         let order = modern::in_step(&suites, choices.len());
         let offer = Offer { groups: left.clone(), ..Offer::new(version, order.clone()) };
         match prober.settle(&offer, &step).await {
@@ -80,8 +100,9 @@ pub async fn enumerate(
         }
     };
     let in_sequence = accepted.len();
-    accepted.extend(known.into_iter().filter(|group| Some(*group) != first));
-    accepted.dedup();
+    let mut more: Vec<u16> = known.into_iter().filter(|group| !accepted.contains(group)).collect();
+    more.dedup();
+    accepted.extend(more);
     let found = Found { in_sequence, offered, accepted, end };
     LegacyGroups { version, found, choices }
 }

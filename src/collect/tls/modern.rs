@@ -50,24 +50,60 @@ pub async fn first(prober: &Prober<'_>) -> Answer {
     prober.settle_from(&offer, empty, step).await
 }
 
-/// Suites and groups, where the first answer was one of TLS 1.3.
+/// Suites and groups, where the first answer was one of TLS 1.3. Finite fields, which come by the handful or not at all,
+/// are asked beside the curves.
 pub async fn enumerate(prober: &Prober<'_>, first: Box<ServerFlight>) -> Modern {
     let all = plan::lists(Version::Tls13).into_iter().flatten().collect::<Vec<u16>>();
+    let chosen = first.hello.group();
+    let (fields, curves): (Vec<u16>, Vec<u16>) =
+        plan::groups(Version::Tls13).into_iter().partition(|group| plan::is_field(*group));
+    let fields = fields.into_iter().filter(|group| Some(*group) != chosen).collect();
+    let (mut modern, (fields, choices)) = tokio::join!(
+        suites_and_curves(prober, first, all.clone(), curves),
+        more_groups(prober, all, Vec::new(), fields)
+    );
+    let groups = &mut modern.groups;
+    groups.accepted.extend(fields.accepted);
+    groups.end = match (groups.end.clone(), fields.end) {
+        (End::Unknown(trouble), _) | (_, End::Unknown(trouble)) => End::Unknown(trouble),
+        (End::Refused(one), End::Refused(other)) => End::Refused(one.or(other)),
+    };
+    modern.choices.extend(among(choices, &modern.suites.accepted));
+    modern
+}
+
+/// These choices as made among the accepted suites alone.
+pub fn among(choices: Vec<Choice>, accepted: &[u16]) -> impl Iterator<Item = Choice> {
+    choices.into_iter().map(|(mut offered, choice)| {
+        offered.retain(|id| accepted.contains(id));
+        (offered, choice)
+    })
+}
+
+async fn suites_and_curves(
+    prober: &Prober<'_>,
+    first: Box<ServerFlight>,
+    all: Vec<u16>,
+    mut groups_left: Vec<u16>,
+) -> Modern {
+    let offered_groups = plan::groups(Version::Tls13);
     let mut suites_left = all.clone();
-    let mut groups_left = plan::groups(Version::Tls13);
     let (mut suites, mut groups) = (Vec::new(), Vec::new());
     let mut answer = Answer::Yes(first);
     while let Answer::Yes(flight) = &answer {
         let suite = flight.hello.suite;
         suites_left.retain(|id| *id != suite);
         suites.push(suite);
-        if let Some(group) = flight.hello.group().filter(|group| groups_left.contains(group)) {
+        if let Some(group) =
+            flight.hello.group().filter(|group| offered_groups.contains(group) && !groups.contains(group))
+        {
             groups_left.retain(|id| *id != group);
             groups.push(group);
         }
         if COMMON.iter().all(|id| suites.contains(id)) || suites_left.is_empty() || groups_left.is_empty() {
             break;
         }
+        prober.more_follows();
         let offer = Offer { groups: groups_left.clone(), ..Offer::new(Version::Tls13, suites_left.clone()) };
         answer = prober.settle(&offer, "suites and groups of TLSv1.3").await;
     }
@@ -111,6 +147,7 @@ async fn more_groups(
         if left.is_empty() {
             break End::Refused(None);
         }
+        prober.more_follows();
         let groups = left.iter().rev().copied().collect();
         let order = in_step(&suites, choices.len());
         let offer = Offer { groups, ..Offer::new(Version::Tls13, order.clone()) };

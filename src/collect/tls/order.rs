@@ -211,6 +211,9 @@ impl<'a, 'b> Merge<'a, 'b> {
         if self.wins(one_last, other_first).await? {
             return Ok([one, other].concat());
         }
+        if self.asked + one.len() + other.len() > COMPARISONS + 1 {
+            return Err(format!("the server chooses, and its order cannot be settled within {COMPARISONS} hellos"));
+        }
         let (mut one, mut other) = (one.into_iter().peekable(), other.into_iter().peekable());
         let mut merged = Vec::new();
         while let (Some(left), Some(right)) = (one.peek().copied(), other.peek().copied()) {

@@ -21,6 +21,8 @@ pub const APART: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(2);
 /// The waits before a control probe that failed is tried again.
 const BACK_OFF: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30)];
+/// A server that answers beside an idle connection does so within this time.
+const SOON: Duration = Duration::from_millis(500);
 /// Exchanges kept of an address.
 const TRANSCRIPT: usize = 512;
 
@@ -63,6 +65,7 @@ pub struct Prober<'a> {
     state: Mutex<State>,
     gate: tokio::sync::Mutex<()>,
     door: tokio::sync::Mutex<()>,
+    seen: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -77,6 +80,22 @@ struct State {
     interrupted: Option<Trouble>,
     /// The shortest exchange so far: about a round trip.
     fastest: Option<Duration>,
+    ahead: Ahead,
+    /// Questions about to be asked that others follow.
+    followed: u32,
+    ecdsa_ended: bool,
+}
+
+/// Whether connections are opened ahead of need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ahead {
+    /// Not to this target, or not yet.
+    #[default]
+    No,
+    /// The server answers others while one is idle.
+    Yes,
+    /// The same, and it was seen to end connections that had not been idle without a word: that is its way to refuse.
+    Blunt,
 }
 
 impl<'a> Prober<'a> {
@@ -93,7 +112,8 @@ impl<'a> Prober<'a> {
         let state = State { manner, expected: 30, ..State::default() };
         let (gate, door) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
         let (state, steadiness) = (Mutex::new(state), Steadiness::default());
-        Prober { cx, budget, target, address, upgrade, steadiness, state, gate, door }
+        let seen = tokio::sync::Notify::new();
+        Prober { cx, budget, target, address, upgrade, steadiness, state, gate, door, seen }
     }
 
     /// What was seen so far.
@@ -185,6 +205,8 @@ impl<'a> Prober<'a> {
     /// Notes that the target left something unanswered that it answers, and asks it less at a time.
     pub fn unsteady(&self, seen: &str) {
         self.steadiness.break_with(seen);
+        self.state().ahead = Ahead::No;
+        self.close_spares();
         let Some(most) = self.budget.slow_down(PAUSE) else { return };
         let sent = format!("nothing for {} s, then at most {most} at once", PAUSE.as_secs());
         let mut state = self.state();
@@ -223,6 +245,8 @@ impl<'a> Prober<'a> {
             if state.control.is_none() || offer.modern {
                 state.control = Some(offer.clone());
             }
+            drop(state);
+            self.seen.notify_one();
         }
         outcome
     }
@@ -247,9 +271,38 @@ impl<'a> Prober<'a> {
 
     /// The same, with the number of the exchange in the transcript.
     async fn put_numbered(&self, question: &Question<'_>, words: String, step: &str) -> (Outcome, u32) {
+        let (mut outcome, waited) = self.put_once(question).await;
+        let empty = matches!(outcome, Outcome::Closed(0) | Outcome::Reset | Outcome::Silent(0));
+        if empty && self.state().ahead != Ahead::Blunt && (self.budget.close_spares(self.address) || waited) {
+            // It had been idle before, or others that are idle stand in its way: that is no answer.
+            self.record(words.clone(), &outcome, step);
+            let again = self.put_once(question).await.0;
+            let same = std::mem::discriminant(&again) == std::mem::discriminant(&outcome);
+            self.state().ahead = if same { Ahead::Blunt } else { Ahead::No };
+            outcome = again;
+        }
+        let number = self.record(words, &outcome, step);
+        if let Outcome::Unasked(fault, seen) = &outcome {
+            self.state().ledger.faults.entry(fault).or_insert_with(|| seen.clone());
+        }
+        (outcome, number)
+    }
+
+    async fn put_once(&self, question: &Question<'_>) -> (Outcome, bool) {
+        let ahead = self.state().ahead;
+        let spare = match ahead {
+            Ahead::No => None,
+            Ahead::Yes | Ahead::Blunt => self.budget.spare(self.address).await.filter(|_| self.stopped().is_none()),
+        };
+        let waited = spare.is_some();
         let look = async {
-            match self.open().await {
+            let opened = match spare {
+                Some(stream) => Ok(stream),
+                None => self.open().await,
+            };
+            match opened {
                 Ok(stream) => {
+                    self.open_ahead();
                     let begin = Instant::now();
                     let outcome = probe::tls(stream, question, self.upgrade.patience()).await;
                     if outcome.is_tls() && question.pieces.len() == 1 {
@@ -260,12 +313,80 @@ impl<'a> Prober<'a> {
                 Err(trouble) => Outcome::NoTransport(trouble),
             }
         };
-        let outcome = self.unless_stopped(look).await;
-        let number = self.record(words, &outcome, step);
-        if let Outcome::Unasked(fault, seen) = &outcome {
-            self.state().ledger.faults.entry(fault).or_insert_with(|| seen.clone());
+        (self.unless_stopped(look).await, waited)
+    }
+
+    /// The question that comes now will be followed by another: a connection for it is opened as soon as this one has
+    /// its own, where the server bears that.
+    pub fn more_follows(&self) {
+        self.state().followed += 1;
+    }
+
+    fn open_ahead(&self) {
+        let wanted = {
+            let mut state = self.state();
+            let wanted = state.followed > 0 && state.ahead != Ahead::No;
+            state.followed = state.followed.saturating_sub(1);
+            wanted
+        };
+        if wanted {
+            self.budget.ahead(self.address);
         }
-        (outcome, number)
+    }
+
+    /// Whether the server was seen to answer one connection while another was idle.
+    pub fn serves_side_by_side(&self) -> bool {
+        self.state().ahead != Ahead::No
+    }
+
+    /// Waits until something more was seen.
+    pub async fn more_is_seen(&self) {
+        self.seen.notified().await;
+    }
+
+    /// Notes that the loop over the ECDSA suites of TLS 1.2 has ended.
+    pub fn end_ecdsa(&self) {
+        self.state().ecdsa_ended = true;
+        self.seen.notify_one();
+    }
+
+    /// Whether it has.
+    pub fn is_ecdsa_ended(&self) -> bool {
+        self.state().ecdsa_ended
+    }
+
+    /// Closes what was opened ahead.
+    pub fn close_spares(&self) {
+        self.budget.close_spares(self.address);
+    }
+
+    /// Does this while a connection is idle that was made before, unless the server is to be led to TLS first. If it
+    /// answers all the same, it bears connections that are opened ahead; if not soon, the one that is idle is closed.
+    pub async fn beside_an_idle_one<T>(&self, look: impl Future<Output = T>) -> T {
+        if self.upgrade.word().is_some() {
+            return look.await;
+        }
+        self.budget.ahead(self.address);
+        let answered = || self.state().fastest.is_some();
+        let mut look = std::pin::pin!(look);
+        let early = tokio::select! {
+            done = &mut look => Some(done),
+            () = tokio::time::sleep(SOON) => None,
+        };
+        let bears = early.is_some() || answered();
+        if !bears {
+            self.close_spares();
+        }
+        let done = match early {
+            Some(done) => done,
+            None => look.await,
+        };
+        if bears && answered() {
+            self.state().ahead = Ahead::Yes;
+        } else {
+            self.close_spares();
+        }
+        done
     }
 
     /// Asks in a manner that need not be the usual one, until the answer is clear or it is clear that it will not be.

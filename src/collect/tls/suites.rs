@@ -14,7 +14,9 @@ use std::time::Duration;
 const CUT_AFTER: usize = 8;
 const CUT_LEFT: usize = 8;
 const CUT_ROUND_TRIP: Duration = Duration::from_millis(20);
-const PARTS: usize = 3;
+/// Into how many parts, where the user allows more connections than are polite unasked, and else. Each costs a refusal.
+const PARTS: [usize; 2] = [6, 3];
+const MANY: usize = 24;
 
 /// What one list gave.
 #[derive(Clone, Debug)]
@@ -118,15 +120,32 @@ pub fn first_offer(prober: &Prober<'_>, version: Version) -> Offer {
     offer(prober, version, &list, false)
 }
 
-/// All lists of a version, side by side; `first` answers its first offer.
-pub async fn version(prober: &Prober<'_>, version: Version, first: Answer) -> VersionSuites {
-    if let Answer::No(refusal) = &first
+/// The offer that the list of ECDSA begins with.
+pub fn ecdsa_offer(prober: &Prober<'_>, version: Version) -> Offer {
+    let list = plan::lists(version).into_iter().nth(1).unwrap_or_default();
+    offer(prober, version, &list, false)
+}
+
+/// All lists of a version, side by side; `first` answers the first offers of the first lists.
+pub async fn version(prober: &Prober<'_>, version: Version, first: Vec<Answer>) -> VersionSuites {
+    if let Some(Answer::No(refusal)) = first.first()
         && refusal.version
     {
         return VersionSuites::refused(version, refusal.clone());
     }
-    let mut first = Some(first);
-    let loops = plan::lists(version).into_iter().map(|list| run(prober, version, list, first.take(), true));
+    let pair = first.len() == 2 && first.iter().all(|answer| matches!(answer, Answer::Yes(_)));
+    let mut first = first.into_iter();
+    let loops = plan::lists(version).into_iter().map(|list| {
+        let (tandem, answer) = (Tandem::of(version, &list, pair), first.next());
+        async move {
+            let ecdsa = tandem.is_of_ecdsa();
+            let found = removing(prober, version, list, answer, true, tandem).await;
+            if ecdsa {
+                prober.end_ecdsa();
+            }
+            found
+        }
+    });
     let mut lists = join_all(loops).await;
     lists.extend(singled_out(prober, version, &lists).await);
     VersionSuites::of(version, lists)
@@ -160,12 +179,23 @@ pub fn run<'a>(
     first: Option<Answer>,
     may_cut: bool,
 ) -> BoxFuture<'a, Found> {
+    let tandem = Tandem::of(version, &list, false);
+    removing(prober, version, list, first, may_cut, tandem)
+}
+
+fn removing<'a>(
+    prober: &'a Prober<'_>,
+    version: Version,
+    list: Vec<u16>,
+    first: Option<Answer>,
+    may_cut: bool,
+    mut tandem: Tandem,
+) -> BoxFuture<'a, Found> {
     Box::pin(async move {
         let step = format!("suites of {}", version.name());
         let mut left = list.clone();
         let mut accepted = Vec::new();
         let mut answer = first;
-        let mut tandem = Tandem::of(version, &list);
         let mut keep_fields = false;
         let end = loop {
             if left.is_empty() {
@@ -177,11 +207,16 @@ pub fn run<'a>(
             let next = match answer.take() {
                 Some(answer) => answer,
                 None => {
+                    if !accepted.is_empty() {
+                        prober.more_follows();
+                    }
                     let offer = offer(prober, version, &left, keep_fields);
-                    prober.settle(&tandem.without(offer, &accepted), &step).await
+                    prober.settle(&tandem.without(prober, offer, &accepted), &step).await
                 }
             };
             match next {
+                // What comes next may be another then.
+                Answer::Yes(flight) if tandem.misled(&flight) => {}
                 Answer::Yes(flight) => {
                     left.retain(|id| *id != flight.hello.suite);
                     accepted.push(flight.hello.suite);
@@ -199,9 +234,11 @@ pub fn run<'a>(
 }
 
 /// In the list of ECDSA every suite that a common server has needs a curve, so a group can be taken away together with
-/// each suite without changing which suite comes next: a step of the loop over groups for nothing.
+/// each suite without changing which suite comes next: a step of the loop over groups for nothing. In the list of RSA
+/// that holds as long as a group is left, so it is done once; and only beside a list of ECDSA, else there is no need.
 struct Tandem {
     on: bool,
+    once: bool,
     taken: Vec<u16>,
     /// The curve of the certificate stays, and last (RFC 8422 section 5.1).
     kept: Option<u16>,
@@ -211,14 +248,22 @@ impl Tandem {
     /// The suites after which a refusal is what comes next, most likely.
     const COMMON: [u16; 3] = [0xC02B, 0xC02C, 0xCCA9];
 
-    fn of(version: Version, list: &[u16]) -> Tandem {
+    fn of(version: Version, list: &[u16], pair: bool) -> Tandem {
         let ecdsa = list.contains(&Self::COMMON[0]) && version == Version::Tls12;
-        Tandem { on: ecdsa, taken: Vec::new(), kept: None }
+        let rsa = pair && list.contains(&0xC02F);
+        Tandem { on: ecdsa || rsa, once: rsa, taken: Vec::new(), kept: None }
     }
 
-    fn without(&mut self, mut offer: Offer, accepted: &[u16]) -> Offer {
+    fn is_of_ecdsa(&self) -> bool {
+        self.on && !self.once
+    }
+
+    fn without(&mut self, prober: &Prober<'_>, mut offer: Offer, accepted: &[u16]) -> Offer {
         if Self::COMMON.iter().all(|id| accepted.contains(id)) {
             self.restore();
+        }
+        if self.once && !self.taken.is_empty() {
+            self.taken = prober.with_ledger(|ledger| ledger.groups_of(Version::Tls12));
         }
         offer.groups.retain(|group| !self.taken.contains(group));
         if let Some(curve) = self.kept.filter(|_| self.on) {
@@ -230,11 +275,23 @@ impl Tandem {
 
     fn note(&mut self, flight: &ServerFlight) {
         let Some(group) = legacy_groups::group_of(flight).filter(|_| self.on) else { return };
+        if self.once {
+            match self.taken.is_empty() {
+                true => self.taken.push(group),
+                false => drop(self.restore()),
+            }
+            return;
+        }
         let curve = flight.chain.first().and_then(|leaf| certificate::key_of(leaf));
         self.kept = self.kept.or(curve.and_then(|key| super::facts::curve_group(&key.curve)));
         if self.kept != Some(group) {
             self.taken.push(group);
         }
+    }
+
+    /// Whether this choice, of a suite without a group, may be due to the groups that were taken away. They are put back.
+    fn misled(&mut self, flight: &ServerFlight) -> bool {
+        self.once && !self.taken.is_empty() && legacy_groups::group_of(flight).is_none() && self.restore()
     }
 
     /// Puts the groups back, for good. Whether there were any.
@@ -248,7 +305,7 @@ impl Tandem {
 /// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide,
 /// nor of a target that is asked less at a time.
 fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16], left: &[u16]) -> bool {
-    accepted.len() >= CUT_AFTER
+    accepted.len() >= if prober.budget.connections() < MANY { CUT_AFTER } else { CUT_AFTER / 2 }
         && left.len() >= CUT_LEFT
         && prober.round_trip() >= CUT_ROUND_TRIP
         && prober.steadiness.doubt().is_none()
@@ -263,7 +320,9 @@ async fn in_parts(
     left: Vec<u16>,
 ) -> Found {
     let in_sequence = accepted.len();
-    let parts = (0..PARTS).map(|part| left.iter().copied().skip(part).step_by(PARTS).collect::<Vec<u16>>());
+    let [many, few] = PARTS;
+    let count = if prober.budget.connections() < MANY { few } else { many };
+    let parts = (0..count).map(|part| left.iter().copied().skip(part).step_by(count).collect::<Vec<u16>>());
     let mut end = End::Refused(None);
     for part in join_all(parts.map(|part| run(prober, version, part, None, false))).await {
         accepted.extend(part.accepted);

@@ -2,6 +2,7 @@
 
 use super::tls::openssl;
 use super::{Scratch, Server, free_port, skip};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,15 +34,19 @@ pub struct Options {
     pub ciphers: &'static str,
     /// `rsa:512`, `rsa:1024`, `rsa:2048` or `ec`.
     pub key: &'static str,
+    /// A second key of another kind, for a certificate beside the first.
+    pub second_key: Option<&'static str>,
     /// `minVersion` and `maxVersion`, from 10 on: for example `TLSv1` and `TLSv1.3`.
     pub versions: Option<(&'static str, &'static str)>,
+    /// The client's order of suites counts, and not the server's.
+    pub client_order: bool,
     /// The prime of the finite field in hexadecimal, from 0.12 on; the generator is 2.
     pub prime: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { ciphers: "", key: "rsa:2048", versions: None, prime: None }
+        Options { ciphers: "", key: "rsa:2048", second_key: None, versions: None, client_order: false, prime: None }
     }
 }
 
@@ -52,14 +57,23 @@ pub const EVERY_CIPHER: &str = "ALL:COMPLEMENTOFALL:eNULL:aNULL:EXP";
 pub fn node(scratch: &Scratch, version: &str, options: &Options) -> Option<(Server, u16)> {
     let program = program(version)?;
     let port = free_port();
-    let (key, pem) = pair(scratch, options.key);
-    let mut settings = serde_json::json!({ "port": port, "key": key, "cert": pem });
+    let pairs = std::iter::once(options.key).chain(options.second_key).map(|kind| pair(scratch, kind));
+    let (keys, pems): (Vec<PathBuf>, Vec<PathBuf>) = pairs.unzip();
+    let mut settings = serde_json::json!({ "port": port, "key": keys, "cert": pems });
+    if let ([key], [pem]) = (keys.as_slice(), pems.as_slice()) {
+        // The oldest take no lists.
+        settings["key"] = key.to_str().unwrap().into();
+        settings["cert"] = pem.to_str().unwrap().into();
+    }
     if !options.ciphers.is_empty() {
         settings["ciphers"] = options.ciphers.into();
     }
     if let Some((least, most)) = options.versions {
         settings["minVersion"] = least.into();
         settings["maxVersion"] = most.into();
+    }
+    if options.client_order {
+        settings["honorCipherOrder"] = false.into();
     }
     if let Some(prime) = options.prime {
         settings["dhparam"] = dhparam(scratch, prime).to_str().unwrap().into();
@@ -76,13 +90,54 @@ const SCRIPT: &str = "
 var https = require('https'), fs = require('fs');
 var options = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 ['key', 'cert', 'dhparam'].forEach(function (name) {
-  if (options[name]) options[name] = fs.readFileSync(options[name]);
+  var file = options[name];
+  if (file) options[name] = Array.isArray(file) ? file.map(function (one) { return fs.readFileSync(one); }) : fs.readFileSync(file);
 });
 process.on('uncaughtException', function () {});
 https.createServer(options, function (request, answer) {
   answer.writeHead(200, { 'Content-Type': 'text/plain' });
   answer.end('ok');
 }).listen(options.port, '127.0.0.1');
+";
+
+/// How many suites of each version a server on this port accepts, asked one by one by the client of this version of
+/// Node.js, from 10 on: the truth by a stack that is not ours. `None` where the lab lacks it.
+pub fn accepted(scratch: &Scratch, version: &str, port: u16) -> Option<BTreeMap<String, usize>> {
+    let program = program(version)?;
+    let rows = probity::catalogue::registry::suites().iter();
+    let names: BTreeSet<&str> = rows.map(|row| row.openssl_name.as_str()).filter(|name| !name.is_empty()).collect();
+    let settings = scratch.write("client.json", serde_json::json!({ "port": port, "names": names }).to_string());
+    let script = scratch.write("client.js", CLIENT);
+    let output = Command::new(program).arg(script).arg(settings).output().unwrap();
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+const CLIENT: &str = "
+const tls = require('tls'), fs = require('fs');
+const { port, names } = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
+const connects = (version, name) => new Promise(resolve => {
+  const modern = version === 'TLSv1.3';
+  const end = answer => { socket && socket.destroy(); resolve(answer); };
+  let socket;
+  try {
+    socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version,
+      ciphers: modern ? name : name + ':@SECLEVEL=0' });
+  } catch (error) { return resolve(false); }
+  socket.on('error', () => end(false));
+  socket.on('secureConnect', () => end(socket.getCipher().name === name));
+  socket.setTimeout(5000, () => end(false));
+});
+(async () => {
+  const found = {};
+  for (const version of ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']) {
+    const label = version === 'TLSv1' ? 'TLSv1.0' : version;
+    for (const name of names) {
+      if (name.startsWith('TLS_') !== (version === 'TLSv1.3')) continue;
+      if (await connects(version, name)) found[label] = (found[label] || 0) + 1;
+    }
+  }
+  console.log(JSON.stringify(found));
+})();
 ";
 
 /// Its program, where the lab has it; in CI it must.

@@ -159,7 +159,7 @@ pub fn nginx(scratch: &Scratch, lines: &str) -> Option<(Server, u16)> {
     let folder = scratch.path().display();
     let configuration = format!(
         "daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
-         events {{}}
+         events {{ worker_connections 8192; }}
          http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;
            fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
            server {{ listen 127.0.0.1:{port} ssl http2; server_name shop.example;
