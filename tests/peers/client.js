@@ -13,7 +13,7 @@ process.on('uncaughtException', function () {});
 function options(question) {
   var made = { port: job.port, host: '127.0.0.1', ciphers: question.ciphers, rejectUnauthorized: false };
   made.checkServerIdentity = function () {};
-  if (major >= 10) made.ciphers += ':@SECLEVEL=0';
+  if (major >= 10 && question.protocol !== 'TLSv1.3') made.ciphers += ':@SECLEVEL=0';
   if (major >= 12) {
     made.minVersion = made.maxVersion = question.protocol === 'TLSv1.0' ? 'TLSv1' : question.protocol;
   } else {

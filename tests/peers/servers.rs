@@ -37,7 +37,7 @@ pub struct Running {
 impl Running {
     fn https(port: u16, keys: &'static str, process: impl Any + Send) -> Running {
         let process = Box::new(process);
-        Running { port, host: "shop.example", word: None, anchor: None, keys, early_ccs: false, _process: process }
+        Running { port, host: "localhost", word: None, anchor: None, keys, early_ccs: false, _process: process }
     }
 
     fn service(services: Services) -> Running {
@@ -126,7 +126,7 @@ fn nginx(scratch: &Scratch) -> Option<Running> {
          events {{}}
          http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;
            fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
-           server {{ listen 127.0.0.1:{port} ssl; server_name shop.example;
+           server {{ listen 127.0.0.1:{port} ssl; server_name localhost;
              ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3;
              ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384; ssl_prefer_server_ciphers on;
              ssl_session_cache shared:peers:1m;
@@ -197,7 +197,7 @@ pub fn node_program(version: &str) -> Option<PathBuf> {
     found
 }
 
-/// An authority of its own, and a certificate of it for shop.example.
+/// An authority of its own, and a certificate of it for localhost.
 struct Issued {
     authority: PathBuf,
     key: PathBuf,
@@ -211,10 +211,10 @@ impl Issued {
         let mut authority = vec!["req", "-x509", "-nodes", "-days", "90", "-newkey", "rsa:2048"];
         authority.extend(["-subj", "/CN=Authority of the peers", "-keyout", &ca_key, "-out", &ca]);
         openssl(&authority);
-        let mut request = vec!["req", "-new", "-nodes", "-subj", "/CN=shop.example", "-keyout", &key, "-out", &asked];
+        let mut request = vec!["req", "-new", "-nodes", "-subj", "/CN=localhost", "-keyout", &key, "-out", &asked];
         request.extend(kind);
         openssl(&request);
-        let extensions = "subjectAltName=DNS:shop.example\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n";
+        let extensions = "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n";
         let extensions = path(scratch.write("extensions", extensions).file_name().unwrap().to_str().unwrap());
         let mut issue = vec!["x509", "-req", "-in", &asked, "-CA", &ca, "-CAkey", &ca_key, "-days", "90"];
         issue.extend(["-extfile", &extensions, "-out", &pem]);
