@@ -112,6 +112,24 @@ impl Server {
         }
     }
 
+    /// Starts a server that does not bear a connection which asks for nothing, and waits until it listens on the port.
+    pub fn start_unasked(command: &mut Command, port: u16) -> Server {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = Server(child);
+        let end = Instant::now() + Duration::from_secs(30);
+        // The kernel lists sockets that listen (0A) with their ports in hexadecimal.
+        let line = format!(":{port:04X} ");
+        let listens = |file: &str| {
+            let table = std::fs::read_to_string(file).unwrap_or_default();
+            table.lines().any(|row| row.contains(&line) && row.contains(" 0A "))
+        };
+        while !listens("/proc/net/tcp") && !listens("/proc/net/tcp6") {
+            assert!(Instant::now() < end, "{command:?} does not listen on port {port}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
     /// Waits until another port of the same server answers: a server opens its ports one after the other.
     pub fn and_port(self, port: u16) -> Server {
         let end = Instant::now() + Duration::from_secs(30);
