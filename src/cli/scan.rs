@@ -4,15 +4,19 @@ use super::output::{self, Output};
 use super::{Ending, Failure, system};
 use crate::catalogue::Catalogue;
 use crate::check::{Engine, derive};
-use crate::collect::Limits;
+use crate::collect::{Limits, Secrets as _};
 use crate::gate;
-use crate::model::Severity;
-use crate::model::assessment::Evidence;
+use crate::model::assessment::{Evidence, Verdict};
 use crate::model::policy::Judging;
 use crate::model::target::{Depth, Profile};
+use crate::model::{Assessment, SecretRef, Severity};
+use crate::net::SystemRandom;
 use crate::report::Detail;
+use crate::report::text::escape;
+use crate::store::Store;
+use crate::store::key::Signer;
 use crate::target::{self, Config};
-use crate::worker;
+use crate::worker::{self, SystemSecrets};
 use crate::yaml::Diagnostic;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroU16;
@@ -158,6 +162,12 @@ struct Judged {
     /// A folder with checks of your own
     #[arg(long, value_name = "DIR")]
     checks: Option<PathBuf>,
+    /// Keep the run in the store in this folder, which is made where there is none
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Sign the store's log with this key: file:PATH, env:NAME or exec:COMMAND; see `probity key new`
+    #[arg(long, value_name = "SECRET", requires = "store", value_parser = secret)]
+    sign: Option<SecretRef>,
     /// Show passes, too
     #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
@@ -174,6 +184,10 @@ enum Waived {
 
 fn rate(text: &str) -> Result<NonZeroU16, String> {
     text.parse().map_err(|_| "a rate is a whole number from 1 to 65535".to_owned())
+}
+
+fn secret(text: &str) -> Result<SecretRef, String> {
+    SecretRef::parse(text).ok_or_else(|| "say where the key is to be had: file:PATH, env:NAME or exec:COMMAND".to_owned())
 }
 
 fn severity(word: &str) -> Result<Severity, String> {
@@ -341,8 +355,30 @@ impl Judged {
         self.overrule(&mut evidence.judging);
         let assessment = worker::judge(evidence, catalogue)?;
         let verdict = gate::decide(&assessment, self.waived == Waived::Fail);
+        let kept = self.keep(&assessment, &verdict, catalogue);
         output::write_all(&self.output, &assessment, &verdict, catalogue.checks(), self.detail())?;
+        kept?;
         Ok(verdict.exit)
+    }
+
+    /// Brings the run into the store, where one is named, and prints the checkpoint, for whoever keeps it elsewhere.
+    fn keep(&self, assessment: &Assessment, verdict: &Verdict, catalogue: &Catalogue) -> Result<(), Failure> {
+        let Some(folder) = &self.store else { return Ok(()) };
+        let signer = match &self.sign {
+            Some(reference) => {
+                let secret = SystemSecrets.read(reference).map_err(Failure::new)?;
+                Some(Signer::parse(&secret.0).map_err(|wrong| Failure::new(format!("{}: {wrong}", reference.name())))?)
+            }
+            None => None,
+        };
+        let named = signer.as_ref().map(|signer| signer.verifier().name().to_owned());
+        let origin = named.or_else(|| assessment.run.organisation.clone());
+        let store = Store::open_or_make(folder, &origin.unwrap_or_else(|| assessment.run.host.clone()))?;
+        let stored = worker::keep(&store, assessment, verdict, catalogue, &SystemRandom, signer.as_ref())?;
+        let checkpoint = stored.note.checkpoint.text();
+        let line = checkpoint.trim_end().split('\n').map(escape).collect::<Vec<_>>().join(" ");
+        anstream::eprintln!("kept as {} in {} · checkpoint {line}", escape(&stored.id), folder.display());
+        Ok(())
     }
 
     fn overrule(&self, judging: &mut Judging) {
