@@ -1,9 +1,12 @@
 //! `key`: what signs the log of a store, and what verifies it.
 
 use super::{Ending, Failure, output};
+use crate::collect::Secrets as _;
 use crate::gate::Exit;
+use crate::model::SecretRef;
 use crate::store::disk;
 use crate::store::key::Signer;
+use crate::worker::SystemSecrets;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -50,6 +53,18 @@ struct Show {
     /// In PEM, for other tools
     #[arg(long)]
     pem: bool,
+}
+
+/// Reads the reference of a key on the command line.
+pub(super) fn secret(text: &str) -> Result<SecretRef, String> {
+    let help = "say where the key is to be had: file:PATH, env:NAME or exec:COMMAND";
+    SecretRef::parse(text).ok_or_else(|| help.to_owned())
+}
+
+/// The key that a reference names.
+pub(super) fn signer(reference: &SecretRef) -> Result<Signer, Failure> {
+    let secret = SystemSecrets.read(reference).map_err(Failure::new)?;
+    Signer::parse(&secret.0).map_err(|wrong| Failure::new(format!("{}: {wrong}", reference.name())))
 }
 
 impl Key {

@@ -1,10 +1,12 @@
 //! The command line: one file a subcommand. The only room that prints.
 
+mod baseline;
 mod check;
 mod completions;
 mod connections;
 mod demo;
 mod diagnostic;
+mod diff;
 mod evidence;
 mod init;
 mod key;
@@ -58,6 +60,8 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Evidence(evidence::Evidence),
+    Diff(diff::Diff),
+    Baseline(baseline::Baseline),
     Verify(verify::Verify),
     Key(key::Key),
     Init(init::Init),
@@ -87,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Evidence(command) => command.run(),
+        Command::Diff(command) => command.run(),
+        Command::Baseline(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Key(command) => command.run(),
         Command::Init(command) => command.run(),

@@ -1,10 +1,10 @@
 //! `scan`, and its two halves `collect` and `evaluate`.
 
 use super::output::{self, Output};
-use super::{Ending, Failure, system};
+use super::{Ending, Failure, baseline, system};
 use crate::catalogue::Catalogue;
 use crate::check::{Engine, derive};
-use crate::collect::{Limits, Secrets as _};
+use crate::collect::Limits;
 use crate::gate;
 use crate::model::assessment::{Evidence, Verdict};
 use crate::model::policy::Judging;
@@ -14,9 +14,8 @@ use crate::net::SystemRandom;
 use crate::report::Detail;
 use crate::report::text::escape;
 use crate::store::Store;
-use crate::store::key::Signer;
 use crate::target::{self, Config};
-use crate::worker::{self, SystemSecrets};
+use crate::worker;
 use crate::yaml::Diagnostic;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroU16;
@@ -162,11 +161,14 @@ struct Judged {
     /// A folder with checks of your own
     #[arg(long, value_name = "DIR")]
     checks: Option<PathBuf>,
+    /// Fail the gate for what this baseline does not know alone; see `probity baseline`
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Keep the run in the store in this folder, which is made where there is none
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Sign the store's log with this key: file:PATH, env:NAME or exec:COMMAND; see `probity key new`
-    #[arg(long, value_name = "SECRET", requires = "store", value_parser = secret)]
+    #[arg(long, value_name = "SECRET", requires = "store", value_parser = super::key::secret)]
     sign: Option<SecretRef>,
     /// Show passes, too
     #[arg(short, long, conflicts_with = "quiet")]
@@ -186,10 +188,6 @@ fn rate(text: &str) -> Result<NonZeroU16, String> {
     text.parse().map_err(|_| "a rate is a whole number from 1 to 65535".to_owned())
 }
 
-fn secret(text: &str) -> Result<SecretRef, String> {
-    SecretRef::parse(text).ok_or_else(|| "say where the key is to be had: file:PATH, env:NAME or exec:COMMAND".to_owned())
-}
-
 fn severity(word: &str) -> Result<Severity, String> {
     Severity::parse(word).ok_or_else(|| "the severities are info, low, medium, high and critical".to_owned())
 }
@@ -206,6 +204,7 @@ impl Scan {
         // A mistake in an overlay is found before a long look, not after it.
         Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         output::prepare(&self.judged.output)?;
+        self.judged.baseline.as_deref().map(baseline::read).transpose()?;
         let evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
         self.judged.finish(evidence, &catalogue)
     }
@@ -353,8 +352,9 @@ impl Judged {
     /// Judges, reports and gates.
     fn finish(&self, mut evidence: Evidence, catalogue: &Catalogue) -> Ending {
         self.overrule(&mut evidence.judging);
+        let baseline = self.baseline.as_deref().map(baseline::read).transpose()?;
         let assessment = worker::judge(evidence, catalogue)?;
-        let verdict = gate::decide(&assessment, self.waived == Waived::Fail);
+        let verdict = gate::decide_against(&assessment, self.waived == Waived::Fail, baseline.as_ref());
         let kept = self.keep(&assessment, &verdict, catalogue);
         output::write_all(&self.output, &assessment, &verdict, catalogue.checks(), self.detail())?;
         kept?;
@@ -364,13 +364,7 @@ impl Judged {
     /// Brings the run into the store, where one is named, and prints the checkpoint, for whoever keeps it elsewhere.
     fn keep(&self, assessment: &Assessment, verdict: &Verdict, catalogue: &Catalogue) -> Result<(), Failure> {
         let Some(folder) = &self.store else { return Ok(()) };
-        let signer = match &self.sign {
-            Some(reference) => {
-                let secret = SystemSecrets.read(reference).map_err(Failure::new)?;
-                Some(Signer::parse(&secret.0).map_err(|wrong| Failure::new(format!("{}: {wrong}", reference.name())))?)
-            }
-            None => None,
-        };
+        let signer = self.sign.as_ref().map(super::key::signer).transpose()?;
         let named = signer.as_ref().map(|signer| signer.verifier().name().to_owned());
         let origin = named.or_else(|| assessment.run.organisation.clone());
         let store = Store::open_or_make(folder, &origin.unwrap_or_else(|| assessment.run.host.clone()))?;

@@ -6,7 +6,8 @@ use crate::report::text::escape;
 use crate::store::key::Verifier;
 use crate::store::note::Note;
 use crate::store::verify::{self, Asked, Report, Weight};
-use crate::store::{FOLDER, Store, disk};
+use crate::store::bundle::Opened;
+use crate::store::{FOLDER, Recalled, Store, disk};
 use crate::worker;
 use clap::Args;
 use std::fmt::Write as _;
@@ -23,13 +24,14 @@ Examples:
   probity verify /srv/evidence --key probity.pub
   probity verify --since last-year.checkpoint    nothing that was there then was changed or cut off
   probity verify --re-derive                     judge every run again and compare
+  probity verify november.probity.tar.zst        one run, without its store
 
 Exit codes:
   0  everything is what it was    5  something was changed or removed
   2  there is nothing to verify   6  a signature that was asked for is absent")]
 pub struct Verify {
-    /// The folder of a store
-    #[arg(value_name = "STORE", default_value = FOLDER)]
+    /// The folder of a store, or a file that `probity evidence export` wrote
+    #[arg(value_name = "STORE|FILE", default_value = FOLDER)]
     path: PathBuf,
     /// The key that must have signed: a file or a line `name+hint+key`, as `probity key new` prints it
     #[arg(long, value_name = "KEY")]
@@ -48,12 +50,8 @@ pub struct Verify {
 impl Verify {
     /// Runs the command.
     pub fn run(self) -> Ending {
-        let store = Store::open(&self.path)?;
         let asked = Asked { key: self.key()?, since: self.since()? };
-        let mut report = verify::verify(&store, &asked, &mut |_, _| {});
-        if self.re_derive && report.worst() < Weight::Tampered {
-            derive(&store, &mut report)?;
-        }
+        let report = if self.path.is_file() { self.bundle(&asked)? } else { self.store(&asked)? };
         output::print(self.words(&report).as_bytes())?;
         Ok(match report.worst() {
             Weight::Fine | Weight::Note => Exit::Passed,
@@ -61,6 +59,28 @@ impl Verify {
             Weight::Tampered => Exit::Tampered,
         }
         .code())
+    }
+
+    fn store(&self, asked: &Asked) -> Result<Report, Failure> {
+        let store = Store::open(&self.path)?;
+        let mut report = verify::verify(&store, asked, &mut |_, _| {});
+        if self.re_derive && report.worst() < Weight::Tampered {
+            for id in store.runs()? {
+                derive(&id, store.recall(&id).map_err(|error| error.to_string()), &mut report);
+            }
+        }
+        Ok(report)
+    }
+
+    fn bundle(&self, asked: &Asked) -> Result<Report, Failure> {
+        let help = "give the folder of a store, or a file that `probity evidence export` wrote";
+        let opened = Opened::open(&self.path);
+        let opened = opened.map_err(|wrong| Failure::help(format!("{}: {wrong}", self.path.display()), help))?;
+        let mut report = opened.verify(asked);
+        if self.re_derive && report.worst() < Weight::Tampered {
+            derive("in the bundle", opened.recall(), &mut report);
+        }
+        Ok(report)
     }
 
     fn key(&self) -> Result<Option<Verifier>, Failure> {
@@ -92,9 +112,10 @@ impl Verify {
         }
         let wrong = report.items.iter().filter(|item| item.weight > Weight::Note).count();
         let runs = report.runs;
+        let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
         let _ = match wrong {
-            0 => writeln!(text, "{runs} runs are what they were"),
-            _ => writeln!(text, "{wrong} things are not what they were, in {runs} runs"),
+            0 => writeln!(text, "nothing was changed in {runs}"),
+            _ => writeln!(text, "{wrong} not as asked for or not as it was, in {runs}"),
         };
         if let Some(note) = &report.checkpoint {
             let checkpoint = note.checkpoint.text();
@@ -107,30 +128,27 @@ impl Verify {
     }
 }
 
-/// Judges every run again.
-fn derive(store: &Store, report: &mut Report) -> Result<(), Failure> {
-    for id in store.runs()? {
-        let what = format!("run {id}, judged again");
-        let again = store.recall(&id).map_err(|error| error.to_string()).and_then(|recalled| {
-            worker::again(&recalled).map_err(|_| "its stored checks cannot be used".to_owned())
-        });
-        match again {
-            Err(error) => report.add(Weight::Tampered, what, error),
-            Ok(again) if again.differences.is_empty() => {
-                report.add(Weight::Fine, what, format!("{} results are the same", again.results));
-            }
-            Ok(again) if !again.tables.is_empty() => {
-                let found = format!(
-                    "differs; this version has other tables than the run ({}), so judge with its version: {}",
-                    again.tables.join(", "),
-                    again.differences.join("; ")
-                );
-                report.add(Weight::Tampered, what, found);
-            }
-            Ok(again) => report.add(Weight::Tampered, what, again.differences.join("; ")),
+/// Judges a run again and compares.
+fn derive(id: &str, recalled: Result<Recalled, String>, report: &mut Report) {
+    let what = format!("run {id}, judged again");
+    let again = recalled.and_then(|recalled| {
+        worker::again(&recalled).map_err(|_| "its stored checks cannot be used".to_owned())
+    });
+    match again {
+        Err(error) => report.add(Weight::Tampered, what, error),
+        Ok(again) if again.differences.is_empty() => {
+            report.add(Weight::Fine, what, format!("{} results are the same", again.results));
         }
+        Ok(again) if !again.tables.is_empty() => {
+            let found = format!(
+                "differs; this version has other tables than the run ({}), so judge with its version: {}",
+                again.tables.join(", "),
+                again.differences.join("; ")
+            );
+            report.add(Weight::Tampered, what, found);
+        }
+        Ok(again) => report.add(Weight::Tampered, what, again.differences.join("; ")),
     }
-    Ok(())
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {

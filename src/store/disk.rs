@@ -114,19 +114,18 @@ pub fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
     Ok(names)
 }
 
-/// What was being written in a folder when the machine stopped.
+/// Removes what was being written in a folder when the machine stopped.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn parts(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+/// When it cannot be read or changed.
+pub fn remove_parts(folder: &Path) -> Result<(), StoreError> {
     let entries = fs::read_dir(folder).map_err(|error| StoreError::io(folder, &error))?;
-    let mut parts = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| StoreError::io(folder, &error))?.path();
         if path.extension().is_some_and(|end| end == "part") {
-            parts.push(path);
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(|error| StoreError::io(&path, &error))?;
         }
     }
-    parts.sort();
-    Ok(parts)
+    Ok(())
 }

@@ -3,7 +3,10 @@
 //! A run becomes visible at one instant, by the renaming of its folder; the log and the index follow from what is
 //! visible, and are mended by the next writer when a machine stops between the two. Knows no report format.
 
+pub mod bundle;
+pub mod diff;
 pub mod disk;
+pub mod envelope;
 pub mod index;
 pub mod key;
 pub mod manifest;
@@ -442,8 +445,11 @@ impl Writer<'_> {
         // From here on the run is there.
         std::fs::rename(&beside, &folder).map_err(|error| StoreError::io(&folder, &error))?;
         disk::sync(&store.folder.join("runs"))?;
-        self.log(&leaf, id, &note)?;
-        index.add(&manifest.files, id, artefacts.keys().filter(|digest| !known.contains(*digest)), &HEXLOWER.encode(&leaf))?;
+        // Log and index follow from what is there: where the disk takes no more, the next writer mends them.
+        let fresh = artefacts.keys().filter(|digest| !known.contains(*digest));
+        if self.log(&leaf, id, &note).is_ok() {
+            let _ = index.add(&manifest.files, id, fresh, &HEXLOWER.encode(&leaf));
+        }
         Ok(Stored { id: id.to_owned(), manifest, leaf, note })
     }
 
@@ -452,7 +458,7 @@ impl Writer<'_> {
         let store = self.store;
         let leaves = store.leaves()?;
         let path = store.log().join("leaves");
-        let written = leaves.iter().map(|(leaf, id)| line(leaf, id)).collect::<String>();
+        let written = text_of(&leaves);
         let there = if path.exists() { disk::read(&path, MANIFEST)? } else { Vec::new() };
         if there != written.as_bytes() {
             disk::write(&path, written.as_bytes())?;
@@ -469,8 +475,8 @@ impl Writer<'_> {
             let path = store.objects.pack_path(run);
             std::fs::remove_file(&path).map_err(|error| StoreError::io(&path, &error))?;
         }
-        for part in disk::parts(&store.folder.join("runs"))? {
-            std::fs::remove_dir_all(&part).map_err(|error| StoreError::io(&part, &error))?;
+        for below in ["runs", "log", "objects/packs"] {
+            disk::remove_parts(&store.folder.join(below))?;
         }
         Ok(leaves)
     }
@@ -484,6 +490,11 @@ impl Writer<'_> {
         file.write_all(line(leaf, id).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         disk::write(&self.store.log().join("checkpoint"), note.text().as_bytes())
     }
+}
+
+/// The text of the file of leaves.
+fn text_of(leaves: &[(Hash, String)]) -> String {
+    leaves.iter().map(|(leaf, id)| line(leaf, id)).collect()
 }
 
 fn line(leaf: &Hash, id: &str) -> String {

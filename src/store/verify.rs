@@ -11,6 +11,9 @@ use crate::model::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// What a machine leaves that stops between a run and its place in the log.
+const BEHIND: &str = "its last run is there and not yet wholly in it; the next run mends that";
+
 /// What is asked beside the store's own consistency.
 #[derive(Default)]
 pub struct Asked {
@@ -88,6 +91,7 @@ pub fn verify(store: &Store, asked: &Asked, step: &mut dyn FnMut(usize, usize)) 
             Err(error) => look.report.add(Weight::Tampered, format!("run {id}"), error.to_string()),
         }
     }
+    look.leaves(&super::text_of(&leaves));
     look.log(leaves.last().map(|(_, id)| id.as_str()));
     look.others();
     look.report.runs = leaves.len();
@@ -198,6 +202,21 @@ impl Look<'_> {
         }
     }
 
+    /// The file of leaves: as the runs have it, or cut short where a machine stopped while it wrote the last.
+    fn leaves(&mut self, expected: &str) {
+        let path = self.store.folder().join("log/leaves");
+        let there = if path.exists() { disk::read(&path, MANIFEST).unwrap_or_default() } else { Vec::new() };
+        let last = expected.trim_end().rfind('\n').map_or(0, |end| end + 1);
+        if there == expected.as_bytes() {
+            return;
+        }
+        if expected.as_bytes().starts_with(&there) && there.len() >= last {
+            self.report.add(Weight::Note, "log", BEHIND);
+        } else {
+            self.report.add(Weight::Tampered, "log/leaves", "it is not what the runs are");
+        }
+    }
+
     /// The log's own files, and the checkpoint that was kept elsewhere.
     fn log(&mut self, last: Option<&str>) {
         let newest = last.and_then(|id| self.store.stored(id).ok()).map(|stored| stored.note);
@@ -211,7 +230,7 @@ impl Look<'_> {
                 let behind = other.and_then(|text| Note::parse(&text).ok());
                 let size = behind.as_ref().map_or(0, |note| note.checkpoint.size);
                 if size + 1 == note.checkpoint.size && behind.is_none_or(|note| self.is_beginning(&note)) {
-                    self.report.add(Weight::Note, "log", "its last run is there and not yet in it; the next run mends that");
+                    self.report.add(Weight::Note, "log", BEHIND);
                 } else {
                     self.report.add(Weight::Tampered, "log/checkpoint", "it is not that of the last run");
                 }

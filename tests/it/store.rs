@@ -9,7 +9,7 @@ use probity::net::SeededRandom;
 use probity::store::key::Signer;
 use probity::store::note::Note;
 use probity::store::verify::{Asked, Report, Weight, verify};
-use probity::store::{Closing, Store, StoreError};
+use probity::store::{Closing, Store, StoreError, bundle};
 use probity::worker;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -150,7 +150,7 @@ fn each_flipped_byte_of_a_store_is_found() {
         }
         std::fs::write(&file, &whole).unwrap();
     }
-    assert!(flipped > 5_000, "{flipped}");
+    assert!(flipped > 4_000, "{flipped}");
     assert_eq!(verified(scratch.path(), &asked).worst(), Weight::Fine);
 }
 
@@ -290,11 +290,17 @@ fn a_writer_that_is_killed() {
 
 #[test]
 fn a_process_killed_at_any_instant_loses_no_finished_run() {
+    let delays = SeededRandom::new(25);
+    let finished: usize = (0..8).map(|_| killed_25_times(&delays)).sum();
+    assert!(finished >= 200, "{finished}");
+}
+
+/// Kills 25 writers of one store, and gives how many runs they finished.
+fn killed_25_times(delays: &SeededRandom) -> usize {
     let scratch = Scratch::new("store-kill");
     store(scratch.path(), 1, None);
-    let delays = SeededRandom::new(25);
     let mut finished: Vec<String> = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..25 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "store::a_writer_that_is_killed", "--ignored", "--nocapture"])
             .env(CHILD, scratch.path())
@@ -306,18 +312,18 @@ fn a_process_killed_at_any_instant_loses_no_finished_run() {
         // From the first run on that it finished, so that the instants fall into the writing.
         let first = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("finished"));
         let mut byte = [0];
-        probity::net::Random::fill(&delays, &mut byte);
-        std::thread::sleep(std::time::Duration::from_micros(u64::from(byte[0]) * 60));
+        probity::net::Random::fill(delays, &mut byte);
+        std::thread::sleep(std::time::Duration::from_micros(u64::from(byte[0]) * 40));
         child.kill().unwrap();
         let rest = lines.map_while(Result::ok).filter(|line| line.starts_with("finished"));
         finished.extend(first.into_iter().chain(rest).filter_map(|line| Some(line.split_once(' ')?.1.to_owned())));
         child.wait().unwrap();
         let report = verified(scratch.path(), &Asked::default());
-        assert!(report.worst() <= Weight::Note, "{:?}", report.items.iter().filter(|i| i.weight > Weight::Note).collect::<Vec<_>>());
+        let wrong: Vec<_> = report.items.iter().filter(|item| item.weight > Weight::Note).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
     let store = Store::open(scratch.path()).unwrap();
     let runs = store.runs().unwrap();
-    assert!(finished.len() >= 200, "{}", finished.len());
     for id in &finished {
         assert!(runs.contains(id), "{id} was finished and is not there");
     }
@@ -326,6 +332,7 @@ fn a_process_killed_at_any_instant_loses_no_finished_run() {
     }
     append(&store, 1_000_000, None).unwrap();
     assert_eq!(verified(scratch.path(), &Asked::default()).worst(), Weight::Fine, "the next run tidies up");
+    finished.len()
 }
 
 /// A file system of this size, for whoever may mount one.
@@ -380,6 +387,150 @@ fn a_store_that_may_only_be_read_is_read_and_not_written() {
     assert!(matches!(append(&store, 2, None), Err(StoreError::Io { .. })));
 }
 
+fn bundle_of(signer: Option<&Signer>) -> Vec<u8> {
+    let scratch = Scratch::new("store-bundle");
+    let store = store(scratch.path(), 3, signer);
+    let id = store.find("latest~1").unwrap();
+    let reports = BTreeMap::from([("report.txt".to_owned(), b"all is well".to_vec())]);
+    bundle::export(&store, &id, reports, signer).unwrap()
+}
+
+fn opened(bytes: &[u8], asked: &Asked) -> Weight {
+    let opened = bundle::read(bytes).and_then(bundle::Opened::new);
+    opened.map_or(Weight::Tampered, |opened| opened.verify(asked).worst())
+}
+
+#[test]
+fn each_flipped_byte_of_a_bundle_is_found_or_says_nothing() {
+    let signer = Signer::generate("shop.example").unwrap();
+    let asked = Asked { key: Some(signer.verifier().clone()), since: None };
+    let bytes = bundle_of(Some(&signer));
+    assert_eq!(opened(&bytes, &asked), Weight::Fine);
+    assert_eq!(opened(&bundle_of(None), &asked), Weight::Unsigned);
+    let plain = zstd::decode_all(&bytes[..]).unwrap();
+    // What is outside the contents: headers of the archive, which hold names, sizes, modes and times, and what fills up
+    // its blocks. A name or a size that is another is found; a mode, a time and filling say nothing of the run.
+    let mut contents = vec![false; plain.len()];
+    let mut archive = tar::Archive::new(&plain[..]);
+    for entry in archive.entries().unwrap() {
+        let entry = entry.unwrap();
+        // The key that lies beside is only a convenience, and says so: who verifies has it from elsewhere.
+        if entry.path().unwrap().to_str() == Some("key.pem") {
+            continue;
+        }
+        let (from, size) = (entry.raw_file_position() as usize, entry.size() as usize);
+        contents[from..from + size].fill(true);
+    }
+    let (mut inside, mut silent) = (0, 0);
+    for at in 0..plain.len() {
+        let mut changed = plain.clone();
+        changed[at] ^= 0x10;
+        let worst = opened(&zstd::encode_all(&changed[..], 1).unwrap(), &asked);
+        if contents[at] {
+            assert!(worst >= Weight::Unsigned, "byte {at}");
+            inside += 1;
+        } else if worst == Weight::Fine {
+            silent += 1;
+        }
+    }
+    assert!(inside > 2_000 && silent > 0, "{inside} {silent}");
+}
+
+#[test]
+fn a_bundle_that_is_none_or_hostile_is_refused() {
+    let archive = |files: &[(&str, &[u8])]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, content) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            // Past the builder, which refuses such names itself.
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            builder.append(&header, *content).unwrap();
+        }
+        zstd::encode_all(&builder.into_inner().unwrap()[..], 1).unwrap()
+    };
+    let refused = |bytes: &[u8]| bundle::read(bytes).map(|files| files.len()).unwrap_err();
+    assert!(refused(b"nothing").contains("no bundle"));
+    assert!(refused(&[]).contains("no bundle"));
+    assert!(refused(&archive(&[])).contains("holds nothing"));
+    for name in ["../run.json", "/etc/passwd", "artefacts/../../x", "artefacts/.hidden", "other/x", "reports/a/b"] {
+        assert!(refused(&archive(&[(name, b"x")])).contains("belongs to no bundle"), "{name}");
+    }
+    assert!(refused(&archive(&[("run.json", b"1"), ("run.json", b"2")])).contains("twice"));
+    let newer = archive(&[("run.json", br#"{"schema":"probity.run/9"}"#)]);
+    assert!(bundle::Opened::new(bundle::read(&newer).unwrap()).is_err());
+    // Ten times what a bundle may hold, in a few kilobytes.
+    let mut header = tar::Header::new_ustar();
+    header.set_size(10 << 30);
+    header.as_mut_bytes()[..8].copy_from_slice(b"run.json");
+    header.set_cksum();
+    let mut bomb = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    std::io::Write::write_all(&mut bomb, header.as_bytes()).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(0), 64 << 20), &mut bomb).unwrap();
+    assert!(refused(&bomb.finish().unwrap()).contains("holds more than"));
+}
+
+#[test]
+fn a_bundle_is_verified_by_public_tools() {
+    let Some(openssl) = crate::support::program("openssl") else { return };
+    let Some(python) = crate::support::program("python3") else { return };
+    drop((openssl, python));
+    let scratch = Scratch::new("store-recipe");
+    let signer = Signer::generate("shop.example").unwrap();
+    let plain = zstd::decode_all(&bundle_of(Some(&signer))[..]).unwrap();
+    scratch.write("bundle.tar", plain);
+    // The very steps of the bundle's README.
+    let text = include_str!("../../src/store/bundle.txt");
+    let steps = text.split_once("(cd artefacts").unwrap().1;
+    let steps: String = steps.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect();
+    let script = format!("set -e\ntar -xf bundle.tar\n(cd artefacts{steps}");
+    let run = |script: &str| {
+        Command::new("bash").args(["-c", script]).current_dir(scratch.path()).output().unwrap()
+    };
+    let output = run(&script);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Signature Verified Successfully"));
+    let forged = script.replace("tar -xf bundle.tar", "tar -xf bundle.tar; echo >> reports/report.txt");
+    assert!(!run(&forged).status.success());
+}
+
+#[test]
+fn the_command_line_compares_runs_and_gates_on_what_is_new() {
+    let scratch = Scratch::new("store-diff");
+    let judge = |name: &str, more: &[&str], code: i32| {
+        let config = scratch.write(
+            "probity.yaml",
+            format!("organisation: {{ name: {name} }}\ntargets: [{{ id: {name}, kind: endpoint, address: \"127.0.0.1:1\" }}]\n"),
+        );
+        let mut command = probity();
+        command.args(["scan", "-q", "-c"]).arg(config).arg("--store").arg(scratch.path().join("evidence")).args(more);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    judge("shop", &[], 3);
+    judge("desk", &[], 3);
+    let at = scratch.path().join("evidence");
+    let run = |arguments: &[&str], code: i32| {
+        let output = probity().args(arguments).arg("--store").arg(&at).output().unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {shown}{}", String::from_utf8_lossy(&output.stderr));
+        shown
+    };
+    let shown = run(&["diff", "--exit-code"], 1);
+    assert!(shown.contains("+ desk is in scope now") && shown.contains("- shop is no longer in scope"), "{shown}");
+    assert!(shown.contains("lost"), "what is not evaluated is no improvement: {shown}");
+    assert!(run(&["diff", "latest", "latest", "--exit-code"], 0).contains("no result changed"));
+    let json: serde_json::Value = serde_json::from_str(&run(&["diff", "-f", "json"], 0)).unwrap();
+    assert_eq!(json["added"], serde_json::json!(["desk"]));
+    let baseline = scratch.path().join("baseline.json");
+    run(&["baseline", "-o", baseline.to_str().unwrap()], 0);
+    // Nothing could be judged, and no baseline accepts that.
+    judge("desk", &["--baseline", baseline.to_str().unwrap()], 3);
+    judge("desk", &["--baseline", "/nowhere.json"], 2);
+}
+
 #[test]
 fn the_command_line_keeps_lists_shows_and_verifies() {
     let scratch = Scratch::new("store-cli");
@@ -410,6 +561,12 @@ fn the_command_line_keeps_lists_shows_and_verifies() {
     let direct = probity().arg("evaluate").arg(&evidence).args(["-o", "json"]).output().unwrap();
     assert_eq!(shown, String::from_utf8(direct.stdout).unwrap(), "the report of a stored run is the same, byte for byte");
     assert!(run(&["verify", at, "--key", line.trim(), "--re-derive", "-v"], 0).contains("results are the same"));
+    let file = scratch.path().join("run.probity.tar.zst");
+    let (to, sign) = (file.to_str().unwrap(), format!("file:{}", key.display()));
+    run(&["evidence", "export", "--store", at, "-o", to, "--sign", &sign], 0);
+    assert!(run(&["verify", to, "--key", line.trim(), "--re-derive", "-v"], 0).contains("results are the same"));
+    run(&["evidence", "export", "--store", at, "-o", "run.zip"], 2);
+    run(&["verify", evidence.to_str().unwrap()], 2);
     let stranger = Signer::generate("auditor").unwrap().verifier().line();
     assert!(run(&["verify", at, "--key", &stranger], 6).contains("NOT SIGNED"));
     let records = std::fs::read_dir(folder.join("runs")).unwrap().next().unwrap().unwrap().path().join("records.ndjson.zst");
