@@ -24,6 +24,7 @@ pub mod control;
 // rank 6
 pub mod gate;
 pub mod report;
+pub mod store;
 // rank 7
 pub mod worker;
 // rank 8

@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 /// The origin of a check that is part of this binary.
 pub const BUILT_IN: &str = "built-in";
 
+/// What the name of a user's own check begins with among the texts of a catalogue.
+const OWN: &str = "own:";
 /// Folders in `checks/` that hold no checks.
 const OTHER_FOLDERS: &[&str] = &["controls", "profiles", "registries"];
 /// How deep a user's folder is searched.
@@ -44,6 +46,11 @@ pub fn file(path: &str) -> Option<Cow<'static, [u8]>> {
     Files::get(path).map(|file| file.data)
 }
 
+/// Whether a file in `checks/` is read by derivations of this program: a table or a profile.
+pub fn is_table(path: &str) -> bool {
+    path.starts_with("profiles/") || path.starts_with("registries/")
+}
+
 /// The names of all files in `checks/`, sorted.
 pub fn files() -> Vec<String> {
     let mut names: Vec<String> = Files::iter().map(Cow::into_owned).collect();
@@ -60,24 +67,12 @@ impl Catalogue {
         let mut catalogue = Catalogue { checks: BTreeMap::new(), frameworks: BTreeMap::new() };
         let mut problems = Vec::new();
         for name in files() {
-            let folder = name.split('/').next().unwrap_or_default();
-            if name == "README.md" || (OTHER_FOLDERS.contains(&folder) && folder != "controls") {
-                continue;
-            }
             let shown = format!("checks/{name}");
-            let text = match file(&name).map(|bytes| String::from_utf8(bytes.into_owned())) {
-                Some(Ok(text)) => text,
-                _ => {
-                    problems.push(Problem::of_file(shown, "the file is not text in UTF-8"));
-                    continue;
-                }
-            };
-            let added = if folder == "controls" {
-                catalogue.add_framework(&shown, &name, &text)
-            } else {
-                catalogue.add_check(&shown, &name, &text, BUILT_IN)
-            };
-            problems.extend(added.err().into_iter().flatten());
+            match (role(&name), file(&name).map(|bytes| String::from_utf8(bytes.into_owned()))) {
+                (Role::Other, _) => {}
+                (role, Some(Ok(text))) => problems.extend(catalogue.add(role, &shown, &name, &text).err().into_iter().flatten()),
+                _ => problems.push(Problem::of_file(shown, "the file is not text in UTF-8")),
+            }
         }
         if catalogue.checks.is_empty() && problems.is_empty() {
             problems.push(Problem::of_file("checks/", "there is no check"));
@@ -109,6 +104,35 @@ impl Catalogue {
             problems.extend(added.err().into_iter().flatten());
         }
         if problems.is_empty() { Ok(catalogue) } else { Err(problems) }
+    }
+
+    /// The texts that [`Catalogue::texts`] gave, read again: judges as it was judged then.
+    ///
+    /// # Errors
+    /// When a text is not of the right form.
+    pub fn from_texts(texts: &BTreeMap<String, String>) -> Result<Catalogue, Vec<Problem>> {
+        let mut catalogue = Catalogue { checks: BTreeMap::new(), frameworks: BTreeMap::new() };
+        let mut problems = Vec::new();
+        for (name, text) in texts {
+            let added = match name.strip_prefix(OWN).and_then(|rest| rest.split_once('\n')) {
+                Some((origin, below)) => catalogue.add_check(origin, below, text, origin),
+                None => catalogue.add(role(name), &format!("checks/{name}"), name, text),
+            };
+            problems.extend(added.err().into_iter().flatten());
+        }
+        if problems.is_empty() { Ok(catalogue) } else { Err(problems) }
+    }
+
+    /// Every text that judging hangs on: the files in `checks/`, and the user's own checks.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let built_in = files().into_iter().filter(|name| name != "README.md").filter_map(|name| {
+            let text = String::from_utf8(file(&name)?.into_owned()).ok()?;
+            Some((name, text))
+        });
+        let own = self.checks.values().filter(|check| check.origin != BUILT_IN).map(|check| {
+            (format!("{OWN}{}\n{}.yaml", check.origin, check.id.replace('.', "/")), check.source.clone())
+        });
+        built_in.chain(own).collect()
     }
 
     /// Every check, by id.
@@ -161,6 +185,14 @@ impl Catalogue {
         digest::of(&(checks, &self.frameworks)).unwrap_or_default()
     }
 
+    fn add(&mut self, role: Role, shown: &str, name: &str, text: &str) -> Result<(), Vec<Problem>> {
+        match role {
+            Role::Check => self.add_check(shown, name, text, BUILT_IN),
+            Role::Framework => self.add_framework(shown, name, text),
+            Role::Other => Ok(()),
+        }
+    }
+
     fn add_check(&mut self, shown: &str, name: &str, text: &str, origin: &str) -> Result<(), Vec<Problem>> {
         let document = Document::new(shown, text);
         let mut check: Check = document.read()?;
@@ -190,6 +222,24 @@ impl Catalogue {
             return Ok(());
         }
         Err(problems)
+    }
+}
+
+/// What a file in `checks/` is.
+#[derive(Clone, Copy)]
+enum Role {
+    Check,
+    Framework,
+    /// A table, a profile, a page: read by whoever needs it.
+    Other,
+}
+
+fn role(name: &str) -> Role {
+    match name.split('/').next().unwrap_or_default() {
+        "controls" => Role::Framework,
+        "README.md" => Role::Other,
+        folder if OTHER_FOLDERS.contains(&folder) => Role::Other,
+        _ => Role::Check,
     }
 }
 

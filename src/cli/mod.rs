@@ -1,17 +1,22 @@
 //! The command line: one file a subcommand. The only room that prints.
 
+mod baseline;
 mod check;
 mod completions;
 mod connections;
 mod demo;
 mod diagnostic;
+mod diff;
+mod evidence;
 mod init;
+mod key;
 mod output;
 mod progress;
 mod scan;
 mod schema;
 mod sweep;
 mod system;
+mod verify;
 
 use crate::gate::Exit;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -36,7 +41,8 @@ Examples:
 Exit codes:
   0  passed                 1  failed
   2  usage, configuration   3  inconclusive
-  4  only waived failures   130  interrupted";
+  4  only waived failures   5  verify: changed
+  6  verify: not signed     130  interrupted";
 
 /// One sentence, then examples, then what may be given.
 const HELP: &str = "\
@@ -53,6 +59,11 @@ enum Command {
     Sweep(sweep::Sweep),
     Demo(demo::Demo),
     Check(check::Check),
+    Evidence(evidence::Evidence),
+    Diff(diff::Diff),
+    Baseline(baseline::Baseline),
+    Verify(verify::Verify),
+    Key(key::Key),
     Init(init::Init),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -79,6 +90,11 @@ pub fn main() -> ExitCode {
         Command::Sweep(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Evidence(command) => command.run(),
+        Command::Diff(command) => command.run(),
+        Command::Baseline(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Key(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
@@ -125,6 +141,22 @@ impl Failure {
         for report in reports {
             anstream::eprint!("{report:?}");
         }
+    }
+}
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Failure {
+        use crate::store::StoreError;
+        let help = match &error {
+            StoreError::Absent(_) => "`probity scan -c probity.yaml --store DIR` makes one",
+            StoreError::Locked(_) => "wait until it has ended; if that process is gone, try again: its lock went with it",
+            StoreError::Damaged { .. } => "`probity verify DIR` names everything that is not what it was",
+            StoreError::Io { .. } => "see that the disk has room and that the folder belongs to you",
+            StoreError::Run(_) => "`probity evidence list` names the runs",
+            StoreError::Index(_) => "`probity evidence reindex` makes the index anew from the rest",
+            StoreError::Record(_) | StoreError::Seal(_) => "this is a fault of probity; please report it",
+        };
+        Failure::help(error.to_string(), help)
     }
 }
 

@@ -1,16 +1,19 @@
 //! `scan`, and its two halves `collect` and `evaluate`.
 
 use super::output::{self, Output};
-use super::{Ending, Failure, system};
+use super::{Ending, Failure, baseline, system};
 use crate::catalogue::Catalogue;
 use crate::check::{Engine, derive};
 use crate::collect::Limits;
 use crate::gate;
-use crate::model::Severity;
-use crate::model::assessment::Evidence;
+use crate::model::assessment::{Evidence, Verdict};
 use crate::model::policy::Judging;
 use crate::model::target::{Depth, Profile};
+use crate::model::{Assessment, SecretRef, Severity};
+use crate::net::SystemRandom;
 use crate::report::Detail;
+use crate::report::text::escape;
+use crate::store::Store;
 use crate::target::{self, Config};
 use crate::worker;
 use crate::yaml::Diagnostic;
@@ -165,6 +168,15 @@ struct Judged {
     /// A folder with checks of your own
     #[arg(long, value_name = "DIR")]
     checks: Option<PathBuf>,
+    /// Fail the gate for what this baseline does not know alone; see `probity baseline`
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Keep the run in the store in this folder, which is made where there is none
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Sign the store's log with this key: file:PATH, env:NAME or exec:COMMAND; see `probity key new`
+    #[arg(long, value_name = "SECRET", requires = "store", value_parser = super::key::secret)]
+    sign: Option<SecretRef>,
     /// Show passes, too
     #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
@@ -199,6 +211,7 @@ impl Scan {
         // A mistake in an overlay is found before a long look, not after it.
         Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         output::prepare(&self.judged.output)?;
+        self.judged.baseline.as_deref().map(baseline::read).transpose()?;
         let evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
         self.judged.finish(evidence, &catalogue)
     }
@@ -348,10 +361,27 @@ impl Judged {
     /// Judges, reports and gates.
     fn finish(&self, mut evidence: Evidence, catalogue: &Catalogue) -> Ending {
         self.overrule(&mut evidence.judging);
+        let baseline = self.baseline.as_deref().map(baseline::read).transpose()?;
         let assessment = worker::judge(evidence, catalogue)?;
-        let verdict = gate::decide(&assessment, self.waived == Waived::Fail);
+        let verdict = gate::decide_against(&assessment, self.waived == Waived::Fail, baseline.as_ref());
+        let kept = self.keep(&assessment, &verdict, catalogue);
         output::write_all(&self.output, &assessment, &verdict, catalogue.checks(), self.detail())?;
+        kept?;
         Ok(verdict.exit)
+    }
+
+    /// Brings the run into the store, where one is named, and prints the checkpoint, for whoever keeps it elsewhere.
+    fn keep(&self, assessment: &Assessment, verdict: &Verdict, catalogue: &Catalogue) -> Result<(), Failure> {
+        let Some(folder) = &self.store else { return Ok(()) };
+        let signer = self.sign.as_ref().map(super::key::signer).transpose()?;
+        let named = signer.as_ref().map(|signer| signer.verifier().name().to_owned());
+        let origin = named.or_else(|| assessment.run.organisation.clone());
+        let store = Store::open_or_make(folder, &origin.unwrap_or_else(|| assessment.run.host.clone()))?;
+        let stored = worker::keep(&store, assessment, verdict, catalogue, &SystemRandom, signer.as_ref())?;
+        let checkpoint = stored.note.checkpoint.text();
+        let line = checkpoint.trim_end().split('\n').map(escape).collect::<Vec<_>>().join(" ");
+        anstream::eprintln!("kept as {} in {} · checkpoint {line}", escape(&stored.id), folder.display());
+        Ok(())
     }
 
     fn overrule(&self, judging: &mut Judging) {

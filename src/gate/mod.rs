@@ -5,6 +5,7 @@ mod cause;
 
 use crate::finding::utc_date;
 use crate::model::assessment::{Assessment, Gate, Verdict};
+use crate::model::baseline::Baseline;
 use crate::model::policy::Allowance;
 use crate::model::{CheckResult, FindingState, Severity, Status};
 use cause::causes;
@@ -52,11 +53,19 @@ struct Open<'a> {
 
 /// The gate's decision on a run. With `waived_fail`, failures that a waiver covers do not pass.
 pub fn decide(assessment: &Assessment, waived_fail: bool) -> Verdict {
+    decide_against(assessment, waived_fail, None)
+}
+
+/// The gate's decision on a run, in which failures that the baseline knows do not count. What could not be judged counts as
+/// ever: no baseline knows what it hides.
+pub fn decide_against(assessment: &Assessment, waived_fail: bool, baseline: Option<&Baseline>) -> Verdict {
     let policy = &assessment.judging.policy;
     let today = utc_date(assessment.run.ended);
     let grave = |state| {
         let all = assessment.findings.iter();
-        all.filter(|finding| finding.state == state && finding.severity >= policy.fail_on).count()
+        all.filter(|finding| finding.state == state && finding.severity >= policy.fail_on)
+            .filter(|finding| !baseline.is_some_and(|baseline| baseline.knows(finding)))
+            .count()
     };
     let failed = grave(FindingState::Open);
     let waived = assessment.findings.iter().filter(|finding| finding.state == FindingState::Waived).count();
@@ -75,7 +84,24 @@ pub fn decide(assessment: &Assessment, waived_fail: bool) -> Verdict {
         (Exit::Passed, Gate::Passed, passed_words(&open, policy.fail_on, waived))
     };
     let causes = if inconclusive { causes(assessment, today) } else { Vec::new() };
-    Verdict { exit: exit.code(), gate, reason, causes, notes: notes(assessment, today) }
+    let mut notes = notes(assessment, today);
+    notes.extend(baseline.map(|baseline| beside(assessment, baseline)));
+    Verdict { exit: exit.code(), gate, reason, causes, notes }
+}
+
+/// What the baseline left out, and what of it is no more.
+fn beside(assessment: &Assessment, baseline: &Baseline) -> String {
+    let open = || assessment.findings.iter().filter(|finding| finding.state == FindingState::Open);
+    let known = open().filter(|finding| baseline.knows(finding)).count();
+    let there: BTreeSet<&str> = open().map(|finding| finding.fingerprint.as_str()).collect();
+    let gone = baseline.findings.iter().filter(|known| !there.contains(known.fingerprint.as_str())).count();
+    format!(
+        "the baseline of {} leaves out {}, and {} in it {} no longer open",
+        baseline.run,
+        counted(known, "failure", "failures"),
+        counted(gone, "failure", "failures"),
+        if gone == 1 { "is" } else { "are" },
+    )
 }
 
 /// Whether an allowance in force accepts that this check of this target stays open.

@@ -218,3 +218,19 @@ fn a_missing_right_is_answered_with_the_grant() {
         assert_eq!(verdict.causes[0].remedy, Remedy::Command(command.to_owned()));
     }
 }
+
+#[test]
+fn a_baseline_leaves_out_what_it_knows_and_nothing_else() {
+    let failed = |target, severity| result(CHECK, target, Status::Fail, severity);
+    let before = run(Judging::default(), vec![failed("shop", Severity::High)], Vec::new());
+    let baseline = Baseline::of("r", before.run.ended, &before.findings);
+    let exit = |results| decide_against(&run(Judging::default(), results, Vec::new()), false, Some(&baseline)).exit;
+    assert_eq!(exit(vec![failed("shop", Severity::High)]), 0);
+    assert_eq!(exit(vec![failed("shop", Severity::Critical)]), 1, "graver than it was");
+    assert_eq!(exit(vec![failed("shop", Severity::High), failed("main_pg", Severity::High)]), 1, "a new one");
+    let open = result("tls.a", "shop", Status::NotEvaluated, Severity::High);
+    assert_eq!(exit(vec![failed("shop", Severity::High), open]), 3, "no baseline knows what is not evaluated");
+    let fixed = run(Judging::default(), vec![result(CHECK, "shop", Status::Pass, Severity::High)], Vec::new());
+    let verdict = decide_against(&fixed, false, Some(&baseline));
+    assert!(verdict.notes.iter().any(|note| note.contains("1 failure in it is no longer open")), "{:?}", verdict.notes);
+}

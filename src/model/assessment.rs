@@ -44,6 +44,9 @@ pub struct Run {
     pub interrupted: bool,
 }
 
+/// The form of the file that `collect` writes.
+pub const EVIDENCE_SCHEMA: &str = "probity.observations/1";
+
 /// The observations of one run with all that is needed to judge them again: the file that `collect` writes.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 //! This room does no I/O, names no check, and knows no other room.
 
 pub mod assessment;
+pub mod baseline;
 pub mod check;
 pub mod clock;
 pub mod control;

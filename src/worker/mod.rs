@@ -2,10 +2,12 @@
 //!
 //! A collector's panic or a target's overrun ends that look alone, and is itself recorded as a failed observation.
 
+mod keeping;
 mod looking;
 mod secrets;
 mod sweep;
 
+pub use keeping::{Again, again, assessment, keep};
 pub use looking::{Setup, collect};
 pub use secrets::SystemSecrets;
 pub use sweep::{LINE, Plan, known, sweep};
@@ -20,8 +22,7 @@ use crate::model::{Assessment, Framework};
 use crate::yaml::Diagnostic;
 use std::borrow::Borrow;
 
-/// The form of the file that `collect` writes.
-pub const EVIDENCE_SCHEMA: &str = "probity.observations/1";
+pub use crate::model::assessment::EVIDENCE_SCHEMA;
 
 /// Judges what was seen, as of the instant at which looking ended. Needs no network and no clock, so that the same
 /// evidence gives the same assessment.

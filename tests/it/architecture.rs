@@ -11,7 +11,7 @@ const RANKS: &[&[&str]] = &[
     &["check", "collect", "demo"],
     &["finding"],
     &["control"],
-    &["gate", "report"],
+    &["gate", "report", "store"],
     &["worker"],
     &["cli"],
 ];
@@ -22,6 +22,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("control", &["net", "collect"]),
     ("gate", &["net", "collect"]),
     ("report", &["net", "collect", "check"]),
+    ("store", &["net", "collect", "report"]),
 ];
 
 /// The demonstration is used by the command line and by nobody else.

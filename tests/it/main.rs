@@ -38,6 +38,7 @@ mod shape;
 mod sqlite;
 mod starttls;
 mod stopped;
+mod store;
 mod support;
 mod sweep;
 mod tls;
