@@ -13,6 +13,7 @@ pub mod fact;
 pub mod finding;
 pub mod flaw;
 pub mod grade;
+pub mod host;
 pub mod http;
 pub mod kind;
 pub mod mail;
