@@ -8,6 +8,7 @@ mod diagnostic;
 mod init;
 mod output;
 mod progress;
+mod prove;
 mod scan;
 mod schema;
 mod sweep;
@@ -51,6 +52,7 @@ enum Command {
     Collect(scan::Collect),
     Evaluate(scan::Evaluate),
     Sweep(sweep::Sweep),
+    Prove(prove::Prove),
     Demo(demo::Demo),
     Check(check::Check),
     Init(init::Init),
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Collect(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Sweep(command) => command.run(),
+        Command::Prove(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Init(command) => command.run(),

@@ -10,6 +10,7 @@ pub mod http;
 pub mod mail;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod proof;
 pub mod register;
 pub mod sqlite;
 pub mod tls;

@@ -1,7 +1,7 @@
 //! The observation kinds and the form of their data.
 
 use super::{
-    database, dns, grade, host, http, mail, register, retention, shape, tls, tls_policy, tls_reverification,
+    database, dns, grade, host, http, mail, proof, register, retention, shape, tls, tls_policy, tls_reverification,
     tls_session, transparency,
 };
 use schemars::{Schema, schema_for};
@@ -23,6 +23,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },
     Kind { id: "db.encryption", schema: || schema_for!(database::Encryption) },
     Kind { id: "db.files", schema: || schema_for!(host::Files) },
+    Kind { id: "db.proof", schema: || schema_for!(proof::Proof) },
     Kind { id: "db.transport", schema: || schema_for!(database::Transport) },
     Kind { id: "dns.caa", schema: || schema_for!(dns::Caa) },
     Kind { id: "dns.dnssec", schema: || schema_for!(dns::Dnssec) },

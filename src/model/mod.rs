@@ -20,6 +20,7 @@ pub mod mail;
 pub mod observation;
 pub mod personal;
 pub mod policy;
+pub mod proof;
 pub mod register;
 pub mod result;
 pub mod retention;

@@ -79,7 +79,7 @@ impl Reading<'_, '_> {
             ("server_name", it.server_name.is_some(), &[Endpoint, Database]),
             ("engine", it.engine.is_some(), &[Database, File]),
             ("database", it.database.is_some(), &[Database]),
-            ("credentials", it.credentials.is_some(), &[Database]),
+            ("credentials", it.credentials.is_some(), &[Database, File]),
             ("tls", it.tls.is_some(), &[Endpoint, Database, Domain]),
             ("profile", it.profile.is_some(), &[Endpoint, Database]),
             ("intrusive", it.intrusive.is_some(), &[Endpoint, Database]),
@@ -246,6 +246,9 @@ impl Reading<'_, '_> {
                     .help("write  kind: database  and its host and port as the address"),
             ),
             None => self.missing("engine", "write what the file is, for example  engine: sqlite"),
+        }
+        if let Some(credentials) = &self.declaration.credentials {
+            self.credentials(credentials, &mut target.connection, folder);
         }
         match self.declaration.address.as_deref() {
             None | Some("") => self.missing("address", "write the path of the file, relative to this one"),

@@ -167,7 +167,7 @@ pub(super) struct Declaration {
     /// The database's name.
     #[serde(default)]
     pub(super) database: Option<String>,
-    /// Who logs in, and where the password is to be had.
+    /// Who logs in, and where the password is to be had; of a file, where its key is to be had.
     #[serde(default)]
     pub(super) credentials: Option<Credentials>,
     /// What TLS is checked against.

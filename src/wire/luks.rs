@@ -111,7 +111,7 @@ fn second(bytes: &[u8]) -> Result<Header, WireError> {
     reader.take(168 - 104)?;
     let uuid = name(reader.take(40)?).unwrap_or_default();
     reader.take(448 - 208)?;
-    let expected: String = reader.take(32)?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = digest::hex(reader.take(32)?);
     let mut blank = whole.to_vec();
     if let Some(place) = blank.get_mut(448..512) {
         place.fill(0);
