@@ -258,6 +258,23 @@ pub struct KindOfFile {
     pub seen: String,
     /// One piece of evidence says encrypted and another shows plain.
     pub conflict: bool,
+    /// What each layer does for them, from the table down to the disk.
+    pub layers: Vec<LayerState>,
+}
+
+/// What one layer does for the files of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerState {
+    /// `table`, `instance`, `file` or `disk`.
+    pub layer: String,
+    /// Anything speaks of it at all.
+    pub said: bool,
+    /// It encrypts them.
+    pub encrypted: Fact<bool>,
+    /// Strength of the strongest evidence, 0 where there is none.
+    pub level: u8,
+    /// The cipher in words, or empty.
+    pub cipher: String,
 }
 
 /// `db.encryption`, derived from everything that says something about the files of one database.

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Files {
     /// The files and folders.
     pub files: Vec<StorePath>,
+    /// Further kinds of file that lie in the folder of the data, or beside the file that it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// A number that the folder of the data holds too: the same path may lie on another machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
@@ -46,6 +49,9 @@ pub struct DiskPlace {
     pub store: String,
     /// The kind of file: `declared`, `data`, `tablespace`, `wal`, `temp` or `swap`.
     pub kind: String,
+    /// Further kinds of file of the same store that lie there, too.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// False where it is kept in memory alone.
     pub stored: Fact<bool>,
     /// Every way from the path down to a disk leads through a layer that encrypts.

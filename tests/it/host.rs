@@ -410,6 +410,7 @@ fn a_folder_of_another_server_is_not_taken_for_the_one_that_was_asked() {
     let told = |identity: &str| {
         let files = Files {
             files: vec![StorePath { kind: "data".to_owned(), path: "/pg".to_owned() }],
+            beside: Vec::new(),
             identity: Some(identity.to_owned()),
         };
         let now = "2026-11-23T12:00:00Z".parse().unwrap();
@@ -430,8 +431,9 @@ fn results(report: &Value, check: &str) -> Vec<(String, String, String)> {
 fn scan(scratch: &Scratch, configuration: &str) -> Value {
     let (file, report) = (scratch.write("probity.yaml", configuration), scratch.path().join("report.json"));
     let output = format!("json={}", report.display());
+    let page = format!("html={}", scratch.path().join("report.html").display());
     let mut command = probity();
-    command.env("PROBITY_PG", PASSWORD).args(["scan", "-q", "-c"]).arg(file).args(["-o", &output]);
+    command.env("PROBITY_PG", PASSWORD).args(["scan", "-q", "-c"]).arg(file).args(["-o", &output, "-o", &page]);
     let ran = command.output().unwrap();
     assert_ne!(ran.status.code(), Some(2), "{}", String::from_utf8_lossy(&ran.stderr));
     serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap()
@@ -451,6 +453,9 @@ fn a_plain_file_on_an_encrypted_disk_passes_and_on_a_plain_one_fails() {
             .execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
             .unwrap();
     }
+    // A log with something in it is plain, too, and lies beside the data.
+    let logged = rusqlite::Connection::open(machine.folder("/enc").join("a.sqlite")).unwrap();
+    logged.execute_batch("PRAGMA journal_mode = WAL; INSERT INTO t VALUES (2)").unwrap();
     let configuration = "\
 targets:
   - { id: db1, kind: host, address: localhost, paths: [/enc], roots: { proc: proc, sys: sys, dev: dev, files: files } }
@@ -470,6 +475,11 @@ targets:
     assert_eq!(statuses.iter().filter(|status| **status == "pass").count(), 2, "{disks:?}");
     assert_eq!(statuses.iter().filter(|status| **status == "fail").count(), 1, "{disks:?}");
     assert_eq!(results(&report, "host.disk.swap")[0].1, "pass");
+    let page = std::fs::read_to_string(machine.scratch.path().join("report.html")).unwrap();
+    assert!(
+        page.contains("Layers of encryption: data: encrypted") && page.contains("Layers of encryption: data: plain")
+    );
+    assert!(page.contains("● AES-256 XTS (4/5)") && page.contains("▫ does not (5/5)"), "a band for each layer");
 }
 
 #[test]

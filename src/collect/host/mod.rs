@@ -104,6 +104,8 @@ struct Wanted {
     store: String,
     kind: String,
     path: Result<PathBuf, Trouble>,
+    /// Further kinds of file that lie there.
+    also: Vec<String>,
     /// What is known already to speak against the path's being the right one.
     doubt: Option<Trouble>,
 }
@@ -146,6 +148,7 @@ impl Look {
             kind: if path.store.is_empty() { "declared" } else { "data" }.to_owned(),
             store: path.store.clone(),
             path: Ok(path.path.clone()),
+            also: Vec::new(),
             doubt: None,
         });
         let mut wanted: Vec<Wanted> = declared.collect();
@@ -154,6 +157,7 @@ impl Look {
                 store: seen.target.clone(),
                 kind: "data".to_owned(),
                 path: Err(trouble),
+                also: Vec::new(),
                 doubt: None,
             };
             match (seen.status, seen.read::<Files>()) {
@@ -175,11 +179,12 @@ impl Look {
         });
         let wanted = |file: crate::model::host::StorePath| Wanted {
             store: store.to_owned(),
+            also: if file.kind == "data" { files.beside.clone() } else { Vec::new() },
             kind: file.kind,
             path: Ok(PathBuf::from(file.path)),
             doubt: doubt.clone(),
         };
-        files.files.into_iter().map(wanted).collect()
+        files.files.iter().cloned().map(wanted).collect()
     }
 
     /// Why a folder is not that of the cluster with this number, where it is not, or where that cannot be told.
@@ -243,14 +248,23 @@ fn follow(walk: &mut Walk<'_>, wanted: &Wanted) -> Vec<DiskPlace> {
     let inside = walk.inside(path);
     let paths: BTreeSet<&Path> = std::iter::once(path.as_path()).chain(inside.iter().map(PathBuf::as_path)).collect();
     let mut places = Vec::new();
-    for path in paths.into_iter().take(PATHS) {
-        let cover = walk.path(path);
-        places.push(place(&wanted.store, &wanted.kind, path, cover));
+    for at in paths.into_iter().take(PATHS) {
+        let cover = walk.path(at);
+        let mut place = place(&wanted.store, &wanted.kind, at, cover);
+        // Beside a file that is mounted by itself lies what another disk has.
+        if at == path && !walk.is_mounted_file(path) {
+            place.also.clone_from(&wanted.also);
+        }
+        places.push(place);
     }
     places
 }
 
-fn place(store: &str, kind: &str, path: &Path, cover: Cover) -> DiskPlace {
+fn place(store: &str, kind: &str, path: &Path, mut cover: Cover) -> DiskPlace {
+    if let (Fact::Unknown(why), false) = (&mut cover.encrypted, cover.would_show.is_empty()) {
+        why.unknown.push_str("; it would be shown by ");
+        why.unknown.push_str(&cover.would_show);
+    }
     let shown = words(path);
     let strongest = cover.layers.iter().map(|layer| layer.level).max().unwrap_or_default();
     let sources: Vec<&str> = cover.layers.iter().map(|layer| layer.source.as_str()).take(3).collect();
@@ -275,6 +289,7 @@ fn place(store: &str, kind: &str, path: &Path, cover: Cover) -> DiskPlace {
         path: shown,
         store: store.to_owned(),
         kind: kind.to_owned(),
+        also: Vec::new(),
         stored: cover.stored,
         encrypted: cover.encrypted,
         algorithm: cipher.algorithm,

@@ -129,6 +129,13 @@ impl<'a> Walk<'a> {
         points
     }
 
+    /// A file that is a mount of its own; one that cannot be looked at counts as such, too.
+    pub fn is_mounted_file(&self, path: &Path) -> bool {
+        let (Ok(path), Ok(mounts)) = (self.roots.resolve(path), &self.mounts) else { return true };
+        let is_file = filesystem::about(&self.roots.here(&path), &path).map_or(true, |about| about.is_file);
+        is_file && mounts.iter().any(|mount| mount.point == roots::bytes(&path))
+    }
+
     /// What a device stands on.
     pub fn device(&mut self, device: (u32, u32)) -> Cover {
         if let Some(known) = self.done.get(&device) {

@@ -29,7 +29,8 @@ pub async fn ask(session: &Session<'_>, settings: &Result<Settings, Trouble>) ->
         ),
         _ => trouble,
     })?;
-    Ok(Files { files, identity: Some(clean(&identity)) })
+    // Sorts spill into base/pgsql_tmp, or into tablespaces, which are places of their own.
+    Ok(Files { files, beside: vec!["temp".to_owned()], identity: Some(clean(&identity)) })
 }
 
 fn file(kind: &str, path: &str) -> StorePath {

@@ -121,7 +121,8 @@ impl Look {
             (Some(trouble), _) => self.failed("db.files", trouble),
             (None, Ok(Some(path))) => {
                 let files = vec![StorePath { kind: "data".to_owned(), path }];
-                self.complete("db.files", &Files { files, identity: None })
+                let beside = ["wal", "journal"].map(str::to_owned).to_vec();
+                self.complete("db.files", &Files { files, beside, identity: None })
             }
             (None, _) => self.failed("db.files", &Trouble::new(Reason::Unsupported, "the path of the file is no text")),
         }

@@ -28,8 +28,8 @@ pub enum Covers {
     All,
     /// These kinds.
     Kinds(Vec<String>),
-    /// What lies at one path.
-    Place(Subject),
+    /// What lies at one path, and further kinds that lie there, too.
+    Place(Subject, Vec<String>),
 }
 
 /// One statement about files.
@@ -58,7 +58,10 @@ impl Statement {
         match &self.covers {
             Covers::All => true,
             Covers::Kinds(kinds) => kinds.contains(&subject.kind),
-            Covers::Place(place) => place == subject || (subject.path.is_empty() && place.kind == subject.kind),
+            Covers::Place(place, also) => {
+                let kind = &subject.kind;
+                place == subject || (subject.path.is_empty() && (place.kind == *kind || also.contains(kind)))
+            }
         }
     }
 
@@ -166,7 +169,7 @@ impl Evidence {
                 key_location: Fact::unknown("the kernel does not tell where the key comes from"),
             };
             self.statements.push(Statement {
-                covers: Covers::Place(subject.clone()),
+                covers: Covers::Place(subject.clone(), place.also.clone()),
                 depth: 3,
                 encrypted: place.encrypted.known().copied(),
                 level,

@@ -128,6 +128,7 @@ fn disk(places: &[(&str, &str, Fact<bool>, u32)]) -> Disk {
             path: (*path).to_owned(),
             store: "db".to_owned(),
             kind: (*kind).to_owned(),
+            also: if *kind == "data" { vec!["journal".to_owned()] } else { Vec::new() },
             stored: Fact::Known(true),
             encrypted: encrypted.clone(),
             algorithm: Fact::Known("AES".to_owned()),
@@ -186,6 +187,16 @@ fn a_plain_file_on_an_encrypted_disk_is_encrypted_at_rest() {
         "it is told all the same"
     );
     assert!(state.not_covered.iter().any(|what| what.starts_with("copies of the files")));
+}
+
+#[test]
+fn what_lies_beside_the_data_is_covered_with_them_and_nothing_else_is() {
+    let file = seen(vec![layer("file", Fact::Known(false), 5)], vec![("data", "plain"), ("journal", "plain")]);
+    let state = on_disk(&[file], &disk(&[("data", "/srv/db.sqlite", yes(), 256)]), None);
+    assert_eq!(state.encrypted, yes(), "{state:?}");
+    let file = seen(vec![layer("file", Fact::Known(false), 5)], vec![("data", "plain"), ("redo", "plain")]);
+    let state = on_disk(&[file], &disk(&[("data", "/srv/db", yes(), 256)]), None);
+    assert_eq!(state.encrypted, Fact::Known(false), "where the log lies is not known: {state:?}");
 }
 
 #[test]

@@ -2,11 +2,16 @@
 
 use super::evidence::{Covers, Evidence, Statement, Subject, cipher, layer_words};
 use crate::model::Fact;
-use crate::model::database::{Encryption, KindOfFile, Layer};
+use crate::model::database::{Encryption, KindOfFile, Layer, LayerState};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+/// What stands before the evidence that would settle something.
+const SHOWN_BY: &str = "; it would be shown by ";
 /// Kinds of file that are logs of changes.
 const LOGS: [&str; 6] = ["wal", "journal", "redo", "undo", "binlog", "aria"];
+/// The layers by their depth.
+const LAYERS: [&str; 4] = ["table", "instance", "file", "disk"];
 /// The weakest evidence that is more than a claim.
 const SHOWN: u8 = 2;
 
@@ -24,7 +29,9 @@ enum State<'a> {
 
 /// Puts the evidence together.
 pub fn combine(mut evidence: Evidence) -> Encryption {
-    evidence.statements.sort_by(|one, other| other.level.cmp(&one.level).then_with(|| one.words.cmp(&other.words)));
+    // Of equal strength one that names its layer comes first.
+    let order = |one: &Statement| (Reverse(one.level), one.layer.is_none(), one.words.clone());
+    evidence.statements.sort_by_cached_key(order);
     let subjects = subjects(&evidence);
     let states: Vec<(&Subject, State<'_>)> =
         subjects.iter().map(|subject| (subject, state(&evidence.statements, subject))).collect();
@@ -129,6 +136,24 @@ fn kind_of_file(evidence: &Evidence, subject: &Subject) -> KindOfFile {
         level,
         seen,
         conflict: matches!(state, State::Plain(_, Some(_))),
+        layers: LAYERS.iter().zip(0..).map(|(layer, depth)| layer_state(evidence, subject, layer, depth)).collect(),
+    }
+}
+
+/// What the statements at one depth say; of those that tell, the strongest.
+fn layer_state(evidence: &Evidence, subject: &Subject, layer: &str, depth: u8) -> LayerState {
+    let here = || evidence.statements.iter().filter(|one| one.depth == depth && one.is_about(subject));
+    let strongest = here().find(|one| one.encrypted.is_some()).or_else(|| here().next());
+    let untold = || strongest.and_then(|one| one.untold.clone()).unwrap_or_else(|| "nothing speaks of it".to_owned());
+    let encrypted = strongest.and_then(|one| one.encrypted);
+    let named = here().filter(|one| one.encrypted == Some(true)).filter_map(|one| one.layer.as_ref());
+    let known = named.clone().find(|layer| layer.algorithm.known().is_some());
+    LayerState {
+        layer: layer.to_owned(),
+        said: strongest.is_some(),
+        encrypted: encrypted.map_or_else(|| Fact::unknown(untold()), Fact::Known),
+        level: strongest.filter(|one| one.encrypted.is_some()).map_or(0, |one| one.level),
+        cipher: known.map(cipher).unwrap_or_default(),
     }
 }
 
@@ -186,8 +211,8 @@ fn why(evidence: &Evidence, subject: Option<&Subject>, would_show: &[String]) ->
     let place = subject.filter(|subject| subject.kind != "data");
     let words = place.map_or(words.clone(), |subject| format!("{} files: {words}", subject.kind));
     match would_show {
-        [] => words,
-        [first, ..] => format!("{words}; it would be shown by {first}"),
+        [first, ..] if !words.contains(SHOWN_BY) => format!("{words}{SHOWN_BY}{first}"),
+        _ => words,
     }
 }
 
