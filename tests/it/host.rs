@@ -1,8 +1,8 @@
 //! Disks under paths: on machines in folders, in headers that cryptsetup made, and on this machine.
 
-use crate::support::machine::{HEADER, Machine, UUID, look_at};
+use crate::support::machine::{HEADER, Machine, UUID, Volume, look_at};
 use crate::support::postgres::{PASSWORD, Postgres, Posture};
-use crate::support::{Scratch, note_skip, probity, program};
+use crate::support::{Scratch, probity, program};
 use probity::model::host::{Disk, DiskPlace, Files, StorePath};
 use probity::model::{Fact, Observation, ObservationStatus, Reason, Target, TargetKind};
 use serde_json::Value;
@@ -320,54 +320,23 @@ fn headers_of_cryptsetup_are_read() {
     assert_eq!(cipher("/images/cbc"), (Some(true), Some(256), Some("CBC".to_owned())));
 }
 
-/// Sets a policy of fscrypt on the folder, with a key that is added to its file system: what `fscryptctl` does.
-const SET_POLICY: &str = "
-import fcntl, os, struct, sys
-fd = os.open(sys.argv[1], os.O_RDONLY)
-# struct fscrypt_add_key_arg with an identifier that the kernel gives, and a raw key of 64 bytes behind it
-key = bytearray(struct.pack('=II32s2I32s', 2, 0, b'', 64, 0, b'') + bytes(range(64)))
-fcntl.ioctl(fd, 0xc0506617, key, True)
-policy = struct.pack('=BBBB4s16s', 2, 1, 4, 3, b'', bytes(key[8:24]))
-fcntl.ioctl(fd, 0x800c6613, policy)
-";
-
 #[test]
 fn a_folder_that_ext4_encrypts_is_told_from_one_beside_it() {
-    let scratch = Scratch::new("host-fscrypt");
-    let (Some(mkfs), Some(python)) = (program("mkfs.ext4"), program("python3")) else { return };
-    let image = scratch.path().join("image");
-    std::fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
-    let quiet =
-        |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    assert!(quiet(Command::new(mkfs).args(["-q", "-O", "encrypt"]).arg(&image)));
-    let mounted = scratch.path().join("mounted");
-    std::fs::create_dir(&mounted).unwrap();
-    if !quiet(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mounted)) {
-        return skip("leave to mount");
+    let Some(volume) = Volume::new("host-fscrypt") else { return };
+    let (secret, open) = (volume.folder("secret"), volume.folder("open"));
+    if !volume.encrypt(&secret) {
+        return;
     }
-    let (secret, open) = (mounted.join("secret"), mounted.join("open"));
-    std::fs::create_dir(&secret).unwrap();
-    std::fs::create_dir(&open).unwrap();
-    let set = quiet(Command::new(python).arg("-c").arg(SET_POLICY).arg(&secret));
-    let seen = set.then(|| {
-        let paths = [secret.to_str().unwrap(), open.to_str().unwrap()];
-        let mut target = Target::new("here", TargetKind::Host, "localhost");
-        let path = |path: &&str| probity::model::target::DiskPath { path: path.into(), store: String::new() };
-        target.connection.disk_paths = paths.iter().map(path).collect();
-        look_at(&target, Vec::new()).read::<Disk>().unwrap()
-    });
-    assert!(quiet(Command::new("umount").arg(&mounted)));
-    let Some(disk) = seen else { return skip("a kernel with fscrypt") };
-    let seen = place(&disk, secret.to_str().unwrap());
+    let paths = [secret.to_str().unwrap(), open.to_str().unwrap()];
+    let mut target = Target::new("here", TargetKind::Host, "localhost");
+    let path = |path: &&str| probity::model::target::DiskPath { path: path.into(), store: String::new() };
+    target.connection.disk_paths = paths.iter().map(path).collect();
+    let disk: Disk = look_at(&target, Vec::new()).read().unwrap();
+    let seen = place(&disk, paths[0]);
     assert_eq!((&seen.encrypted, seen.layers[0].layer.as_str()), (&Fact::Known(true), "file"), "{seen:?}");
-    let plain = place(&disk, open.to_str().unwrap());
+    let plain = place(&disk, paths[1]);
     assert_ne!(plain.encrypted, Fact::Known(true), "{plain:?}");
     assert!(plain.way.iter().any(|step| step.starts_with("loop")), "the device and the file behind it: {plain:?}");
-}
-
-fn skip(lacking: &str) {
-    eprintln!("skipped: {lacking} is lacking");
-    note_skip(lacking);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The proof on the disk: a value that is written, searched for and taken out again, on real files and servers.
 
+use crate::support::machine::Volume;
 use crate::support::postgres::{PASSWORD, Postgres, Posture};
-use crate::support::{Scratch, note_skip, probity, program};
+use crate::support::{Scratch, note_skip, probity, program, signal};
 use probity::catalogue::Catalogue;
 use probity::check::derive;
 use probity::collect::proof::{Canary, Search, layout};
@@ -15,6 +16,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 const KEY: &str = "correct 'horse' battery";
 
@@ -198,6 +200,60 @@ fn a_proof_is_taken_whole_for_its_own_target_and_only_while_it_is_new() {
     assert!(old.encrypted.known().is_none() && old.facts[0].contains("too old"), "{old:?}");
     let kinds: Vec<_> = state(1).kinds.iter().map(|kind| (kind.name.clone(), kind.is_log)).collect();
     assert_eq!(kinds, [("data".to_owned(), false), ("journal".to_owned(), true)]);
+}
+
+#[test]
+fn the_bytes_below_a_folder_that_ext4_encrypts_do_not_hold_the_value() {
+    let Some(volume) = Volume::new("proof-device") else { return };
+    let (secret, open) = (volume.folder("secret"), volume.folder("open"));
+    if !volume.encrypt(&secret) {
+        return;
+    }
+    let image = volume.image();
+    for (folder, found) in [(open, true), (secret, false)] {
+        let scratch = Scratch::new("proof-below");
+        let path = folder.join("data.sqlite");
+        plain(&path, "DELETE");
+        let configuration = ARCHIVE.replace("data.sqlite", path.to_str().unwrap());
+        let (code, words, record) = prove(&scratch, &configuration, "archive", &["--device", image.to_str().unwrap()]);
+        assert_eq!(code, 0, "{words}");
+        let proof = proof(&record.unwrap());
+        assert_eq!(part(&proof, "data").state, known("plain"), "as long as it is mounted");
+        let device = part(&proof, "device");
+        assert_eq!(device.found, Fact::Known(found), "{device:?}");
+        assert_eq!(device.state == known("plain"), found, "{device:?}");
+    }
+}
+
+#[test]
+fn what_was_written_is_taken_out_where_the_user_stops_the_search() {
+    let scratch = Scratch::new("proof-stop");
+    let path = scratch.path().join("data.sqlite");
+    plain(&path, "DELETE");
+    let device = scratch.path().join("device");
+    std::fs::File::create(&device).unwrap().set_len(1 << 40).unwrap();
+    let file = scratch.write("probity.yaml", ARCHIVE);
+    let record = scratch.path().join("proof.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
+    command.args(["prove", "at-rest", "-q", "-t", "archive", "-c"]).arg(file).arg("--device").arg(&device);
+    command.arg("-o").arg(format!("json={}", record.display())).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let count = || -> i64 {
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'probity%'";
+        Connection::open(&path).and_then(|it| it.query_row(tables, [], |row| row.get(0))).unwrap_or(-1)
+    };
+    let end = Instant::now() + Duration::from_secs(60);
+    while count() != 1 {
+        assert!(Instant::now() < end && child.try_wait().unwrap().is_none(), "the value was never written");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(signal(child.id(), "INT"));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(count(), 0);
+    let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    let proof = proof(&record);
+    assert_eq!(proof.removed, Fact::Known(true));
+    assert!(proof.searched.iter().any(|part| part.state.known().is_none()), "what was not searched is not known");
 }
 
 fn server(port: u16, user: &str) -> String {

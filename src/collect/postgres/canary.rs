@@ -3,7 +3,7 @@
 use super::limit::Limit;
 use super::session::{Session, clean};
 use super::{Look, files, settings::Settings};
-use crate::collect::proof::{Canary, Part, Prover, Search, layout};
+use crate::collect::proof::{Canary, Part, Prover, Search, layout, leaving};
 use crate::collect::{CollectContext, Job};
 use crate::model::proof::{Proof, Searched};
 use crate::model::{Fact, Reason, Trouble};
@@ -66,6 +66,7 @@ impl Proving<'_, '_> {
         })?;
         let searched = self.look(&folder).await;
         let removed = self.remove(&folder).await;
+        let rest = format!("the schema {schema}; DROP SCHEMA {schema} CASCADE removes it");
         let mut left = vec![
             "segments of pg_wal, until the server uses them again".to_owned(),
             "free blocks of the disk, archived logs, replicas, and snapshots that were made meanwhile".to_owned(),
@@ -74,9 +75,9 @@ impl Proving<'_, '_> {
             left.push("the server's own log, where it logs statements".to_owned());
         }
         if removed.known() != Some(&true) {
-            left.insert(0, format!("the schema {schema}; DROP SCHEMA {schema} CASCADE removes it"));
+            left.insert(0, rest.clone());
         }
-        let (control, searched) = searched?;
+        let (control, searched) = searched.map_err(|trouble| leaving(trouble, &removed, &rest))?;
         Ok(Proof { seed: format!("{:016x}", self.canary.seed), control, searched, removed, left })
     }
 

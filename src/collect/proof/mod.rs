@@ -16,7 +16,7 @@ pub use search::{Part, Search};
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::proof::Proof;
 use crate::model::target::Engine;
-use crate::model::{Method, Observation, Reason, Target, Trouble};
+use crate::model::{Fact, Method, Observation, Reason, Target, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -181,6 +181,14 @@ impl Stop {
 impl Drop for Stop {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// A trouble that says what it leaves behind, where something is.
+pub fn leaving(trouble: Trouble, removed: &Fact<bool>, rest: &str) -> Trouble {
+    match removed.known() {
+        Some(true) => trouble,
+        _ => Trouble::new(trouble.reason, format!("{}; what is left: {rest}", trouble.detail)),
     }
 }
 

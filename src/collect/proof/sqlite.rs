@@ -1,6 +1,7 @@
 //! The proof on an SQLite file: the value goes in through SQLite or, where the file needs a key, through SQLCipher.
 
 use super::canary::Canary;
+use super::leaving;
 use super::search::{Part, Search};
 use super::shell::Shell;
 use crate::collect::Secret;
@@ -84,16 +85,18 @@ pub fn prove(
     let table = &canary.name;
     writer.run(&format!("CREATE TABLE {table} (n INTEGER PRIMARY KEY, t TEXT, b BLOB)"))?;
     let searched = look(&mut writer, path, device, canary, &search);
-    let removed = remove(&mut writer, path, table, &search);
+    let removed = remove(&mut writer, path, canary);
     drop(writer);
+    let rest = format!("the table {table}; DROP TABLE {table} removes it");
     let mut left = vec![
         "free blocks of the disk, and snapshots that were made meanwhile".to_owned(),
         "temporary files of SQLite, which have no name and were not searched".to_owned(),
     ];
     if removed.known() != Some(&true) {
-        left.insert(0, format!("the table {table}; DROP TABLE {table} removes it"));
+        left.insert(0, rest.clone());
     }
-    Ok(Proof { seed: format!("{:016x}", canary.seed), control: search.control(), searched: searched?, removed, left })
+    let searched = searched.map_err(|trouble| leaving(trouble, &removed, &rest))?;
+    Ok(Proof { seed: format!("{:016x}", canary.seed), control: search.control(), searched, removed, left })
 }
 
 /// The file and its two logs, each at the moment at which the value should be in it.
@@ -127,14 +130,20 @@ fn look(
     Ok(searched)
 }
 
-/// Takes the value out, over its own bytes too, and looks whether it is gone.
-fn remove(writer: &mut Writer, path: &Path, table: &str, search: &Search<'_>) -> Fact<bool> {
+/// Takes the value out, over its own bytes too, and looks whether it is gone, also where the search was stopped.
+fn remove(writer: &mut Writer, path: &Path, canary: &Canary) -> Fact<bool> {
     let mut gone = || {
-        // Where a change was cut off, its end comes first; there is none otherwise.
-        let _ = matches!(writer, Writer::Open(_)) && writer.run("ROLLBACK").is_ok();
+        // Where a change was cut off, its end comes first; a file without one refuses it, which ends a program.
+        if let Writer::Open(connection) = &*writer
+            && !connection.is_autocommit()
+        {
+            writer.run("ROLLBACK")?;
+        }
         writer.run("PRAGMA secure_delete = ON")?;
-        writer.run(&format!("DROP TABLE {table}"))?;
+        writer.run(&format!("DROP TABLE {}", canary.name))?;
         writer.run("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        let never = AtomicBool::new(false);
+        let search = Search::new(canary, &std::env::temp_dir(), &never)?;
         search.finds(&[path.to_owned(), beside(path, "-wal"), beside(path, "-journal")])
     };
     match gone() {

@@ -10,6 +10,7 @@ use probity::net::{Dial, Dialing, Random, Stream};
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,4 +163,77 @@ pub fn look_at(target: &Target, earlier: Vec<Observation>) -> Observation {
     let mut seen = runtime.block_on(Host.collect(&job, &context));
     assert_eq!(seen.len(), 1);
     seen.remove(0)
+}
+
+/// Sets a policy of fscrypt on the folder, with a key that is added to its file system: what `fscryptctl` does.
+const SET_POLICY: &str = "
+import fcntl, os, struct, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+# struct fscrypt_add_key_arg with an identifier that the kernel gives, and a raw key of 64 bytes behind it
+key = bytearray(struct.pack('=II32s2I32s', 2, 0, b'', 64, 0, b'') + bytes(range(64)))
+fcntl.ioctl(fd, 0xc0506617, key, True)
+policy = struct.pack('=BBBB4s16s', 2, 1, 4, 3, b'', bytes(key[8:24]))
+fcntl.ioctl(fd, 0x800c6613, policy)
+";
+
+/// A file system of ext4 in a file, mounted until the test ends.
+pub struct Volume {
+    scratch: Scratch,
+}
+
+impl Volume {
+    /// A new one; where this machine does not allow it, the test says so.
+    pub fn new(name: &str) -> Option<Volume> {
+        let mkfs = super::program("mkfs.ext4")?;
+        let volume = Volume { scratch: Scratch::new(name) };
+        std::fs::File::create(volume.image()).unwrap().set_len(64 << 20).unwrap();
+        assert!(quiet(Command::new(mkfs).args(["-q", "-O", "encrypt"]).arg(volume.image())));
+        std::fs::create_dir(volume.mounted()).unwrap();
+        let mounted = quiet(Command::new("mount").args(["-o", "loop"]).arg(volume.image()).arg(volume.mounted()));
+        if !mounted {
+            lacks("leave to mount");
+        }
+        mounted.then_some(volume)
+    }
+
+    /// The file that holds it: the bytes below the file system.
+    pub fn image(&self) -> PathBuf {
+        self.scratch.path().join("image")
+    }
+
+    fn mounted(&self) -> PathBuf {
+        self.scratch.path().join("mounted")
+    }
+
+    /// A new folder in it.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.mounted().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    /// Has the file system encrypt what is put into the folder; where the kernel does not, the test says so.
+    pub fn encrypt(&self, folder: &Path) -> bool {
+        let Some(python) = super::program("python3") else { return false };
+        let done = quiet(Command::new(python).arg("-c").arg(SET_POLICY).arg(folder));
+        if !done {
+            lacks("a kernel with fscrypt");
+        }
+        done
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let _ = quiet(Command::new("umount").arg(self.mounted()));
+    }
+}
+
+fn quiet(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn lacks(what: &str) {
+    eprintln!("skipped: {what} is lacking");
+    super::note_skip(what);
 }
