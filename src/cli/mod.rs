@@ -12,6 +12,7 @@ mod init;
 mod key;
 mod output;
 mod progress;
+mod prove;
 mod scan;
 mod schema;
 mod sweep;
@@ -57,6 +58,7 @@ enum Command {
     Collect(scan::Collect),
     Evaluate(scan::Evaluate),
     Sweep(sweep::Sweep),
+    Prove(prove::Prove),
     Demo(demo::Demo),
     Check(check::Check),
     Evidence(evidence::Evidence),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Collect(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Sweep(command) => command.run(),
+        Command::Prove(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Evidence(command) => command.run(),

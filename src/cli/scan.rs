@@ -162,6 +162,9 @@ struct Judged {
     /// mozilla-old@5.7), pci, nist, nist-public, nist-legacy, bsi, anssi (repeatable, or separated by commas)
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = policy)]
     policy: Vec<String>,
+    /// What `probity prove` wrote, joined to what was seen (repeatable)
+    #[arg(long, value_name = "FILE")]
+    proof: Vec<PathBuf>,
     /// What failures that a waiver covers do to the gate
     #[arg(long, value_name = "pass|fail", default_value = "pass", hide_possible_values = true)]
     waived: Waived,
@@ -212,7 +215,8 @@ impl Scan {
         Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         output::prepare(&self.judged.output)?;
         self.judged.baseline.as_deref().map(baseline::read).transpose()?;
-        let evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
+        let mut evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
+        super::prove::join(&mut evidence, &self.judged.proof)?;
         self.judged.finish(evidence, &catalogue)
     }
 }
@@ -242,6 +246,7 @@ impl Evaluate {
     pub fn run(self) -> Ending {
         let catalogue = self.judged.catalogue()?;
         let mut evidence = self.read()?;
+        super::prove::join(&mut evidence, &self.judged.proof)?;
         if let Some(file) = &self.config {
             let config = target::load(file)?;
             names(&config, &catalogue)?;

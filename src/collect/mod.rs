@@ -4,10 +4,13 @@ pub mod census;
 pub mod dated;
 pub mod declared;
 pub mod dns;
+#[cfg(target_os = "linux")]
+pub mod host;
 pub mod http;
 pub mod mail;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod proof;
 pub mod register;
 pub mod sqlite;
 pub mod tls;
@@ -30,7 +33,7 @@ pub struct Job {
     pub target: Target,
     /// The addresses that its host resolves to, in a fixed order; empty for targets without a network.
     pub addresses: Vec<SocketAddr>,
-    /// What earlier collectors of this run saw of the same target.
+    /// What earlier collectors of this run saw of the same target, and for a machine where its databases keep their files.
     pub earlier: Vec<Observation>,
 }
 
@@ -168,6 +171,8 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
         Box::new(sqlite::Sqlite),
+        #[cfg(target_os = "linux")]
+        Box::new(host::Host),
         Box::new(register::RegisterCollector),
     ]
 }

@@ -241,6 +241,42 @@ pub struct StoredFile {
     pub source: String,
 }
 
+/// The files of one kind, or at one place, with all that is known of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KindOfFile {
+    /// The kind, and its path where the machine knows it: `wal /srv/wal`.
+    pub name: String,
+    /// The kind: `data`, `tablespace`, `wal`, `journal`, `temp`, `redo`, `binlog`.
+    pub kind: String,
+    /// It is a log of changes, which holds what the data hold.
+    pub is_log: bool,
+    /// They are encrypted.
+    pub encrypted: Fact<bool>,
+    /// Strength of the evidence that decides, 0 where none does.
+    pub level: u8,
+    /// The evidence that decides, or why none does.
+    pub seen: String,
+    /// One piece of evidence says encrypted and another shows plain.
+    pub conflict: bool,
+    /// What each layer does for them, from the table down to the disk.
+    pub layers: Vec<LayerState>,
+}
+
+/// What one layer does for the files of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerState {
+    /// `table`, `instance`, `file` or `disk`.
+    pub layer: String,
+    /// Anything speaks of it at all.
+    pub said: bool,
+    /// It encrypts them.
+    pub encrypted: Fact<bool>,
+    /// Strength of the strongest evidence, 0 where there is none.
+    pub level: u8,
+    /// The cipher in words, or empty.
+    pub cipher: String,
+}
+
 /// `db.encryption`, derived from everything that says something about the files of one database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Encryption {
@@ -258,6 +294,9 @@ pub struct Encryption {
     pub key_bits: Fact<u32>,
     /// The mode; `none` where nothing is encrypted.
     pub mode: Fact<String>,
+    /// The files by kind and place, each by itself.
+    #[serde(default)]
+    pub kinds: Vec<KindOfFile>,
     /// The state in one sentence.
     pub headline: String,
     /// Every piece of evidence in one sentence each, strongest first.

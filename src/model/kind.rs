@@ -1,8 +1,8 @@
 //! The observation kinds and the form of their data.
 
 use super::{
-    database, dns, grade, http, mail, register, retention, revocation, shape, tls, tls_policy, tls_reverification,
-    tls_session, transparency,
+    database, dns, grade, host, http, mail, proof, register, retention, revocation, shape, tls, tls_policy,
+    tls_reverification, tls_session, transparency,
 };
 use schemars::{Schema, schema_for};
 
@@ -22,10 +22,13 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "db.audit", schema: || schema_for!(database::Audit) },
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },
     Kind { id: "db.encryption", schema: || schema_for!(database::Encryption) },
+    Kind { id: "db.files", schema: || schema_for!(host::Files) },
+    Kind { id: "db.proof", schema: || schema_for!(proof::Proof) },
     Kind { id: "db.transport", schema: || schema_for!(database::Transport) },
     Kind { id: "dns.caa", schema: || schema_for!(dns::Caa) },
     Kind { id: "dns.dnssec", schema: || schema_for!(dns::Dnssec) },
     Kind { id: "dns.tlsa", schema: || schema_for!(dns::Tlsa) },
+    Kind { id: "host.disk", schema: || schema_for!(host::Disk) },
     Kind { id: "http.consent", schema: || schema_for!(http::Consent) },
     Kind { id: "http.cookies", schema: || schema_for!(http::Cookies) },
     Kind { id: "http.cors", schema: || schema_for!(http::Cors) },

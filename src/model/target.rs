@@ -147,12 +147,44 @@ pub struct Connection {
     /// A file on this machine.
     #[serde(skip)]
     pub path: Option<PathBuf>,
+    /// Paths whose disks are looked at, for hosts.
+    #[serde(skip)]
+    pub disk_paths: Vec<DiskPath>,
+    /// Where the folders of a machine are found, for hosts.
+    #[serde(skip)]
+    pub roots: Roots,
+    /// The folder of a database's files on its own machine, where the server does not tell it.
+    #[serde(skip)]
+    pub data_folder: Option<PathBuf>,
     /// The target of kind host below this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_target: Option<String>,
     /// How much is asked of it.
     #[serde(skip)]
     pub depth: Depth,
+}
+
+/// A path on a machine whose disks are looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskPath {
+    /// The path, as the machine has it.
+    pub path: PathBuf,
+    /// The database whose files are there, or empty.
+    pub store: String,
+}
+
+/// Where the folders of a machine are found, where they are not this machine's own: a mounted image, or the node's from
+/// inside a container. `None` is the usual place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roots {
+    /// In the place of `/proc`.
+    pub proc: Option<PathBuf>,
+    /// In the place of `/sys`.
+    pub sys: Option<PathBuf>,
+    /// In the place of `/dev`.
+    pub dev: Option<PathBuf>,
+    /// In the place of `/`: where the paths lie.
+    pub files: Option<PathBuf>,
 }
 
 /// How much is asked of a target.

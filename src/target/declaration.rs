@@ -2,12 +2,13 @@
 
 use super::file::{Credentials, Declaration, Entry, Kind};
 use super::{address, secrets};
-use crate::model::target::{Connection, Depth, Engine};
+use crate::model::target::{Connection, Depth, DiskPath, Engine, Roots};
 use crate::model::{SecretRef, Target, TargetKind};
 use crate::yaml::{Diagnostic, Spot};
 use std::path::Path;
 
 const PASSWORD_HELP: &str = "write where the password is to be had: \"env:NAME\", \"file:PATH\" or \"exec:COMMAND\"; if this file was shared, change the password";
+const ABSOLUTE: &str = "write it as the machine has it, from its `/` on";
 const LOGIN_HELP: &str = "write the host and port as the address, the user and the name of the secret under `credentials`, for example  credentials: { user: auditor, password: \"env:NAME\" }";
 
 /// The target of an entry that stands at this place.
@@ -44,8 +45,9 @@ impl Reading<'_, '_> {
             Kind::Database => self.database(&mut target, folder),
             Kind::File => self.file(&mut target, folder),
             Kind::Domain => self.domain(&mut target),
+            Kind::Host => self.host(&mut target, folder),
             // No collector looks at these yet: they are declared, and reported as not looked at.
-            Kind::Host | Kind::Objects | Kind::Cloud => {
+            Kind::Objects | Kind::Cloud => {
                 let address = self.declaration.address.as_deref();
                 self.clear(address.unwrap_or_default());
                 target.address = address.unwrap_or(&self.declaration.id).to_owned();
@@ -68,21 +70,24 @@ impl Reading<'_, '_> {
 
     /// Keys that have no meaning for the kind are mistakes: nothing that is written is passed over.
     fn keys(&mut self) {
-        use Kind::{Database, Domain, Endpoint, File};
+        use Kind::{Database, Domain, Endpoint, File, Host};
         let it = self.declaration;
-        let keys: [(&str, bool, &[Kind]); 12] = [
+        let keys: [(&str, bool, &[Kind]); 15] = [
             ("http", it.http.is_some(), &[Endpoint]),
             ("starttls", it.starttls.is_some(), &[Endpoint]),
             ("hello_name", it.hello_name.is_some(), &[Endpoint]),
             ("server_name", it.server_name.is_some(), &[Endpoint, Database]),
             ("engine", it.engine.is_some(), &[Database, File]),
             ("database", it.database.is_some(), &[Database]),
-            ("credentials", it.credentials.is_some(), &[Database]),
+            ("credentials", it.credentials.is_some(), &[Database, File]),
             ("tls", it.tls.is_some(), &[Endpoint, Database, Domain]),
             ("profile", it.profile.is_some(), &[Endpoint, Database]),
             ("intrusive", it.intrusive.is_some(), &[Endpoint, Database]),
             ("dkim", it.dkim.is_some(), &[Domain]),
             ("host", it.host.is_some(), &[Endpoint, Database, File]),
+            ("paths", it.paths.is_some(), &[Host]),
+            ("roots", it.roots.is_some(), &[Host]),
+            ("data", it.data.is_some(), &[Database]),
         ];
         let kind = TargetKind::from(it.kind).word();
         for (key, written, kinds) in keys {
@@ -163,6 +168,35 @@ impl Reading<'_, '_> {
         }
     }
 
+    /// A machine: this one, or one whose folders are mounted here.
+    fn host(&mut self, target: &mut Target, folder: &Path) {
+        let address = self.declaration.address.as_deref();
+        self.clear(address.unwrap_or_default());
+        target.address = address.unwrap_or(&self.declaration.id).to_owned();
+        target.connection.host = address.unwrap_or_default().to_owned();
+        for (path, item) in self.declaration.paths.iter().flatten().zip(self.spot.key("paths").items()) {
+            if Path::new(path).is_absolute() {
+                let path = DiskPath { path: path.into(), store: String::new() };
+                target.connection.disk_paths.push(path);
+            } else {
+                self.mistakes.push(item.mistake("this is not an absolute path").help(ABSOLUTE));
+            }
+        }
+        let Some(written) = &self.declaration.roots else { return };
+        let place = |path: &Option<String>| path.as_ref().map(|path| folder.join(path));
+        target.connection.roots = Roots {
+            proc: place(&written.proc),
+            sys: place(&written.sys),
+            dev: place(&written.dev),
+            files: place(&written.files),
+        };
+        let named = [&written.proc, &written.sys, &written.dev, &written.files];
+        if named.iter().any(|path| path.is_none()) && named.iter().any(|path| path.is_some()) {
+            let mistake = self.spot.key("roots").mistake_in_key("some of the folders are left out");
+            self.mistakes.push(mistake.help("name all of proc, sys, dev and files, so that they are of one machine"));
+        }
+    }
+
     fn database(&mut self, target: &mut Target, folder: &Path) {
         match self.declaration.engine {
             Some(Engine::Postgresql) => {
@@ -181,6 +215,12 @@ impl Reading<'_, '_> {
             self.credentials(credentials, &mut target.connection, folder);
         }
         target.connection.database.clone_from(&self.declaration.database);
+        if let Some(data) = &self.declaration.data {
+            if !Path::new(data).is_absolute() {
+                self.mistakes.push(self.spot.key("data").mistake("this is not an absolute path").help(ABSOLUTE));
+            }
+            target.connection.data_folder = Some(data.into());
+        }
     }
 
     fn credentials(&mut self, credentials: &Credentials, connection: &mut Connection, folder: &Path) {
@@ -206,6 +246,9 @@ impl Reading<'_, '_> {
                     .help("write  kind: database  and its host and port as the address"),
             ),
             None => self.missing("engine", "write what the file is, for example  engine: sqlite"),
+        }
+        if let Some(credentials) = &self.declaration.credentials {
+            self.credentials(credentials, &mut target.connection, folder);
         }
         match self.declaration.address.as_deref() {
             None | Some("") => self.missing("address", "write the path of the file, relative to this one"),

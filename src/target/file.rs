@@ -167,7 +167,7 @@ pub(super) struct Declaration {
     /// The database's name.
     #[serde(default)]
     pub(super) database: Option<String>,
-    /// Who logs in, and where the password is to be had.
+    /// Who logs in, and where the password is to be had; of a file, where its key is to be had.
     #[serde(default)]
     pub(super) credentials: Option<Credentials>,
     /// What TLS is checked against.
@@ -179,6 +179,15 @@ pub(super) struct Declaration {
     /// `false` leaves out tests for flaws that a server may not bear.
     #[serde(default)]
     pub(super) intrusive: Option<bool>,
+    /// Paths of a machine whose disks are looked at.
+    #[serde(default)]
+    pub(super) paths: Option<Vec<String>>,
+    /// Where the folders of a machine are found, where they are not this machine's own.
+    #[serde(default)]
+    pub(super) roots: Option<Roots>,
+    /// The folder of a database's files on its own machine, where the server does not tell it.
+    #[serde(default)]
+    pub(super) data: Option<String>,
     /// Selectors with which the domain's mail is signed.
     #[serde(default)]
     pub(super) dkim: Option<Vec<String>>,
@@ -194,6 +203,24 @@ pub(super) struct Declaration {
     /// For example `production`.
     #[serde(default)]
     pub(super) environment: Option<String>,
+}
+
+/// Where the folders of a machine are found: of a mounted image, or of the node from inside a container.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Roots {
+    /// In the place of `/proc`.
+    #[serde(default)]
+    pub(super) proc: Option<String>,
+    /// In the place of `/sys`.
+    #[serde(default)]
+    pub(super) sys: Option<String>,
+    /// In the place of `/dev`.
+    #[serde(default)]
+    pub(super) dev: Option<String>,
+    /// In the place of `/`.
+    #[serde(default)]
+    pub(super) files: Option<String>,
 }
 
 /// The kinds of target that can be declared. The register is a target too, but `vendors:` names it.

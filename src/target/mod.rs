@@ -19,7 +19,7 @@ use crate::model::dns::{Anchor, Settings};
 use crate::model::policy::Judging;
 use crate::model::register::{Organisation, Register};
 use crate::model::retention::Schedule;
-use crate::model::target::Place;
+use crate::model::target::{DiskPath, Place};
 use crate::model::{Target, TargetKind, digest};
 use crate::yaml::{Diagnostic, Document, Spot, nearest};
 use file::File;
@@ -154,6 +154,7 @@ impl Loading {
         if root.key("vendors").exists() {
             targets.push(self.register_target(&root.key("vendors"), register.as_ref().and_then(|p| p.file.as_deref())));
         }
+        below(&mut targets);
         self.unique_ids(&file, &root);
         self.related(&targets, &root);
         if let Some(part) = &retention {
@@ -310,6 +311,20 @@ impl Loading {
             let Some(name) = store.text().filter(|name| !ids.contains(name)) else { continue };
             let mistake = store.mistake(format!("store `{name}` is no target"));
             self.mistakes.push(suggest(mistake, name, &ids).help("a store is the id of a target in the configuration"));
+        }
+    }
+}
+
+/// Has each machine look at the folders of the databases on it that say theirs in the configuration.
+fn below(targets: &mut [Target]) {
+    let folder = |target: &Target| {
+        let path = target.connection.data_folder.clone()?;
+        Some((target.connection.host_target.clone()?, DiskPath { path, store: target.id.clone() }))
+    };
+    let folders: Vec<(String, DiskPath)> = targets.iter().filter_map(folder).collect();
+    for (host, path) in folders {
+        if let Some(target) = targets.iter_mut().find(|target| target.id == host && target.kind == TargetKind::Host) {
+            target.connection.disk_paths.push(path);
         }
     }
 }

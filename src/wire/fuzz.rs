@@ -5,8 +5,8 @@ use super::dialogue::{Dialogue, Names, Step, tds};
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
 use super::ticket::Ticket;
 use super::{
-    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, postgres, record::RecordReader, sct::Sct,
-    ssl2,
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, luks, mountinfo, postgres,
+    record::RecordReader, sct::Sct, ssl2,
 };
 
 /// The first flight of a server, in pieces whose size the first byte sets.
@@ -135,6 +135,21 @@ pub fn dns(data: &[u8]) {
     }
 }
 
+/// The header of a LUKS volume, and its JSON alone, which a checksum guards otherwise.
+pub fn luks(data: &[u8]) {
+    let _ = (luks::length(data), luks::parse(data), luks::areas(data));
+}
+
+/// Tables of mounts and of swap areas.
+pub fn mountinfo(data: &[u8]) {
+    if let Ok(mounts) = mountinfo::parse(data) {
+        for mount in mounts.iter().take(32) {
+            let _ = mountinfo::covering(&mounts, &mount.point);
+        }
+    }
+    let _ = mountinfo::swaps(data);
+}
+
 fn kind(byte: u8) -> Kind {
     match byte & 3 {
         0 => Kind::Curve,
@@ -152,7 +167,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, sct, ssl2, postgres, dialogue, ticket, html, dns] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, sct, ssl2, postgres, dialogue, ticket, html, dns, luks, mountinfo] {
                 entry(&data);
             }
         }

@@ -56,19 +56,36 @@ pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
         dns: config.dns.clone(),
     });
     let places = Arc::new(Semaphore::new(TARGETS));
-    let looks = config.targets.iter().map(|target| {
+    let look_at = |target: &Target, earlier: Vec<Observation>| {
         let (setup, documents, places) = (setup.clone(), Arc::clone(&documents), Arc::clone(&places));
         let target = target.clone();
         async move {
             let _place = places.acquire_owned().await;
             let id = target.id.clone();
-            let seen = look(target, &setup, documents, Vec::new()).await;
+            let seen = look(target, &setup, documents, earlier).await;
             setup.progress.done(&id);
             seen
         }
-    });
-    let observations: Vec<Observation> = futures_util::future::join_all(looks).await.into_iter().flatten().collect();
+    };
+    // Machines come last: the databases on them say where their files lie.
+    let (hosts, others): (Vec<&Target>, Vec<&Target>) =
+        config.targets.iter().partition(|target| target.kind == TargetKind::Host);
+    let looks = others.iter().map(|target| look_at(target, Vec::new()));
+    let mut observations: Vec<Observation> =
+        futures_util::future::join_all(looks).await.into_iter().flatten().collect();
+    let looks = hosts.iter().map(|host| look_at(host, files_on(host, &others, &observations)));
+    let below: Vec<Vec<Observation>> = futures_util::future::join_all(looks).await;
+    observations.extend(below.into_iter().flatten());
     seal(config, setup, config.targets.clone(), started, observations)
+}
+
+/// Where the databases on a machine say that their files lie.
+fn files_on(host: &Target, targets: &[&Target], seen: &[Observation]) -> Vec<Observation> {
+    let on = |id: &str| {
+        let found = targets.iter().find(|target| target.id == id);
+        found.is_some_and(|target| target.connection.host_target.as_deref() == Some(&host.id))
+    };
+    seen.iter().filter(|seen| seen.kind == "db.files" && on(&seen.target)).cloned().collect()
 }
 
 /// Looks at one target alone.

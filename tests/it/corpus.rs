@@ -15,7 +15,9 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("html", probity::wire::fuzz::html),
     ("http", probity::collect::http::fuzz),
     ("key_exchange", probity::wire::fuzz::key_exchange),
+    ("luks", probity::wire::fuzz::luks),
     ("mail", probity::model::mail::fuzz),
+    ("mountinfo", probity::wire::fuzz::mountinfo),
     ("postgres", probity::collect::postgres::fuzz),
     ("postgres_greeting", probity::wire::fuzz::postgres),
     ("records", probity::wire::fuzz::records),
@@ -83,6 +85,10 @@ fn seeds_are_what_their_parsers_take() {
     any("wire_certificate", &|bytes| probity::wire::certificate::parse_chain(bytes).is_ok());
     any("ticket", &|bytes| probity::wire::Ticket::parse(bytes).is_ok());
     any("ticket", &|bytes| probity::wire::Ticket::parse_modern(bytes).is_ok());
+    any("luks", &|bytes| probity::wire::luks::parse(bytes).is_ok());
+    any("luks", &|bytes| probity::wire::luks::areas(bytes).is_ok());
+    any("mountinfo", &|bytes| probity::wire::mountinfo::parse(bytes).is_ok_and(|mounts| mounts.len() > 3));
+    any("mountinfo", &|bytes| probity::wire::mountinfo::swaps(bytes).is_ok());
     any("alert", &|bytes| probity::wire::Alert::parse(bytes).is_ok());
     any("evidence", &|bytes| probity::worker::read_evidence(bytes).is_ok());
     any("retention", &|bytes| String::from_utf8_lossy(bytes).parse::<probity::model::retention::Expression>().is_ok());

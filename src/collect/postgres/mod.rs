@@ -7,9 +7,11 @@
 
 mod audit;
 mod auth;
+mod canary;
 mod channel;
 mod cron;
 mod expiry;
+mod files;
 mod greeting;
 mod hba;
 mod limit;
@@ -23,6 +25,7 @@ use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Exchange, Method, Observation, Reason, Target, TargetKind, Trouble};
 use crate::net::Stream;
+pub use canary::prove;
 use channel::{Channel, Made};
 use greeting::Offer;
 use jiff::Timestamp;
@@ -38,7 +41,7 @@ use transport::{Answers, Greeting};
 pub struct Postgres;
 
 /// The kinds that need a login.
-const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
+const INSIDE: [&str; 6] = ["db.auth", "db.audit", "db.at_rest", "db.files", "data.inventory", "data.retention"];
 
 /// Reads arbitrary bytes as the first message of a server, and as a session: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
@@ -64,7 +67,7 @@ impl Collector for Postgres {
     }
 
     fn yields(&self) -> &'static [&'static str] {
-        &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"]
+        &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.files", "db.transport"]
     }
 
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
@@ -218,6 +221,10 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        seen.push(match files::ask(&session, &settings).await {
+            Ok(files) => self.complete("db.files", &files),
+            Err(trouble) => self.failed("db.files", &trouble),
+        });
         // What was asked while the user stopped the run was not answered; what was complete before stays.
         if self.cx.cancel.is_cancelled() {
             session.close().await;

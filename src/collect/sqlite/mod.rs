@@ -9,6 +9,7 @@ mod store;
 
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::database::{Audit, Auth, Transport};
+use crate::model::host::{Files, StorePath};
 use crate::model::retention::Schedule;
 use crate::model::target::Engine;
 use crate::model::{Fact, Method, Observation, Reason, Target, TargetKind, Trouble};
@@ -22,7 +23,8 @@ pub use store::Store;
 /// Looks at SQLite files.
 pub struct Sqlite;
 
-const KINDS: &[&str] = &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"];
+const KINDS: &[&str] =
+    &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.files", "db.transport"];
 
 impl Collector for Sqlite {
     fn id(&self) -> &'static str {
@@ -92,6 +94,7 @@ impl Look {
             Ok(posture) => self.complete("db.at_rest", &posture.facts),
             Err(trouble) => self.failed("db.at_rest", trouble),
         });
+        tell(self.files(posture.as_ref().err()));
         self.without_a_server(posture.as_ref().err()).into_iter().for_each(&mut *tell);
         let store = match posture {
             Ok(posture) if posture.readable => Store::open(&self.path, Arc::clone(&self.stop)),
@@ -108,6 +111,20 @@ impl Look {
                     tell(self.failed(kind, &trouble));
                 }
             }
+        }
+    }
+
+    /// Where the file lies; its log and journal lie beside it.
+    fn files(&self, trouble: Option<&Trouble>) -> Observation {
+        let path = std::path::absolute(&self.path).map(|path| path.to_str().map(str::to_owned));
+        match (trouble, path) {
+            (Some(trouble), _) => self.failed("db.files", trouble),
+            (None, Ok(Some(path))) => {
+                let files = vec![StorePath { kind: "data".to_owned(), path }];
+                let beside = ["wal", "journal"].map(str::to_owned).to_vec();
+                self.complete("db.files", &Files { files, beside, identity: None })
+            }
+            (None, _) => self.failed("db.files", &Trouble::new(Reason::Unsupported, "the path of the file is no text")),
         }
     }
 

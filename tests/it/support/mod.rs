@@ -6,6 +6,7 @@ pub mod dialogue;
 pub mod estate;
 pub mod faulty;
 pub mod lab;
+pub mod machine;
 pub mod names;
 pub mod oracle;
 pub mod postgres;

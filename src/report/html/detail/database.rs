@@ -1,8 +1,10 @@
 //! A database: layers of encryption with the strength of their evidence as steps, and the ages of its data as axes.
 
 use super::super::view::round;
+use crate::model::Fact;
+use crate::model::database::{Encryption, KindOfFile, LayerState};
 use crate::report::summary::Facts;
-use crate::report::text::value;
+use crate::report::text::{clip, value};
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,10 +20,52 @@ const LEVELS: [&str; 6] =
 pub struct Database {
     headline: String,
     transport: Vec<(&'static str, String)>,
+    stack: Option<Stack>,
+    kinds: Vec<Kind>,
     layers: Vec<Layer>,
     not_covered: Vec<String>,
     would_show: Vec<String>,
     levels: [&'static str; 6],
+}
+
+/// The layers as bands, from the table down to the disk, with the kinds of file across.
+#[derive(Serialize)]
+struct Stack {
+    width: usize,
+    height: usize,
+    words: String,
+    heads: Vec<Text>,
+    bands: Vec<Band>,
+}
+
+#[derive(Serialize)]
+struct Text {
+    x: usize,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Band {
+    y: usize,
+    name: &'static str,
+    cells: Vec<Cell>,
+}
+
+#[derive(Serialize)]
+struct Cell {
+    x: usize,
+    class: &'static str,
+    text: String,
+}
+
+/// The files of one kind, in words.
+#[derive(Serialize)]
+struct Kind {
+    name: String,
+    mark: &'static str,
+    answer: &'static str,
+    level: u8,
+    seen: String,
 }
 
 #[derive(Serialize)]
@@ -74,14 +118,84 @@ pub fn database(facts: &Facts<'_>) -> Option<Database> {
         let members = encryption.as_ref().and_then(|seen| seen[name].as_array());
         members.into_iter().flatten().filter_map(|word| word.as_str().map(str::to_owned)).collect()
     };
+    let kinds = facts.read::<Encryption>("db.encryption").map(|seen| seen.kinds).unwrap_or_default();
     Some(Database {
         headline: encryption.as_ref().and_then(|seen| seen["headline"].as_str()).unwrap_or_default().to_owned(),
         transport: transport.as_ref().map(in_transit).unwrap_or_default(),
+        stack: stack(&kinds),
+        kinds: kinds.iter().map(kind).collect(),
         layers,
         not_covered: list("not_covered"),
         would_show: list("would_show"),
         levels: LEVELS,
     })
+}
+
+/// Kinds of file that are drawn beside each other.
+const COLUMNS: usize = 5;
+/// Where the columns begin, and the width and height of a cell with the space around it.
+const LEFT: usize = 80;
+const CELL: usize = 150;
+const BAND: usize = 34;
+
+/// Draws the layers; `None` where nothing is known of any kind of file.
+fn stack(kinds: &[KindOfFile]) -> Option<Stack> {
+    let shown = kinds.get(..kinds.len().min(COLUMNS)).filter(|shown| !shown.is_empty())?;
+    let x = |n: usize| LEFT + n * CELL;
+    let names = ["table", "server", "file", "disk"];
+    let mut bands: Vec<Band> = Vec::new();
+    for (row, name) in names.into_iter().enumerate() {
+        let cells = shown.iter().enumerate().filter_map(|(n, kind)| Some(layer_cell(kind.layers.get(row)?, x(n))));
+        bands.push(Band { y: 24 + row * BAND, name, cells: cells.collect() });
+    }
+    let whole = shown.iter().enumerate().map(|(n, kind)| {
+        let (mark, answer) = answer(kind);
+        Cell { x: x(n), class: mark, text: format!("{} {answer}", sign(mark)) }
+    });
+    bands.push(Band { y: 32 + names.len() * BAND, name: "together", cells: whole.collect() });
+    let words: Vec<String> = kinds.iter().map(|kind| format!("{}: {}", kind.kind, answer(kind).1)).collect();
+    Some(Stack {
+        width: x(shown.len()),
+        height: 36 + bands.len() * BAND,
+        words: words.join(", "),
+        heads: shown.iter().enumerate().map(|(n, kind)| Text { x: x(n), text: kind.kind.clone() }).collect(),
+        bands,
+    })
+}
+
+/// A layer that encrypts is drawn full; one that does not is empty, since another one may.
+fn layer_cell(layer: &LayerState, x: usize) -> Cell {
+    let level = layer.level;
+    let (class, text) = match &layer.encrypted {
+        Fact::Known(true) if layer.cipher.is_empty() => ("pass", format!("● encrypts ({level}/5)")),
+        Fact::Known(true) => ("pass", format!("● {} ({level}/5)", layer.cipher)),
+        Fact::Known(false) => ("none", format!("▫ does not ({level}/5)")),
+        Fact::Unknown(_) if layer.said => ("open", "◌ not known".to_owned()),
+        Fact::Unknown(_) => ("none", "·".to_owned()),
+    };
+    Cell { x, class, text: clip(&text, 22).into_owned() }
+}
+
+fn sign(mark: &str) -> &'static str {
+    match mark {
+        "pass" => "●",
+        "fail" => "▲",
+        _ => "◌",
+    }
+}
+
+fn answer(kind: &KindOfFile) -> (&'static str, &'static str) {
+    match &kind.encrypted {
+        Fact::Known(true) => ("pass", "encrypted"),
+        Fact::Known(false) if kind.conflict => ("fail", "in conflict"),
+        Fact::Known(false) => ("fail", "plain"),
+        Fact::Unknown(_) => ("open", "not known"),
+    }
+}
+
+fn kind(seen: &KindOfFile) -> Kind {
+    let (mark, answer) = answer(seen);
+    Kind { name: seen.name.clone(), mark, answer, level: seen.level.min(5), seen: clip(&seen.seen, 400).into_owned() }
 }
 
 fn in_transit(seen: &Value) -> Vec<(&'static str, String)> {
