@@ -4,13 +4,16 @@ pub mod census;
 pub mod dated;
 pub mod declared;
 pub mod dns;
+pub mod erasure;
 pub mod http;
 pub mod mail;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod register;
+pub mod requests;
 pub mod sqlite;
 pub mod tls;
+pub mod traces;
 mod witness;
 
 use crate::model::target::Depth;
@@ -62,6 +65,12 @@ pub struct Documents {
     pub retention: Option<crate::model::retention::Schedule>,
     /// The vendor register.
     pub register: Option<crate::model::register::Register>,
+    /// The requests of data subjects.
+    pub requests: Option<crate::model::requests::Requests>,
+    /// The ledger of erasures.
+    pub erasure: Option<crate::model::erasure::Erasure>,
+    /// An export of one data subject.
+    pub portability: Option<crate::model::portability::Portability>,
     /// How names are looked up.
     pub dns: crate::model::dns::Settings,
 }
@@ -159,5 +168,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(postgres::Postgres),
         Box::new(sqlite::Sqlite),
         Box::new(register::RegisterCollector),
+        Box::new(requests::RequestsCollector),
+        Box::new(erasure::ErasureCollector),
     ]
 }
