@@ -5,6 +5,7 @@ pub mod dated;
 pub mod declared;
 pub mod dns;
 pub mod erasure;
+pub mod export;
 pub mod http;
 pub mod mail;
 #[cfg(feature = "postgres")]
@@ -170,5 +171,6 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(register::RegisterCollector),
         Box::new(requests::RequestsCollector),
         Box::new(erasure::ErasureCollector),
+        Box::new(export::ExportCollector),
     ]
 }

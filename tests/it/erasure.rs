@@ -14,11 +14,13 @@ fn mark(person: &str) -> String {
 
 fn ledger() -> String {
     format!(
-        "entries:
+        "key_check: {}
+entries:
   - {{ ref: E-1, subject: {{ email: {} }}, requested_on: 2026-01-01, due_on: 2026-02-01, completed_on: 2026-01-10, outcome: erased, confirmations: [{{ recipient: mailer, confirmed_on: 2026-01-11 }}] }}
   - {{ ref: E-2, subject: {{ email: {} }}, requested_on: 2026-01-01, due_on: 2026-02-01, completed_on: 2026-01-10, outcome: erased }}
   - {{ ref: E-3, subject: {{ email: {} }}, requested_on: 2026-01-01, due_on: 2026-02-01, completed_on: 2026-01-10, outcome: partial, exceptions: [{{ data_set: visitors, ground: '17(3)(b)', until: 2099-01-01 }}] }}
 ",
+        mark("probity"),
         mark("ann@example.org"),
         mark("bob@example.org"),
         mark("eve@example.org")
@@ -147,8 +149,10 @@ fn without_the_key_or_the_file_nothing_passes() {
             &[("data.erasure.residual", set, "not-evaluated"), ("data.erasure.reappeared", set, "not-evaluated")],
         );
     }
-    // With another key nobody would be found, and nothing tells that it is the wrong one: that is why it is a secret
-    // with a name, and why this test is about its absence.
+    // With another key nobody would be found: that must not look like an erasure.
+    let (results, report) = scan(&scratch, &config, Some("another key"));
+    expect(&results, &[("data.erasure.residual", "talks", "not-evaluated")]);
+    assert!(report.to_string().contains("key_check"));
     std::fs::remove_file(scratch.path().join("data.sqlite")).unwrap();
     let (results, _) = scan(&scratch, &config, Some(KEY));
     expect(
@@ -165,7 +169,7 @@ fn without_the_key_or_the_file_nothing_passes() {
 #[test]
 fn an_empty_ledger_is_no_pass() {
     let (scratch, config) = sqlite("erasure-empty", "");
-    scratch.write("ledger.yaml", "entries: []\n");
+    scratch.write("ledger.yaml", format!("key_check: {}\nentries: []\n", mark("probity")));
     let (results, _) = scan(&scratch, &config, Some(KEY));
     expect(
         &results,

@@ -24,6 +24,7 @@ mod http;
 mod kinds;
 mod mail;
 mod policy;
+mod portability;
 mod postgres;
 mod redirects;
 mod report;

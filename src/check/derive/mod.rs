@@ -9,6 +9,7 @@ pub mod flaws;
 pub mod grade;
 pub mod observatory;
 pub mod policy;
+pub mod portability;
 pub mod requests;
 pub mod table;
 pub mod transfers;
@@ -53,6 +54,7 @@ pub const DERIVATIONS: &[Derivation] = &[
     grade::GRADE,
     observatory::OBSERVATORY,
     policy::POLICY,
+    portability::PORTABILITY,
     requests::REQUESTS,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },

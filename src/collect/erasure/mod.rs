@@ -57,7 +57,7 @@ pub fn observe(target: &str, erasure: Option<&Erasure>, schedule: Option<&Schedu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::erasure::{Graph, Ledger};
+    use crate::model::erasure::{Graph, Ledger, Mark};
     use crate::model::{ObservationStatus, SecretRef};
     use serde_json::json;
 
@@ -67,7 +67,7 @@ mod tests {
         let entry = serde_json::from_value(entry).unwrap();
         Erasure {
             key: SecretRef::Env("KEY".to_owned()),
-            ledger: Ledger { entries: vec![entry; count] },
+            ledger: Ledger { key_check: Mark::parse(&"cd".repeat(32)).unwrap(), entries: vec![entry; count] },
             graph: Graph::default(),
             suppression: None,
         }

@@ -2,7 +2,7 @@
 
 use super::Hasher;
 use crate::collect::CollectContext;
-use crate::model::erasure::{Entry, today};
+use crate::model::erasure::{Entry, KEY_CHECK, today};
 use crate::model::retention::{DataSet, Schedule};
 use crate::model::{Reason, Trouble};
 use jiff::civil::Date;
@@ -56,8 +56,15 @@ impl Wanted {
         };
         let erased = documents.erasure.as_ref().map(|erasure| Erased {
             entries: erasure.ledger.entries.clone(),
-            hasher: read(&erasure.key, "the key of the ledger's digests")
-                .map(|secret| Hasher::new(&Zeroizing::new(secret.0))),
+            hasher: read(&erasure.key, "the key of the ledger's digests").and_then(|secret| {
+                let hasher = Hasher::new(&Zeroizing::new(secret.0));
+                // With another key nobody would be found, which would look like an erasure.
+                if hasher.of(KEY_CHECK) == erasure.ledger.key_check.as_str() {
+                    return Ok(hasher);
+                }
+                let words = "the key is not the one that the ledger's digests were made with (its `key_check` differs)";
+                Err(Trouble::new(Reason::AuthenticationFailed, words))
+            }),
         });
         let person = documents.portability.as_ref().map(|export| Person {
             namespace: export.namespace.to_string(),

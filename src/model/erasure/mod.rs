@@ -64,9 +64,11 @@ pub struct Suppression {
 }
 
 /// A ledger of erasures.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
+    /// The digest of the text `probity` under the key of this ledger: it shows that a key is the right one.
+    pub key_check: Mark,
     /// The erasures.
     #[serde(default)]
     pub entries: Vec<Entry>,
@@ -181,6 +183,9 @@ impl<'de> Deserialize<'de> for Mark {
         })
     }
 }
+
+/// The text whose digest shows that a key is the right one.
+pub const KEY_CHECK: &str = "probity";
 
 impl Entry {
     /// It was done by this day, so that nothing may be left.
