@@ -79,5 +79,8 @@ fn subject(check: &crate::model::Check) -> &'static str {
         Subject::Domain => "domain",
         Subject::Host => "host",
         Subject::Register => "register",
+        Subject::Requests => "requests",
+        Subject::Erasure => "erasure",
+        Subject::Export => "export",
     }
 }

@@ -181,6 +181,9 @@ fn fits(subject: Subject, target: &Target) -> bool {
         Subject::Domain => target.kind == TargetKind::Domain,
         Subject::Host => target.kind == TargetKind::Host,
         Subject::Register => target.kind == TargetKind::Register,
+        Subject::Requests => target.kind == TargetKind::Requests,
+        Subject::Erasure => target.kind == TargetKind::Erasure,
+        Subject::Export => target.kind == TargetKind::Export,
     }
 }
 

@@ -116,6 +116,9 @@ fn target(subject: Subject) -> Target {
         Subject::Domain => TargetKind::Domain,
         Subject::Host => TargetKind::Host,
         Subject::Register => TargetKind::Register,
+        Subject::Requests => TargetKind::Requests,
+        Subject::Erasure => TargetKind::Erasure,
+        Subject::Export => TargetKind::Export,
     };
     let mut target = Target::new(TARGET, kind, TARGET);
     if subject == Subject::Upgrade {

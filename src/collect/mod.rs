@@ -6,14 +6,18 @@ pub mod declared;
 pub mod dns;
 #[cfg(target_os = "linux")]
 pub mod host;
+pub mod erasure;
+pub mod export;
 pub mod http;
 pub mod mail;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proof;
 pub mod register;
+pub mod requests;
 pub mod sqlite;
 pub mod tls;
+pub mod traces;
 mod witness;
 
 use crate::model::target::Depth;
@@ -65,6 +69,12 @@ pub struct Documents {
     pub retention: Option<crate::model::retention::Schedule>,
     /// The vendor register.
     pub register: Option<crate::model::register::Register>,
+    /// The requests of data subjects.
+    pub requests: Option<crate::model::requests::Requests>,
+    /// The ledger of erasures.
+    pub erasure: Option<crate::model::erasure::Erasure>,
+    /// An export of one data subject.
+    pub portability: Option<crate::model::portability::Portability>,
     /// How names are looked up.
     pub dns: crate::model::dns::Settings,
 }
@@ -174,5 +184,8 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         #[cfg(target_os = "linux")]
         Box::new(host::Host),
         Box::new(register::RegisterCollector),
+        Box::new(requests::RequestsCollector),
+        Box::new(erasure::ErasureCollector),
+        Box::new(export::ExportCollector),
     ]
 }

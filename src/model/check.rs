@@ -93,6 +93,12 @@ pub enum Subject {
     Host,
     /// The vendor register.
     Register,
+    /// The requests of data subjects.
+    Requests,
+    /// The ledger of erasures.
+    Erasure,
+    /// An export of one data subject.
+    Export,
 }
 
 /// A value that a user may set by an overlay.

@@ -1,8 +1,8 @@
 //! The observation kinds and the form of their data.
 
 use super::{
-    database, dns, grade, host, http, mail, proof, register, retention, revocation, shape, tls, tls_policy,
-    tls_reverification, tls_session, transparency,
+    database, dns, erasure, grade, host, http, mail, portability, proof, register, requests, retention, revocation, shape,
+    tls, tls_policy, tls_reverification, tls_session, transparency,
 };
 use schemars::{Schema, schema_for};
 
@@ -16,8 +16,15 @@ pub struct Kind {
 
 /// Every kind, in the order of their ids.
 pub const KINDS: &[Kind] = &[
+    Kind { id: "data.dsar", schema: || schema_for!(requests::Dsar) },
+    Kind { id: "data.erasure", schema: || schema_for!(erasure::Erased) },
+    Kind { id: "data.export", schema: || schema_for!(portability::ExportFacts) },
     Kind { id: "data.inventory", schema: || schema_for!(retention::Inventory) },
+    Kind { id: "data.ledger", schema: || schema_for!(erasure::LedgerFacts) },
+    Kind { id: "data.portability", schema: || schema_for!(portability::Ported) },
+    Kind { id: "data.requests", schema: || schema_for!(requests::Requests) },
     Kind { id: "data.retention", schema: || schema_for!(retention::Retention) },
+    Kind { id: "data.subjects", schema: || schema_for!(erasure::Subjects) },
     Kind { id: "db.at_rest", schema: || schema_for!(database::AtRest) },
     Kind { id: "db.audit", schema: || schema_for!(database::Audit) },
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },

@@ -26,6 +26,12 @@ pub enum TargetKind {
     Domain,
     /// The vendor register.
     Register,
+    /// The requests of data subjects.
+    Requests,
+    /// The ledger of erasures.
+    Erasure,
+    /// An export of one data subject.
+    Export,
 }
 
 impl TargetKind {
@@ -40,6 +46,9 @@ impl TargetKind {
             TargetKind::Cloud => "cloud",
             TargetKind::Domain => "domain",
             TargetKind::Register => "register",
+            TargetKind::Requests => "requests",
+            TargetKind::Erasure => "erasure",
+            TargetKind::Export => "export",
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use super::index::Index;
 use crate::finding::fingerprint;
+use crate::model::erasure::Erased;
+use crate::model::erasure::found::TraceRow;
 use crate::model::grade::Grade;
 use crate::model::observation::ObservationStatus;
+use crate::model::requests::Dsar;
 use crate::model::tls::{Certificates, Clients, Groups, Protocols, Suites};
 use crate::model::tls_policy::{Policies, PolicyResult};
 use crate::model::{Assessment, CheckResult, FindingState, Status, Target, dns, mail};
@@ -278,6 +281,10 @@ impl Facts<'_> {
                 words.push(format!("{name} {} of {}", count(&ratio["numerator"]), count(&ratio["denominator"])));
             }
         }
+        words.extend(self.read::<Erased>("data.erasure").map(|seen| erasure_words(&seen)));
+        if let Some(dsar) = self.read::<Dsar>("data.dsar") {
+            words.push(request_words(&dsar));
+        }
         words.extend(self.name_words());
         words
     }
@@ -330,6 +337,32 @@ fn client_words(seen: &Clients) -> String {
         0 => words,
         open => format!("{words} ({open} not known)"),
     }
+}
+
+/// `3 erasures   12 rows left   0 orphans`, with what is not known said so.
+fn erasure_words(seen: &Erased) -> String {
+    let rows = |rows: &[TraceRow], words: &str| {
+        let known: u64 = rows.iter().filter_map(|row| row.rows.known()).sum();
+        match rows.iter().filter(|row| row.rows.known().is_none()).count() {
+            0 => format!("{known} {words}"),
+            open => format!("{known} {words} ({open} of {} not known)", rows.len()),
+        }
+    };
+    let erasures = super::text::counted(seen.entries.len(), "erasure", "erasures");
+    [erasures, rows(&seen.residual, "rows left"), rows(&seen.reappeared, "came back"), rows(&seen.orphans, "orphans")]
+        .join(", ")
+}
+
+/// `5 requests: 2 answered, 1 late, 1 overdue, 1 open`.
+fn request_words(seen: &Dsar) -> String {
+    let words = super::text::counted(seen.requests.len(), "request", "requests");
+    let mut states: Vec<(usize, &str)> = Vec::new();
+    for state in ["answered", "late", "overdue", "due soon", "open", "paused", "waiting"] {
+        let many = seen.requests.iter().filter(|row| row.state == state).count();
+        states.extend((many > 0).then_some((many, state)));
+    }
+    let states: Vec<String> = states.iter().map(|(many, state)| format!("{many} {state}")).collect();
+    if states.is_empty() { words } else { format!("{words}: {}", states.join(", ")) }
 }
 
 /// A policy and its result, with the rules that decide it: `pci: not met (PCI.versions, PCI.tls11)`.

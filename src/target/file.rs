@@ -1,9 +1,13 @@
 //! The configuration file as it is written, and its JSON Schema.
 
 use super::part::Reference;
+use crate::model::erasure::{Independent, Suppression};
 use crate::model::policy::{Overlay, Policy};
+use crate::model::portability::Content;
 use crate::model::register::{Organisation, Register, Vendor};
+use crate::model::requests::{Request, Requests};
 use crate::model::retention::Schedule;
+use crate::model::retention::Slug;
 use crate::model::service::UPGRADES;
 use crate::model::target::{Engine, Profile};
 use crate::model::{Service, TargetKind, Waiver};
@@ -44,6 +48,16 @@ pub(super) struct File {
     #[serde(default, rename = "vendors")]
     #[schemars(with = "Option<Written<Vendors>>")]
     pub(super) _vendors: Present,
+    /// The requests of data subjects: here, or in a file of their own. Read where they stand.
+    #[serde(default, rename = "requests")]
+    #[schemars(with = "Option<Written<Asked>>")]
+    pub(super) _requests: Present,
+    /// Erasures that were done, and what must be left of nobody.
+    #[serde(default)]
+    pub(super) erasure: Option<ErasureDeclaration>,
+    /// An export of one data subject, and what it must hold.
+    #[serde(default)]
+    pub(super) portability: Option<ExportDeclaration>,
     /// How names are looked up.
     #[serde(default)]
     pub(super) dns: Option<Dns>,
@@ -68,6 +82,42 @@ pub(super) struct Dns {
     /// Digests of keys of a root of one's own, in the place of the public root's: the data of its DS records.
     #[serde(default)]
     pub(super) anchors: Vec<String>,
+}
+
+/// Erasures. There is no `Debug`: until it is checked, a key written in clear may stand here.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErasureDeclaration {
+    /// The file of the ledger, relative to this one.
+    pub(super) ledger: String,
+    /// Where the key of the ledger's digests is to be had: `env:NAME`, `file:PATH` or `exec:COMMAND`; never the key.
+    #[schemars(regex(pattern = r"^(env|file|exec):.*\S"))]
+    pub(super) key: String,
+    /// The data set that holds the persons themselves.
+    #[serde(default)]
+    pub(super) root: Option<Slug>,
+    /// Data sets that need no edge to it, each with a reason.
+    #[serde(default)]
+    pub(super) independent: Vec<Independent>,
+    /// What somebody states about the list that keeps the erased from coming back.
+    #[serde(default)]
+    pub(super) suppression: Option<Suppression>,
+}
+
+/// An export of one data subject. There is no `Debug`: until it is checked, a person's key may stand here.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExportDeclaration {
+    /// Where the person's key is to be had: `env:NAME`, `file:PATH` or `exec:COMMAND`; never the key.
+    #[schemars(regex(pattern = r"^(env|file|exec):.*\S"))]
+    pub(super) subject: String,
+    /// What kind of key it is, as the data sets have it.
+    pub(super) namespace: Slug,
+    /// The file or folder, relative to this file.
+    pub(super) export: String,
+    /// What it is to hold, and where.
+    #[serde(default)]
+    pub(super) content: Content,
 }
 
 /// A value that is passed over here and read later, in its place.
@@ -96,6 +146,15 @@ enum Written<T> {
 enum Vendors {
     List(Vec<Vendor>),
     Register(Box<Register>),
+}
+
+/// For the schema: everything about requests, or the requests alone.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Asked {
+    List(Vec<Request>),
+    All(Box<Requests>),
 }
 
 /// A target: a host, or a mapping.

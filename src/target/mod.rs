@@ -11,13 +11,17 @@ mod provenance;
 mod secrets;
 mod starter;
 pub mod zone;
+mod subjects;
 
 pub use file::schema;
 pub use starter::starter;
 
 use crate::model::dns::{Anchor, Settings};
+use crate::model::erasure::Erasure;
 use crate::model::policy::Judging;
+use crate::model::portability::Portability;
 use crate::model::register::{Organisation, Register};
+use crate::model::requests::Requests;
 use crate::model::retention::Schedule;
 use crate::model::target::{DiskPath, Place};
 use crate::model::{Target, TargetKind, digest};
@@ -41,6 +45,12 @@ pub struct Config {
     pub register: Option<Register>,
     /// The file of the register, where it has one of its own.
     pub register_file: Option<PathBuf>,
+    /// The requests of data subjects.
+    pub requests: Option<Requests>,
+    /// The ledger of erasures, and what is said of it.
+    pub erasure: Option<Erasure>,
+    /// An export of one data subject, and what is said of it.
+    pub portability: Option<Portability>,
     /// How names are looked up.
     pub dns: Settings,
     /// Policy, overlays and waivers.
@@ -86,7 +96,7 @@ impl Config {
     pub fn sealed(mut self) -> Config {
         let content = json!({
             "organisation": self.organisation, "targets": self.targets, "retention": self.retention,
-            "register": self.register, "judging": self.judging,
+            "register": self.register, "requests": self.requests, "judging": self.judging,
         });
         self.digest = digest::of(&content).unwrap_or_default();
         self
@@ -134,6 +144,14 @@ pub fn from_arguments(targets: &[String]) -> Result<Config, Vec<Diagnostic>> {
     Ok(Config { targets, digest, hints, ..Config::default() })
 }
 
+/// The keys that stand for a target of their own, with its id.
+const RESERVED: [(&str, &str); 4] = [
+    ("vendors", part::REGISTER_ID),
+    ("requests", subjects::REQUESTS_ID),
+    ("erasure", subjects::ERASURE_ID),
+    ("portability", subjects::EXPORT_ID),
+];
+
 /// A configuration that is being read, with the mistakes found so far.
 struct Loading {
     document: Arc<Document>,
@@ -155,6 +173,11 @@ impl Loading {
             targets.push(self.register_target(&root.key("vendors"), register.as_ref().and_then(|p| p.file.as_deref())));
         }
         below(&mut targets);
+        let requests = self.requests(&root);
+        let schedule = retention.as_ref().map(|part| &part.value);
+        let erasure = self.erasure(file.erasure.as_ref(), &root.key("erasure"), schedule);
+        let portability = self.portability(file.portability.as_ref(), &root.key("portability"), schedule);
+        targets.extend(self.subject_targets(&file, &root, requests.as_ref().and_then(|part| part.file.as_deref())));
         self.unique_ids(&file, &root);
         self.related(&targets, &root);
         if let Some(part) = &retention {
@@ -164,7 +187,8 @@ impl Loading {
         let judging = Judging { policy: file.policy, checks: file.checks, waivers: file.waivers };
         let (mistakes, hints) = judging::mistakes(&judging, &targets, &root);
         self.mistakes.extend(mistakes);
-        if file.targets.is_empty() && !root.key("vendors").exists() {
+        let lists = RESERVED.iter().any(|(key, _)| root.key(key).exists());
+        if file.targets.is_empty() && !lists {
             let mistake = root.key("targets").mistake_in_key("there is nothing to look at");
             self.mistakes.push(mistake.help("declare at least one target, for example  targets: [shop.example]"));
         }
@@ -184,6 +208,9 @@ impl Loading {
             retention,
             register,
             register_file,
+            requests: requests.map(|part| part.value),
+            erasure,
+            portability,
             dns,
             judging,
             digest: digest::of(&content).unwrap_or_default(),
@@ -286,9 +313,11 @@ impl Loading {
             let spot = if item.key("id").exists() { item.key("id") } else { item };
             repeated(entry.id(), &spot, &|message| spot.mistake(message));
         }
-        let register = root.key("vendors");
-        if register.exists() {
-            repeated(part::REGISTER_ID, &register, &|message| register.mistake_in_key(message));
+        for (key, id) in RESERVED {
+            let spot = root.key(key);
+            if spot.exists() {
+                repeated(id, &spot, &|message| spot.mistake_in_key(message));
+            }
         }
     }
 

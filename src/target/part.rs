@@ -77,7 +77,7 @@ impl Loading {
     }
 
     /// The document that holds this part, and its file where it is not the configuration itself.
-    fn written(&mut self, root: &Spot<'_>, key: &str) -> Option<(Arc<Document>, Option<PathBuf>)> {
+    pub(super) fn written(&mut self, root: &Spot<'_>, key: &str) -> Option<(Arc<Document>, Option<PathBuf>)> {
         let spot = root.key(key);
         if !spot.exists() {
             return None;
@@ -107,7 +107,7 @@ impl Loading {
     }
 
     /// What was read; its mistakes are kept where it was not.
-    fn take<T>(&mut self, read: Result<T, Vec<Diagnostic>>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, read: Result<T, Vec<Diagnostic>>) -> Option<T> {
         read.map_err(|mut mistakes| self.mistakes.append(&mut mistakes)).ok()
     }
 
@@ -117,7 +117,7 @@ impl Loading {
         self.files.insert(written.display().to_string(), content);
     }
 
-    fn read<T: DeserializeOwned>(
+    pub(super) fn read<T: DeserializeOwned>(
         &mut self,
         document: Arc<Document>,
         file: Option<PathBuf>,

@@ -53,6 +53,9 @@ pub async fn collect(config: &Config, setup: &Setup) -> Evidence {
     let documents = Arc::new(Documents {
         retention: config.retention.clone(),
         register: config.register.clone(),
+        requests: config.requests.clone(),
+        erasure: config.erasure.clone(),
+        portability: config.portability.clone(),
         dns: config.dns.clone(),
     });
     let places = Arc::new(Semaphore::new(TARGETS));

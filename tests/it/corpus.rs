@@ -12,6 +12,7 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("dialogue", probity::wire::fuzz::dialogue),
     ("dns", probity::wire::fuzz::dns),
     ("evidence", probity::worker::fuzz),
+    ("export", probity::collect::export::reader::fuzz),
     ("html", probity::wire::fuzz::html),
     ("http", probity::collect::http::fuzz),
     ("key_exchange", probity::wire::fuzz::key_exchange),

@@ -4,10 +4,13 @@ pub mod at_rest;
 pub mod clients;
 pub mod coverage;
 pub mod day;
+pub mod erasure;
 pub mod flaws;
 pub mod grade;
 pub mod observatory;
 pub mod policy;
+pub mod portability;
+pub mod requests;
 pub mod table;
 pub mod third_parties;
 pub mod transfers;
@@ -46,12 +49,15 @@ pub struct Derivation {
 pub const DERIVATIONS: &[Derivation] = &[
     at_rest::AT_REST,
     clients::CLIENTS,
+    erasure::ERASURE,
     // The grade reads what is known of flaws.
     flaws::VULNERABILITIES,
     grade::GRADE,
     observatory::OBSERVATORY,
     policy::POLICY,
     third_parties::THIRD_PARTIES,
+    portability::PORTABILITY,
+    requests::REQUESTS,
     Derivation { id: "vendor.rules", yields: &["vendor.rules"], derive: vendors::derive },
     Derivation { id: "vendor.coverage", yields: &["vendor.coverage"], derive: coverage::derive },
 ];

@@ -19,8 +19,10 @@ mod rest;
 pub mod retention;
 mod session;
 mod settings;
+pub mod subjects;
 mod transport;
 
+use crate::collect::traces::Wanted;
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Exchange, Method, Observation, Reason, Target, TargetKind, Trouble};
@@ -41,7 +43,8 @@ use transport::{Answers, Greeting};
 pub struct Postgres;
 
 /// The kinds that need a login.
-const INSIDE: [&str; 6] = ["db.auth", "db.audit", "db.at_rest", "db.files", "data.inventory", "data.retention"];
+const INSIDE: [&str; 7] =
+    ["db.auth", "db.audit", "db.at_rest", "db.files", "data.inventory", "data.retention", "data.subjects"];
 
 /// Reads arbitrary bytes as the first message of a server, and as a session: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
@@ -67,7 +70,16 @@ impl Collector for Postgres {
     }
 
     fn yields(&self) -> &'static [&'static str] {
-        &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.files", "db.transport"]
+        &[
+            "data.inventory",
+            "data.retention",
+            "data.subjects",
+            "db.at_rest",
+            "db.audit",
+            "db.auth",
+            "db.files",
+            "db.transport",
+        ]
     }
 
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
@@ -233,6 +245,7 @@ impl Look<'_> {
         }
         self.step(4, "counting rows past their time");
         seen.extend(self.measure(&session).await);
+        seen.push(self.persons(&session).await);
         session.close().await;
         seen
     }
@@ -259,6 +272,20 @@ impl Look<'_> {
             Err(trouble) => self.failed("data.inventory", &trouble),
         };
         [inventory, self.complete("data.retention", &facts).by(Method::Test)]
+    }
+
+    /// Looks for the persons whom the ledger of erasures and the export name.
+    async fn persons(&self, session: &Session<'_>) -> Observation {
+        let limit = Limit::new(self.cx.limits.target_time, "the look for persons");
+        let wanted = match Wanted::of(self.cx) {
+            Ok(wanted) => wanted,
+            Err(trouble) => return self.failed("data.subjects", &trouble),
+        };
+        let finding = subjects::find(&session.client, &wanted, &self.target.id);
+        match session.bounded(limit, finding).await {
+            Ok(found) => self.complete("data.subjects", &found).by(Method::Test),
+            Err(trouble) => self.failed("data.subjects", &trouble),
+        }
     }
 
     async fn log_in<'s>(&'s self, entry: Entry, reopen: session::Reopen<'s>) -> Result<Session<'s>, Trouble> {

@@ -8,12 +8,13 @@ use crate::collect::census::{Census, Counted, Outcome, Topic, rule_of_three, tab
 use crate::collect::declared;
 use crate::model::retention::expression::literal;
 use crate::model::retention::{
-    DataSet, Dialect, Inventory, Measured, Retention, Sampled, Schedule, Strategy, StrategyWish,
+    DataSet, Dialect, Inventory, Measured, Object, Retention, Sampled, Schedule, Strategy, StrategyWish,
 };
 use crate::model::{Fact, Reason, Trouble};
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -146,9 +147,54 @@ pub(super) struct Guard<'a> {
     client: &'a Client,
 }
 
-impl Guard<'_> {
+impl<'a> Guard<'a> {
+    /// Guards this client.
+    pub(super) fn new(client: &'a Client) -> Guard<'a> {
+        Guard { client }
+    }
+
     /// The rows of an answer.
     pub(super) async fn rows(&self, sql: &str, timeout: Duration, scans: Scans) -> Result<Vec<Row>, Trouble> {
+        let asking = async {
+            let stream = self.client.simple_query_raw(sql).await?;
+            let mut stream = std::pin::pin!(stream);
+            let mut rows: Vec<Row> = Vec::new();
+            while let Some(message) = stream.try_next().await? {
+                if let SimpleQueryMessage::Row(row) = message
+                    && rows.len() <= MOST_COLUMNS
+                {
+                    let text = |place| row.try_get(place).map(|text: Option<&str>| text.map(str::to_owned));
+                    rows.push((0..row.len()).map(text).collect::<Result<Row, _>>()?);
+                }
+            }
+            Ok(rows)
+        };
+        self.within(timeout, scans, asking).await
+    }
+
+    /// Two texts of each row of an answer, to a statement with a secret and a list: neither stands in the statement,
+    /// which a server may log.
+    pub(super) async fn pairs(
+        &self,
+        sql: &str,
+        secret: &[u8],
+        list: &[&str],
+        timeout: Duration,
+    ) -> Result<Vec<(String, Option<String>)>, Trouble> {
+        let asking = async {
+            let rows = self.client.query(sql, &[&secret, &list]).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        };
+        self.within(timeout, Scans::Allowed, asking).await
+    }
+
+    /// Asks inside of a transaction that can do nothing but read, and not for long.
+    async fn within<T>(
+        &self,
+        timeout: Duration,
+        scans: Scans,
+        asking: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Trouble> {
         // Row security would hide rows in silence, so that it is to be an error instead.
         let mut begin = format!(
             "BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = 200; \
@@ -163,18 +209,7 @@ impl Guard<'_> {
         }
         let run = async {
             self.client.batch_execute(&begin).await?;
-            let stream = self.client.simple_query_raw(sql).await?;
-            let mut stream = std::pin::pin!(stream);
-            let mut rows: Vec<Row> = Vec::new();
-            while let Some(message) = stream.try_next().await? {
-                if let SimpleQueryMessage::Row(row) = message
-                    && rows.len() <= MOST_COLUMNS
-                {
-                    let text = |place| row.try_get(place).map(|text: Option<&str>| text.map(str::to_owned));
-                    rows.push((0..row.len()).map(text).collect::<Result<Row, _>>()?);
-                }
-            }
-            Ok::<_, tokio_postgres::Error>(rows)
+            asking.await
         };
         // The server stops the statement; our own clock is for a server that does not answer any more.
         let late = || Trouble::new(Reason::TimedOut, "the server did not answer in time");
@@ -185,9 +220,83 @@ impl Guard<'_> {
         Ok(rows)
     }
 
-    async fn row(&self, sql: &str, timeout: Duration, scans: Scans) -> Result<Row, Trouble> {
+    pub(super) async fn row(&self, sql: &str, timeout: Duration, scans: Scans) -> Result<Row, Trouble> {
         let first = self.rows(sql, timeout, scans).await?.into_iter().next();
         first.ok_or_else(|| Trouble::new(Reason::ProtocolViolation, "a statement that gives one row gave none"))
+    }
+
+    /// What the catalogue tells of a table whose rows this role can see.
+    pub(super) async fn table(&self, object: &Object, timeout: Duration) -> Result<Table, Trouble> {
+        let names = table_name(object).map_err(|reason| Trouble::new(Reason::Unsupported, reason))?;
+        let [schema, name] = names.as_slice() else {
+            return Err(Trouble::new(
+                Reason::Unsupported,
+                "the table is to be named with its schema, as `schema.name`",
+            ));
+        };
+        let sql = format!(
+            "SELECT c.oid, c.relkind, row_security_active(c.oid) FROM pg_class c JOIN pg_namespace n \
+             ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+            literal(schema),
+            literal(name)
+        );
+        let found = self.rows(&sql, timeout, Scans::Allowed).await?.into_iter().next();
+        let Some([Some(oid), Some(kind), Some(hidden)]) = found.as_deref() else {
+            return Err(Trouble::new(Reason::Unsupported, "no such table"));
+        };
+        if !matches!(kind.as_str(), "r" | "p" | "m") {
+            return Err(Trouble::new(Reason::Unsupported, "only tables and materialised views are measured"));
+        }
+        if hidden == "t" {
+            return Err(Trouble::new(Reason::PermissionDenied, "row security hides rows from the audit role"));
+        }
+        let oid: u32 = oid.parse().map_err(|_| Trouble::new(Reason::ProtocolViolation, "an object id is no number"))?;
+        self.size(oid, timeout).await
+    }
+
+    async fn size(&self, oid: u32, timeout: Duration) -> Result<Table, Trouble> {
+        let sql = format!(
+            "WITH RECURSIVE tree (oid) AS (SELECT {oid}::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t \
+             ON i.inhparent = t.oid) SELECT coalesce(sum(pg_relation_size(c.oid)), 0)::bigint, \
+             coalesce(sum(c.reltuples) FILTER (WHERE c.relkind <> 'p'), 0)::bigint, \
+             coalesce(bool_or(c.reltuples < 0 AND c.relkind <> 'p'), false), \
+             coalesce(bool_or(c.relkind = 'f'), false), current_setting('block_size') \
+             FROM tree t JOIN pg_class c ON c.oid = t.oid"
+        );
+        let row = self.row(&sql, timeout, Scans::Allowed).await?;
+        let [Some(bytes), Some(rows), Some(unknown), Some(foreign), Some(page)] = row.as_slice() else {
+            return Err(Trouble::new(Reason::ProtocolViolation, "the size of a table is missing"));
+        };
+        if foreign == "t" {
+            return Err(Trouble::new(Reason::Unsupported, "a partition is in another database"));
+        }
+        let bytes: u64 =
+            bytes.parse().map_err(|_| Trouble::new(Reason::ProtocolViolation, "the size of a table is no number"))?;
+        let rows = match rows.parse() {
+            Ok(rows) if unknown == "f" => Fact::Known(rows),
+            _ => Fact::unknown("the table was never analysed"),
+        };
+        let page = page.parse::<u64>().ok().filter(|page| *page > 0).unwrap_or(PAGE);
+        Ok(Table { bytes, pages: bytes.div_ceil(page), page, rows })
+    }
+
+    /// The steps of the plan, if it reads by an index and costs little.
+    pub(super) async fn plan(
+        &self,
+        sql: &str,
+        bounded: bool,
+        timeout: Duration,
+        effort: Effort,
+    ) -> Result<Option<String>, Trouble> {
+        let row = self.rows(&format!("EXPLAIN (FORMAT JSON) {sql}"), timeout, Scans::Off).await?;
+        let text: String = row.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+        let plan: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|_| Trouble::new(Reason::ProtocolViolation, "the server's plan is not JSON"))?;
+        let root = &plan[0]["Plan"];
+        let cheap = root["Total Cost"].as_f64().is_some_and(|cost| cost <= effort.max_cost);
+        let mut steps = Vec::new();
+        let indexed = walk(root, bounded, &mut steps);
+        Ok((cheap && indexed).then(|| steps.join("; ").chars().take(400).collect()))
     }
 }
 
@@ -200,9 +309,9 @@ struct Measuring<'a> {
 }
 
 /// What the catalogue tells of a table.
-struct Table {
+pub(super) struct Table {
     /// Its bytes, with those of its partitions.
-    bytes: u64,
+    pub(super) bytes: u64,
     pages: u64,
     page: u64,
     rows: Fact<u64>,
@@ -241,57 +350,7 @@ impl Measuring<'_> {
     }
 
     async fn table(&self) -> Result<Table, Trouble> {
-        let names = table_name(&self.set.object).map_err(|reason| Trouble::new(Reason::Unsupported, reason))?;
-        let [schema, name] = names.as_slice() else {
-            return Err(Trouble::new(
-                Reason::Unsupported,
-                "the table is to be named with its schema, as `schema.name`",
-            ));
-        };
-        let sql = format!(
-            "SELECT c.oid, c.relkind, row_security_active(c.oid) FROM pg_class c JOIN pg_namespace n \
-             ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
-            literal(schema),
-            literal(name)
-        );
-        let found = self.guard.rows(&sql, self.timeout(), Scans::Allowed).await?.into_iter().next();
-        let Some([Some(oid), Some(kind), Some(hidden)]) = found.as_deref() else {
-            return Err(Trouble::new(Reason::Unsupported, "no such table"));
-        };
-        if !matches!(kind.as_str(), "r" | "p" | "m") {
-            return Err(Trouble::new(Reason::Unsupported, "only tables and materialised views are measured"));
-        }
-        if hidden == "t" {
-            return Err(Trouble::new(Reason::PermissionDenied, "row security hides rows from the audit role"));
-        }
-        let oid: u32 = oid.parse().map_err(|_| Trouble::new(Reason::ProtocolViolation, "an object id is no number"))?;
-        self.size(oid).await
-    }
-
-    async fn size(&self, oid: u32) -> Result<Table, Trouble> {
-        let sql = format!(
-            "WITH RECURSIVE tree (oid) AS (SELECT {oid}::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t \
-             ON i.inhparent = t.oid) SELECT coalesce(sum(pg_relation_size(c.oid)), 0)::bigint, \
-             coalesce(sum(c.reltuples) FILTER (WHERE c.relkind <> 'p'), 0)::bigint, \
-             coalesce(bool_or(c.reltuples < 0 AND c.relkind <> 'p'), false), \
-             coalesce(bool_or(c.relkind = 'f'), false), current_setting('block_size') \
-             FROM tree t JOIN pg_class c ON c.oid = t.oid"
-        );
-        let row = self.guard.row(&sql, self.timeout(), Scans::Allowed).await?;
-        let [Some(bytes), Some(rows), Some(unknown), Some(foreign), Some(page)] = row.as_slice() else {
-            return Err(Trouble::new(Reason::ProtocolViolation, "the size of a table is missing"));
-        };
-        if foreign == "t" {
-            return Err(Trouble::new(Reason::Unsupported, "a partition is in another database"));
-        }
-        let bytes: u64 =
-            bytes.parse().map_err(|_| Trouble::new(Reason::ProtocolViolation, "the size of a table is no number"))?;
-        let rows = match rows.parse() {
-            Ok(rows) if unknown == "f" => Fact::Known(rows),
-            _ => Fact::unknown("the table was never analysed"),
-        };
-        let page = page.parse::<u64>().ok().filter(|page| *page > 0).unwrap_or(PAGE);
-        Ok(Table { bytes, pages: bytes.div_ceil(page), page, rows })
+        self.guard.table(&self.set.object, self.timeout()).await
     }
 
     /// Every row.
@@ -368,17 +427,8 @@ impl Measuring<'_> {
         found
     }
 
-    /// The steps of the plan, if it reads by an index and costs little.
     async fn plan(&self, sql: &str, bounded: bool) -> Result<Option<String>, Trouble> {
-        let row = self.guard.rows(&format!("EXPLAIN (FORMAT JSON) {sql}"), self.timeout(), Scans::Off).await?;
-        let text: String = row.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
-        let plan: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|_| Trouble::new(Reason::ProtocolViolation, "the server's plan is not JSON"))?;
-        let root = &plan[0]["Plan"];
-        let cheap = root["Total Cost"].as_f64().is_some_and(|cost| cost <= self.effort.max_cost);
-        let mut steps = Vec::new();
-        let indexed = walk(root, bounded, &mut steps);
-        Ok((cheap && indexed).then(|| steps.join("; ").chars().take(400).collect()))
+        self.guard.plan(sql, bounded, self.timeout(), self.effort).await
     }
 
     /// Pages by chance, and the rows in them: rows of one page are alike, so that pages are what is counted.

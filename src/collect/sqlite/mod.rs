@@ -6,7 +6,9 @@ mod inventory;
 mod posture;
 pub mod retention;
 mod store;
+pub mod subjects;
 
+use crate::collect::traces::Wanted;
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::database::{Audit, Auth, Transport};
 use crate::model::host::{Files, StorePath};
@@ -23,8 +25,16 @@ pub use store::Store;
 /// Looks at SQLite files.
 pub struct Sqlite;
 
-const KINDS: &[&str] =
-    &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.files", "db.transport"];
+const KINDS: &[&str] = &[
+    "data.inventory",
+    "data.retention",
+    "data.subjects",
+    "db.at_rest",
+    "db.audit",
+    "db.auth",
+    "db.files",
+    "db.transport",
+];
 
 impl Collector for Sqlite {
     fn id(&self) -> &'static str {
@@ -48,6 +58,7 @@ impl Collector for Sqlite {
                 path,
                 now: cx.clock.now(),
                 schedule: cx.documents.retention.clone(),
+                wanted: Wanted::of(cx),
                 stop: Arc::clone(&stop),
             };
             cx.progress.step(&job.target.id, "", 0, 1, "reading the file");
@@ -83,6 +94,7 @@ struct Look {
     path: PathBuf,
     now: Timestamp,
     schedule: Option<Schedule>,
+    wanted: Result<Wanted, Trouble>,
     stop: Arc<AtomicBool>,
 }
 
@@ -105,9 +117,10 @@ impl Look {
             Ok(mut store) => {
                 tell(self.inventory(&mut store));
                 tell(self.retention(&mut store));
+                tell(self.subjects(&store));
             }
             Err(trouble) => {
-                for kind in ["data.inventory", "data.retention"] {
+                for kind in ["data.inventory", "data.retention", "data.subjects"] {
                     tell(self.failed(kind, &trouble));
                 }
             }
@@ -140,6 +153,13 @@ impl Look {
     fn retention(&self, store: &mut Store) -> Observation {
         let Some(schedule) = &self.schedule else { return self.failed("data.retention", &no_schedule()) };
         self.complete("data.retention", &retention::measure(store, schedule, &self.target, self.now)).by(Method::Test)
+    }
+
+    fn subjects(&self, store: &Store) -> Observation {
+        match &self.wanted {
+            Ok(wanted) => self.complete("data.subjects", &subjects::find(store, wanted, &self.target)).by(Method::Test),
+            Err(trouble) => self.failed("data.subjects", trouble),
+        }
     }
 
     /// A file has no network, accounts or log of its own.

@@ -80,6 +80,32 @@ impl Store {
         read().map_err(|error| trouble(&error))
     }
 
+    /// Hands each row of an answer over, without keeping it, until the receiver says no.
+    ///
+    /// # Errors
+    /// Where the statement fails or takes too long.
+    pub fn each(
+        &self,
+        sql: &str,
+        timeout: Duration,
+        take: &mut dyn FnMut(&[Option<String>]) -> bool,
+    ) -> Result<(), Trouble> {
+        self.within(timeout);
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(sql)?;
+            let columns = statement.column_count();
+            let mut answer = statement.query([])?;
+            while let Some(row) = answer.next()? {
+                let texts: rusqlite::Result<Row> = (0..columns).map(|place| row.get_ref(place).map(text)).collect();
+                if !take(&texts?) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| trouble(&error))
+    }
+
     /// The only row of an answer.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod endpoint;
 mod handshake;
 mod others;
 mod register;
+mod requests;
 
 use crate::model::{CheckResult, Target};
 use crate::report::index::Index;
@@ -35,6 +36,7 @@ pub struct Detail {
     database: Option<database::Database>,
     retention: Vec<database::Axis>,
     register: Option<register::Vendors>,
+    requests: Option<requests::Clocks>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +88,7 @@ pub fn detail(index: &Index<'_>, target: &Target, n: usize, marks: &Marks) -> De
         database: names.iter().find_map(|part| database::database(&facts(part))),
         retention: names.iter().flat_map(|part| database::axes(&facts(part))).collect(),
         register: names.iter().find_map(|part| register::vendors(&facts(part))),
+        requests: names.iter().find_map(|part| requests::clocks(&facts(part))),
     }
 }
 
