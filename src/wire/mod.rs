@@ -1,7 +1,7 @@
 //! Bytes to structs and back: TLS up to the end of the server's first flight, session tickets, SSLv2, and the dialogues
 //! before TLS.
 //! Bytes to structs and back: TLS up to the end of the server's first flight, SSLv2, and the dialogues before TLS;
-//! the tags of a page, and messages of DNS.
+//! the tags of a page, messages of DNS, and the sessions of MySQL.
 //!
 //! Opens no sockets, and panics on no input: everything read here came from a peer. Every parser is bounded by
 //! the bytes it is given; what may be asked for at all is bounded by [`limit`].
@@ -19,6 +19,7 @@ pub mod hello;
 pub mod html;
 pub mod key_exchange;
 pub mod limit;
+pub mod mysql;
 pub mod postgres;
 pub mod record;
 pub mod sct;

@@ -16,6 +16,7 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("http", probity::collect::http::fuzz),
     ("key_exchange", probity::wire::fuzz::key_exchange),
     ("mail", probity::model::mail::fuzz),
+    ("mysql", probity::wire::fuzz::mysql),
     ("postgres", probity::collect::postgres::fuzz),
     ("postgres_greeting", probity::wire::fuzz::postgres),
     ("records", probity::wire::fuzz::records),

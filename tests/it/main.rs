@@ -22,6 +22,10 @@ mod hostile;
 mod http;
 mod kinds;
 mod mail;
+#[cfg(feature = "mysql")]
+mod mariadb;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod policy;
 mod postgres;
 mod redirects;

@@ -4,6 +4,7 @@ pub mod desk;
 pub mod dialogue;
 pub mod estate;
 pub mod lab;
+pub mod mariadb;
 pub mod names;
 pub mod oracle;
 pub mod postgres;
@@ -11,6 +12,7 @@ pub mod proxy;
 pub mod scan;
 pub mod services;
 pub mod simulated;
+pub mod store;
 pub mod tls;
 pub mod zones;
 
