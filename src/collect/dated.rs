@@ -29,6 +29,15 @@ impl Dated {
             // Text is compared by its bytes, whatever the order of the column's language.
             (Dialect::Postgres, _) => format!("{text} COLLATE \"C\""),
             (Dialect::Sqlite, _) => format!("{text} COLLATE BINARY"),
+            // The session's zone is UTC, in which the bound is written.
+            (Dialect::Mysql, TimestampType::Timestamptz | TimestampType::Timestamp | TimestampType::Expr) => {
+                format!("TIMESTAMP{}", text.replace("+00'", "'"))
+            }
+            (Dialect::Mysql, TimestampType::Date) => format!("DATE{text}"),
+            // The one whose letters differ by case alone. The others sort alike in the order of every language, and
+            // a bare text keeps the column's index of use.
+            (Dialect::Mysql, TimestampType::Ksuid) => format!("{text} COLLATE utf8mb4_bin"),
+            (Dialect::Mysql, _) => text,
         }
     }
 
@@ -81,6 +90,18 @@ impl Dated {
                 ("9999-12-31", shaped(format!("{sql} >= {far}"))),
                 ("0001-01-01", shaped(format!("{sql} < {near}"))),
             ],
+            // A column of MySQL's type TIMESTAMP holds 1970 to 2038, and nought.
+            (TimestampType::Timestamptz | TimestampType::Expr, Dialect::Mysql) => vec![
+                ("0000-00-00", format!("({sql} = 0)")),
+                ("1970-01-01", format!("({sql} < {} AND {sql} <> 0)", bound(86_400))),
+                ("2038-01-19", format!("({sql} >= {})", bound(2_147_472_000))),
+            ],
+            (TimestampType::Timestamp | TimestampType::Date, Dialect::Mysql) => vec![
+                ("0000-00-00", format!("({sql} < {})", bound(-62_135_596_800))),
+                ("0001-01-01", format!("({sql} >= {} AND {sql} < {near})", bound(-62_135_596_800))),
+                ("1970-01-01", format!("({sql} = {})", bound(0))),
+                ("9999-12-31", format!("({sql} >= {far})")),
+            ],
             (kind, Dialect::Postgres) if kind != TimestampType::Iso8601UtcText => vec![
                 ("infinity", format!("({sql} = {})", self.text("infinity"))),
                 ("-infinity", format!("({sql} = {})", self.text("-infinity"))),
@@ -110,7 +131,7 @@ impl Dated {
         const BLIND: &str = "the index does not show texts that are no dates of the declared form";
         let sql = &self.sql;
         match self.dialect {
-            Dialect::Postgres => {
+            Dialect::Postgres | Dialect::Mysql => {
                 let pattern = match self.kind {
                     TimestampType::Iso8601UtcText => {
                         "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$"
@@ -121,7 +142,12 @@ impl Dated {
                     TimestampType::Objectid => "^[0-9a-f]{24}$",
                     _ => return None,
                 };
-                Some((format!("(CAST({sql} AS text) COLLATE \"C\" ~ {})", literal(pattern)), Vec::new(), Some(BLIND)))
+                let pattern = literal(pattern);
+                let shape = match self.dialect {
+                    Dialect::Mysql => format!("(CAST({sql} AS char) COLLATE utf8mb4_bin REGEXP {pattern})"),
+                    _ => format!("(CAST({sql} AS text) COLLATE \"C\" ~ {pattern})"),
+                };
+                Some((shape, Vec::new(), Some(BLIND)))
             }
             Dialect::Sqlite if self.kind.is_number() => {
                 let shape = format!("(typeof({sql}) IN ('integer', 'real'))");
@@ -172,6 +198,7 @@ impl Dated {
         match self.dialect {
             Dialect::Postgres => format!("left(CAST({sql} AS text), {begin}) COLLATE \"C\""),
             Dialect::Sqlite => format!("substr({sql}, 1, {begin})"),
+            Dialect::Mysql => format!("left(CAST({sql} AS char), {begin})"),
         }
     }
 }

@@ -1,6 +1,12 @@
 //! Collectors look at targets and record observations. They never judge.
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod answer;
 pub mod census;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod channel;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod command;
 pub mod dated;
 pub mod declared;
 pub mod dns;
@@ -9,7 +15,11 @@ pub mod host;
 pub mod erasure;
 pub mod export;
 pub mod http;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod limit;
 pub mod mail;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proof;
@@ -178,6 +188,8 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(http::Http),
         Box::new(dns::Dns),
         Box::new(mail::Mail::default()),
+        #[cfg(feature = "mysql")]
+        Box::new(mysql::Mysql::default()),
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
         Box::new(sqlite::Sqlite),

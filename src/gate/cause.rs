@@ -116,12 +116,23 @@ fn command(group: &Group, target: Option<&Target>) -> Option<String> {
         });
         return Some(rights.collect::<Vec<_>>().join("\n"));
     }
+    // MySQL's collector names the account as well, whose host part stands nowhere else.
+    if target.engine.is_some_and(Engine::speaks_mysql) && let Some(right) = mysql_right(&group.reason) {
+        return Some(right);
+    }
     match group.trouble? {
         Reason::PermissionDenied if target.engine == Some(Engine::Sqlite) => {
             Some(format!("chmod u+r {}", shell(&target.address)))
         }
         _ => None,
     }
+}
+
+/// The whole statement in a reason of MySQL's collector.
+fn mysql_right(reason: &str) -> Option<String> {
+    let right = reason.get(reason.find("GRANT ")?..)?;
+    let right = right.get(..right.find(" would show")?)?;
+    right.contains(" TO '").then(|| format!("{right};"))
 }
 
 /// A text as a YAML scalar: plain where nothing in it has a meaning of its own.

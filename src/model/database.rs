@@ -41,13 +41,14 @@ pub struct Transport {
     pub min_protocol: Fact<String>,
     /// The newest version that the server is set to accept, or `any`.
     pub max_protocol: Fact<String>,
-    /// What a login without TLS met, before any password was sent: `refused` or `accepted`.
+    /// What a login without TLS met, before any password was sent: `refused`, `accepted`, or `asked` where the server
+    /// went on to ask for a proof, which it may yet refuse.
     pub plaintext_login: Fact<String>,
     /// Sessions from other machines that are without TLS now.
     pub plain_sessions: Fact<u64>,
     /// Sessions from other machines now.
     pub remote_sessions: Fact<u64>,
-    /// The rules by which the server admits clients, in their order.
+    /// The rules by which the server admits clients, in their order; none where each account has its own.
     pub hba: Fact<Vec<HbaRule>>,
     /// Where encryption was looked for; yes means encrypted.
     pub encryption: Vec<Sign>,
@@ -97,38 +98,50 @@ pub struct HbaRule {
 pub struct Auth {
     /// False for a database file, which has no accounts.
     pub applicable: bool,
-    /// The methods by which clients are admitted: the rules that are reached and do not reject.
+    /// The methods by which clients are admitted: the rules that are reached and do not reject, or the accounts that
+    /// are not locked.
     pub methods: Fact<Vec<AuthMethod>>,
-    /// How new passwords are stored, for example `scram-sha-256`.
+    /// How new passwords are stored where nothing else is said, for example `scram-sha-256`.
     pub password_encryption: Fact<String>,
-    /// Accounts with an MD5 hash.
-    pub md5_hashes: Fact<u64>,
-    /// Accounts with a SCRAM verifier.
-    pub scram_hashes: Fact<u64>,
+    /// Accounts with a hash that is fast to guess: MD5, or SHA-1.
+    pub fast_hashes: Fact<u64>,
+    /// Accounts with a hash that takes many rounds, such as SCRAM's.
+    pub slow_hashes: Fact<u64>,
     /// Accounts that may log in and have no password.
-    pub roles_without_password: Fact<u64>,
+    pub accounts_without_password: Fact<u64>,
     /// How passwords are stored; yes means by a modern hash.
     pub password_storage: Vec<Sign>,
     /// Names of the superusers.
     pub superusers: Fact<Vec<String>>,
     /// Names of the superusers that may log in.
     pub login_superusers: Fact<Vec<String>>,
-    /// Names of further roles that may log in and pass row security, create roles, or replicate.
+    /// Names of further accounts that may log in and pass row security, make accounts, replicate, or reach files.
     pub privileged: Fact<Vec<String>>,
-    /// Everybody may create objects in the schema `public`.
-    pub public_schema_create: Fact<bool>,
+    /// Everybody may create objects in a schema that is open to all.
+    pub public_create: Fact<bool>,
     /// What everybody was granted beyond the server's defaults.
     pub public_grants: Fact<Vec<PublicGrant>>,
     /// The accounts that an installation makes.
     pub default_accounts: Fact<Vec<DefaultAccount>>,
+    /// Switches that widen what an account reaches; yes means closed.
+    pub reach: Vec<Sign>,
+}
+
+/// Whether a way of proving oneself is weak; unknown where the way is.
+pub fn is_weak(strength: &str) -> Fact<bool> {
+    match strength {
+        "unknown" => Fact::unknown("the method is not one that is known here"),
+        other => Fact::Known(matches!(other, "none" | "cleartext" | "claimed" | "broken" | "md5" | "sha1")),
+    }
 }
 
 /// A way in, and how a client proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthMethod {
-    /// Names the rule by what it says, for example `hostssl all all 0.0.0.0/0 md5`; a number tells equal ones apart.
+    /// Names the rule by what it says, for example `hostssl all all 0.0.0.0/0 md5`, with a number where two are equal;
+    /// or the account, for example `app@%`.
     pub rule: String,
-    /// Its line, which moves when the file is edited.
+    /// Its line, which moves when the file is edited; nought for an account.
     pub line: u32,
     /// The method.
     pub method: String,
@@ -139,10 +152,13 @@ pub struct AuthMethod {
     pub address: String,
     /// A client on another machine can match it.
     pub remote: bool,
-    /// `none` (trust), `cleartext` (password), `claimed` (ident), `md5`, `strong`, `external` or `unknown`.
+    /// `none` (trust, or an empty password), `cleartext` (password), `claimed` (ident), `broken`, `md5`, `sha1`,
+    /// `strong`, `external` or `unknown`.
     pub strength: String,
-    /// The strength is one of the first four.
-    pub weak: bool,
+    /// The strength is one of the first six.
+    pub weak: Fact<bool>,
+    /// The method and where it stands, in words.
+    pub seen: String,
 }
 
 /// What everybody may do to an object.
@@ -161,9 +177,11 @@ pub struct DefaultAccount {
     pub name: String,
     /// It may log in at all.
     pub login: bool,
+    /// It should not be there at all, or not for other machines, whatever its password.
+    pub misplaced: bool,
     /// Somebody can log in as it without any proof.
     pub open: Fact<bool>,
-    /// A rule lets clients of other machines try.
+    /// Clients of other machines may try.
     pub remote: Fact<bool>,
 }
 
@@ -233,7 +251,7 @@ pub struct Layer {
 /// The state of one kind of file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredFile {
-    /// `data`, `wal`, `temp` or `journal`.
+    /// `data`, `wal`, `temp`, `journal`; `redo log`, `undo log`, `binary log`, `Aria log`.
     pub kind: String,
     /// `encrypted`, `plain` or `absent`.
     pub state: Fact<String>,

@@ -59,8 +59,19 @@ impl TargetKind {
 pub enum Engine {
     /// PostgreSQL.
     Postgresql,
+    /// MySQL, and what is made from it.
+    Mysql,
+    /// MariaDB.
+    Mariadb,
     /// SQLite.
     Sqlite,
+}
+
+impl Engine {
+    /// Whether it is a server that speaks MySQL's protocol.
+    pub fn speaks_mysql(self) -> bool {
+        matches!(self, Engine::Mysql | Engine::Mariadb)
+    }
 }
 
 /// One thing that is looked at. `credentials` and `connection` never leave the process: only names of secrets do.

@@ -203,6 +203,10 @@ impl Reading<'_, '_> {
                 self.network(target, Some(5432));
                 target.connection.starttls = Some("postgresql".to_owned());
             }
+            Some(Engine::Mysql | Engine::Mariadb) => {
+                self.network(target, Some(3306));
+                target.connection.starttls = Some("mysql".to_owned());
+            }
             Some(Engine::Sqlite) => self.mistakes.push(
                 self.spot
                     .key("engine")
@@ -239,12 +243,11 @@ impl Reading<'_, '_> {
     fn file(&mut self, target: &mut Target, folder: &Path) {
         match self.declaration.engine {
             Some(Engine::Sqlite) => {}
-            Some(Engine::Postgresql) => self.mistakes.push(
-                self.spot
-                    .key("engine")
-                    .mistake("a PostgreSQL database is a server, not a file")
-                    .help("write  kind: database  and its host and port as the address"),
-            ),
+            Some(engine) => {
+                let name = if engine.speaks_mysql() { "MySQL or MariaDB" } else { "PostgreSQL" };
+                let mistake = self.spot.key("engine").mistake(format!("a {name} database is a server, not a file"));
+                self.mistakes.push(mistake.help("write  kind: database  and its host and port as the address"));
+            }
             None => self.missing("engine", "write what the file is, for example  engine: sqlite"),
         }
         if let Some(credentials) = &self.declaration.credentials {

@@ -5,7 +5,7 @@ use super::dialogue::{Dialogue, Names, Step, tds};
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
 use super::ticket::Ticket;
 use super::{
-    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, luks, mountinfo, postgres,
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, luks, mountinfo, mysql, postgres,
     record::RecordReader, sct::Sct, ssl2,
 };
 
@@ -193,4 +193,11 @@ mod tests {
             dialogue(&bytes);
         }
     }
+}
+
+/// Packets of a MySQL server, at every place where one may come.
+pub fn mysql(data: &[u8]) {
+    let Some((&columns, data)) = data.split_first() else { return };
+    let _ = (mysql::first(data), mysql::login_reply(data), mysql::query_reply(data));
+    let _ = mysql::line(data, columns.into());
 }

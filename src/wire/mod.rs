@@ -1,6 +1,8 @@
 //! Bytes to structs and back: TLS up to the end of the server's first flight, session tickets, SSLv2, and the dialogues
 //! before TLS.
-//! The tags of a page, messages of DNS, and what a machine's disks are told by: its table of mounts, headers of volumes.
+//! Bytes to structs and back: TLS up to the end of the server's first flight, SSLv2, and the dialogues before TLS; the tags
+//! of a page, messages of DNS, the sessions of MySQL, and what a machine's disks are told by: its table of mounts, headers
+//! of volumes.
 //!
 //! Opens no sockets, and panics on no input: everything read here came from a peer. Every parser is bounded by
 //! the bytes it is given; what may be asked for at all is bounded by [`limit`].
@@ -20,6 +22,7 @@ pub mod key_exchange;
 pub mod limit;
 pub mod luks;
 pub mod mountinfo;
+pub mod mysql;
 pub mod postgres;
 pub mod record;
 pub mod sct;

@@ -19,6 +19,7 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("luks", probity::wire::fuzz::luks),
     ("mail", probity::model::mail::fuzz),
     ("mountinfo", probity::wire::fuzz::mountinfo),
+    ("mysql", probity::wire::fuzz::mysql),
     ("postgres", probity::collect::postgres::fuzz),
     ("postgres_greeting", probity::wire::fuzz::postgres),
     ("records", probity::wire::fuzz::records),

@@ -28,6 +28,10 @@ mod http;
 mod kinds;
 mod mail;
 mod negatives;
+#[cfg(feature = "mysql")]
+mod mariadb;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod policy;
 mod portability;
 mod postgres;

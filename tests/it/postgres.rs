@@ -200,7 +200,7 @@ fn a_server_without_tls_that_trusts_everybody() {
     let auth: Auth = read(&seen, "db.auth");
     let methods = auth.methods.known().unwrap();
     assert_eq!(methods.len(), 2);
-    assert!(methods.iter().all(|method| method.strength == "none" && method.weak));
+    assert!(methods.iter().all(|method| method.strength == "none" && method.weak == known(&true)));
     assert_eq!((methods[0].remote, methods[1].remote), (false, true));
     assert_eq!(auth.default_accounts.known().unwrap()[0].open, known(&true));
     let audit: Audit = read(&seen, "db.audit");
@@ -252,10 +252,10 @@ fn a_server_with_tls_that_accepts_a_login_without() {
     assert_eq!(sign(&transport.plaintext, "rules for other machines"), &known(&true));
     let auth: Auth = read(&seen, "db.auth");
     assert_eq!(auth.password_encryption, text("md5"));
-    assert_eq!((auth.md5_hashes, auth.scram_hashes), (known(&2), known(&0)));
+    assert_eq!((auth.fast_hashes, auth.slow_hashes), (known(&2), known(&0)));
     assert_eq!(auth.superusers, known(&vec!["boss".to_owned(), "postgres".to_owned()]));
     assert_eq!(auth.login_superusers, known(&vec!["postgres".to_owned()]));
-    assert_eq!(auth.public_schema_create, known(&true));
+    assert_eq!(auth.public_create, known(&true));
     let grants = auth.public_grants.known().unwrap();
     let grants: Vec<_> = grants.iter().map(|grant| (grant.object.as_str(), grant.privileges.as_str())).collect();
     assert_eq!(grants, [("schema public", "CREATE"), ("table app.orders", "INSERT, SELECT")]);
@@ -293,11 +293,11 @@ fn a_strict_server() {
     assert_eq!(hba.iter().map(|rule| rule.kind.as_str()).collect::<Vec<_>>(), ["local", "hostnossl", "hostssl"]);
     assert!(hba.iter().all(|rule| !rule.plaintext_possible));
     let auth: Auth = read(&seen, "db.auth");
-    assert!(auth.methods.known().unwrap().iter().all(|method| !method.weak));
+    assert!(auth.methods.known().unwrap().iter().all(|method| method.weak == known(&false)));
     assert_eq!(auth.password_encryption, text("scram-sha-256"));
-    assert_eq!((auth.md5_hashes, auth.scram_hashes), (known(&0), known(&1)));
+    assert_eq!((auth.fast_hashes, auth.slow_hashes), (known(&0), known(&1)));
     assert!(auth.password_storage.iter().all(|sign| sign.yes == known(&true)));
-    assert_eq!((auth.public_schema_create, auth.public_grants), (known(&false), known(&Vec::new())));
+    assert_eq!((auth.public_create, auth.public_grants), (known(&false), known(&Vec::new())));
     let account = &auth.default_accounts.known().unwrap()[0];
     assert_eq!((account.name.as_str(), &account.open, &account.remote), ("postgres", &known(&false), &known(&true)));
     let audit: Audit = read(&seen, "db.audit");
@@ -351,7 +351,7 @@ fn each_missing_privilege_is_named_and_each_grant_helps() {
     assert!(transport.hba.reason().unwrap().contains("GRANT EXECUTE ON FUNCTION pg_hba_file_rules()"));
     assert!(auth.methods.reason().unwrap().contains("GRANT SELECT ON pg_hba_file_rules"));
     // Reading them would hand out the hashes: no grant is proposed.
-    let hashes = auth.md5_hashes.reason().unwrap();
+    let hashes = auth.fast_hashes.reason().unwrap();
     assert!(hashes.contains("superuser") && !hashes.contains("GRANT") && !hashes.contains("pg_authid"), "{hashes}");
     assert!(sign(&auth.password_storage, "stored passwords").known().is_none());
     assert_eq!(sign(&auth.password_storage, "new passwords"), &known(&true));
@@ -687,7 +687,7 @@ fn a_server_that_hangs_in_a_query_is_left_in_time() {
     assert!(took < Duration::from_secs(25), "{took:?}");
     assert_eq!(of(&seen, "db.audit").trouble.as_ref().unwrap().reason, Reason::TimedOut);
     let auth: Auth = read(&seen, "db.auth");
-    assert!(auth.superusers.known().is_none() && auth.md5_hashes.known().is_none() && auth.methods.known().is_none());
+    assert!(auth.superusers.known().is_none() && auth.fast_hashes.known().is_none() && auth.methods.known().is_none());
     let rest: AtRest = read(&seen, "db.at_rest");
     assert!(rest.layers.iter().all(|layer| layer.encrypted.known().is_none()));
 }
@@ -699,7 +699,7 @@ fn a_server_that_dies_in_a_query_leaves_nothing_known() {
     assert_eq!(of(&seen, "db.audit").status, ObservationStatus::Failed);
     let auth: Auth = read(&seen, "db.auth");
     assert!(auth.superusers.known().is_none() && auth.public_grants.known().is_none());
-    assert!(auth.public_schema_create.known().is_none() && auth.password_encryption.known().is_none());
+    assert!(auth.public_create.known().is_none() && auth.password_encryption.known().is_none());
 }
 
 #[test]

@@ -2,15 +2,17 @@
 //!
 //! Every answer is a count or the oldest date: no value of a person is ever selected.
 
+mod draw;
 mod facts;
 mod outcome;
 mod question;
 
 use super::dated::Dated;
-use crate::model::retention::expression::{literal, quote};
+use crate::model::retention::expression::literal;
 use crate::model::retention::{
     Action, Cutoff, DataSet, Dialect, Expression, Object, Schedule, Scope, TimestampType, Zone,
 };
+pub use draw::draws;
 pub use facts::{rule_of_three, unmeasured};
 use jiff::{SignedDuration, Timestamp};
 pub use outcome::{Counted, Outcome, Whole};
@@ -81,7 +83,7 @@ impl<'a> Census<'a> {
         if time.kind == TimestampType::Timestamp && time.column_time_zone.is_none() {
             notes.push("no column_time_zone is declared: the wall clock was taken for UTC".to_owned());
         }
-        let table = table_name(&set.object)?.iter().map(|part| quote(part)).collect::<Vec<_>>().join(".");
+        let table = table_name(&set.object)?.iter().map(|part| dialect.quote(part)).collect::<Vec<_>>().join(".");
         let mut census = Census {
             set,
             cutoff,
@@ -226,7 +228,7 @@ fn unclean(set: &DataSet, dialect: Dialect) -> Result<String, String> {
             Some(blank) => {
                 let escaped = blank.replace('!', "!!").replace('%', "!%").replace('_', "!_").replace('*', "%");
                 let pattern = literal(&escaped);
-                format!("({sql} IS NOT NULL AND NOT (CAST({sql} AS text) LIKE {pattern} ESCAPE '!'))")
+                format!("({sql} IS NOT NULL AND NOT (CAST({sql} AS {}) LIKE {pattern} ESCAPE '!'))", dialect.text())
             }
         });
     }

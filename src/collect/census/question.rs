@@ -1,6 +1,7 @@
 //! What is asked about a data set, and the statements that ask it.
 
 use super::{Census, Counted, Whole};
+use crate::model::retention::Dialect;
 use std::collections::BTreeMap;
 
 /// What is counted.
@@ -54,10 +55,12 @@ impl Census<'_> {
         let counts = self
             .questions
             .iter()
-            .map(|question| format!("count(*) FILTER (WHERE {})", question.predicates.join(" OR ")));
-        let members = format!("count(*) FILTER (WHERE {})", self.members);
-        let oldest =
-            self.oldest.iter().map(|oldest| format!("min({}) FILTER (WHERE {})", oldest.projection, oldest.predicate));
+            .map(|question| format!("count(CASE WHEN {} THEN 1 END)", question.predicates.join(" OR ")));
+        let members = format!("count(CASE WHEN {} THEN 1 END)", self.members);
+        let oldest = self
+            .oldest
+            .iter()
+            .map(|oldest| format!("min(CASE WHEN {} THEN {} END)", oldest.predicate, oldest.projection));
         let columns: Vec<String> =
             counts.chain([members]).chain(oldest).chain(more.iter().map(|more| (*more).to_owned())).collect();
         format!("SELECT {} FROM {from}", columns.join(", "))
@@ -77,14 +80,31 @@ impl Census<'_> {
 
     /// A count that stops at the limit.
     pub fn bounded(&self, predicate: &str) -> String {
+        self.bounded_in(&self.table, predicate)
+    }
+
+    /// The same, with the table as it is to be read.
+    pub fn bounded_in(&self, from: &str, predicate: &str) -> String {
         let limit = self.limit();
-        format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {predicate} LIMIT {limit}) q", self.table)
+        format!("SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {predicate} LIMIT {limit}) q")
     }
 
     /// The oldest row, by an index.
     pub fn first(&self, oldest: &Oldest) -> String {
+        self.first_in(&self.table, oldest)
+    }
+
+    /// The same, with the table as it is to be read.
+    pub fn first_in(&self, from: &str, oldest: &Oldest) -> String {
         let Oldest { projection, order, predicate, .. } = oldest;
-        format!("SELECT {projection} FROM {} WHERE {predicate} ORDER BY {order} LIMIT 1", self.table)
+        format!("SELECT {projection} FROM {from} WHERE {predicate} ORDER BY {order} LIMIT 1")
+    }
+
+    /// The columns by which rows are dated, where an index can be on them.
+    pub fn date_columns(&self, dialect: Dialect) -> Vec<String> {
+        let time = self.set.timestamp.iter().flat_map(|time| [Some(&time.expr), time.fallback.as_ref()]);
+        let soft = self.set.soft_delete.iter().map(|soft| Some(&soft.expr));
+        time.chain(soft).flatten().filter_map(|expression| expression.column(dialect)).collect()
     }
 
     /// Where a count stops.

@@ -3,6 +3,7 @@
 use super::hba::{self, Rule};
 use super::session::{Session, clean, fact, number, text, yes};
 use super::settings::Settings;
+use crate::collect::answer::map;
 use crate::model::database::{Auth, DefaultAccount, PublicGrant, Sign};
 use crate::model::{Fact, Reason, Trouble};
 
@@ -48,15 +49,16 @@ pub async fn facts(
         methods: map(rules, |rules| hba::methods(rules)),
         password_storage: storage(&password_encryption, &of(0)),
         password_encryption,
-        md5_hashes: of(0),
-        scram_hashes: of(1),
-        roles_without_password: of(2),
+        fast_hashes: of(0),
+        slow_hashes: of(1),
+        accounts_without_password: of(2),
         superusers: names(|role| role.superuser),
         login_superusers: names(|role| role.superuser && role.login),
         privileged: names(|role| role.privileged && role.login && !role.superuser),
-        public_schema_create: public_create(session).await,
+        public_create: public_create(session).await,
         public_grants: grants,
         default_accounts: defaults(&roles, rules),
+        reach: Vec::new(),
     };
     (auth, cut)
 }
@@ -165,18 +167,11 @@ fn defaults(roles: &Result<Vec<Role>, Trouble>, rules: &Fact<Vec<Rule>>) -> Fact
     let account = |role: &Role| DefaultAccount {
         name: role.name.clone(),
         login: role.login,
+        misplaced: false,
         open: answer(role, hba::open),
         remote: answer(role, hba::tried_from_afar),
     };
     Fact::Known(roles.iter().filter(|role| role.first).map(account).collect())
-}
-
-/// The fact that follows from a fact.
-fn map<T, U>(fact: &Fact<T>, follow: impl FnOnce(&T) -> U) -> Fact<U> {
-    match fact {
-        Fact::Known(value) => Fact::Known(follow(value)),
-        Fact::Unknown(why) => Fact::Unknown(why.clone()),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the rules of `pg_hba.conf` let in: pure arithmetic over rules in their order.
 
 use super::session::{Row, clean, number, text, yes};
-use crate::model::database::{AuthMethod, HbaRule};
+use crate::model::database::{self, AuthMethod, HbaRule};
 use crate::model::{Reason, Trouble};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -203,7 +203,8 @@ pub fn methods(rules: &[Rule]) -> Vec<AuthMethod> {
             address: address(rule),
             remote: rule.remote(),
             strength: strength.to_owned(),
-            weak: matches!(strength, "none" | "cleartext" | "claimed" | "md5"),
+            weak: database::is_weak(strength),
+            seen: format!("{} in line {}", rule.method, rule.line),
         }
     };
     rules.iter().enumerate().filter(used).map(&mut method).collect()
@@ -277,6 +278,7 @@ fn address(rule: &Rule) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Fact;
 
     /// Rules written as in the file, with the mask as a prefix.
     fn rules(file: &str) -> Vec<Rule> {
@@ -357,7 +359,7 @@ mod tests {
         let rules = rules("host all all all scram-sha-256\nhostssl all bob 10.0.0.0/8 trust\nlocal all all peer");
         let methods = methods(&rules);
         assert_eq!(methods.len(), 2);
-        assert!(methods.iter().all(|method| !method.weak));
+        assert!(methods.iter().all(|method| method.weak == Fact::Known(false)));
         assert!(facts(&rules)[1].shadowed);
     }
 
@@ -394,7 +396,7 @@ mod tests {
     #[test]
     fn an_unknown_type_is_taken_as_reached() {
         let rules = rules("host all all all scram-sha-256\nhostquic all all all trust");
-        assert!(methods(&rules)[1].weak);
+        assert_eq!(methods(&rules)[1].weak, Fact::Known(true));
         // What comes in clear is taken by the first rule already.
         assert_eq!(plaintext_lines(&rules), [1]);
         assert_eq!(plaintext_lines(&rules[1..]), [2]);

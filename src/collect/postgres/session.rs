@@ -2,8 +2,9 @@
 
 use super::channel::Made;
 use super::limit::{self, Excess, Guard, Limit};
+pub use crate::collect::answer::{Row, clean, fact, number, text};
 use crate::collect::{CollectContext, Secret};
-use crate::model::{Fact, Reason, Trouble};
+use crate::model::{Reason, Trouble};
 use crate::net::Stream;
 use futures_util::TryStreamExt as _;
 use std::future::Future;
@@ -25,9 +26,6 @@ const OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=
                        -c idle_in_transaction_session_timeout=15000 -c search_path=pg_catalog";
 /// The most rows that are taken of one answer; one more says that there were more.
 pub const ROWS: usize = 5000;
-
-/// A row: texts, or null.
-pub type Row = Vec<Option<String>>;
 
 /// Opens a further channel to the same server, for a cancellation.
 pub type Reopen<'a> = &'a (dyn Fn() -> crate::net::Dialing<'a, (Box<dyn Stream>, Made)> + Send + Sync);
@@ -153,40 +151,12 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A text of a row that may not be null.
-pub fn text(row: &Row, index: usize) -> Result<String, Trouble> {
-    row.get(index)
-        .cloned()
-        .flatten()
-        .ok_or_else(|| Trouble::new(Reason::ProtocolViolation, "an answer lacks a value that it must have"))
-}
-
-/// A server's text as a fact: without control characters, and of bounded length.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(200).collect()
-}
-
-/// A number of a row.
-pub fn number(row: &Row, index: usize) -> Result<u64, Trouble> {
-    let text = text(row, index)?;
-    text.parse().map_err(|_| Trouble::new(Reason::ProtocolViolation, "an answer has no number where one must be"))
-}
-
 /// A yes or no of a row.
 pub fn yes(row: &Row, index: usize) -> Result<bool, Trouble> {
     match text(row, index)?.as_str() {
         "t" => Ok(true),
         "f" => Ok(false),
         _ => Err(Trouble::new(Reason::ProtocolViolation, "an answer has no yes or no where one must be")),
-    }
-}
-
-/// A fact from an answer, or the reason why it is unknown with the grant that would show it.
-pub fn fact<T>(answer: Result<T, Trouble>, grant: &str) -> Fact<T> {
-    match answer {
-        Ok(value) => Fact::Known(value),
-        Err(trouble) if trouble.reason == Reason::PermissionDenied => Fact::unknown(format!("{trouble}; {grant}")),
-        Err(trouble) => Fact::unknown(trouble.to_string()),
     }
 }
 

@@ -216,16 +216,17 @@ fn no_auth() -> Auth {
         applicable: false,
         methods: none(),
         password_encryption: none(),
-        md5_hashes: none(),
-        scram_hashes: none(),
-        roles_without_password: none(),
+        fast_hashes: none(),
+        slow_hashes: none(),
+        accounts_without_password: none(),
         password_storage: Vec::new(),
         superusers: none(),
         login_superusers: none(),
         privileged: none(),
-        public_schema_create: none(),
+        public_create: none(),
         public_grants: none(),
         default_accounts: none(),
+        reach: Vec::new(),
     }
 }
 

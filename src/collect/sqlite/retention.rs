@@ -1,10 +1,10 @@
 //! Measuring the data sets of a file.
 
 use super::Store;
-use crate::collect::census::{Census, Counted, Outcome, Topic, rule_of_three, table_name, unmeasured};
+use crate::collect::census::{Census, Counted, Outcome, Topic, draws, rule_of_three, table_name, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::{DataSet, Dialect, Measured, Retention, Sampled, Schedule, Strategy, StrategyWish};
-use crate::model::{Fact, Reason, Trouble, digest};
+use crate::model::{Fact, Reason, Trouble};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -253,7 +253,7 @@ impl Measuring<'_> {
             .map(|question| format!("CASE WHEN {} THEN 1 ELSE 0 END", question.predicates.join(" OR ")))
             .collect();
         let query = format!("SELECT {} FROM {} WHERE rowid = ?1", columns.join(", "), self.census.table);
-        let rows = self.store.look_up(&query, draws(&self.set.id.to_string(), least, greatest), self.timeout())?;
+        let rows = self.store.look_up(&query, draws(&self.set.id.to_string(), least, greatest).take(TRIES), self.timeout())?;
         let mut counts = BTreeMap::new();
         for (place, question) in self.census.questions.iter().enumerate() {
             let hits = rows.iter().filter(|row| row.get(place).is_some_and(|hit| hit.as_deref() == Some("1"))).count();
@@ -274,23 +274,4 @@ impl Measuring<'_> {
             plan: format!("{TRIES} row ids were drawn between {least} and {greatest}"),
         })
     }
-}
-
-/// Row ids by chance, the same ones for the same set: a run can be repeated.
-fn draws(set: &str, least: i64, greatest: i64) -> impl Iterator<Item = i64> {
-    let seed = digest::of(&serde_json::Value::String(set.to_owned())).unwrap_or_default();
-    let mut state =
-        seed.bytes().fold(0xcbf2_9ce4_8422_2325u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-    let span = u128::from(greatest.abs_diff(least)) + 1;
-    std::iter::repeat_with(move || {
-        // SplitMix64.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        let step = u64::try_from((u128::from(mixed) * span) >> 64).unwrap_or_default();
-        least.wrapping_add_unsigned(step)
-    })
-    .take(TRIES)
 }

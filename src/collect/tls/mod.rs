@@ -93,7 +93,7 @@ impl Collector for Tls {
     fn accepts(&self, target: &Target) -> bool {
         match target.kind {
             TargetKind::Endpoint => true,
-            TargetKind::Database => target.engine == Some(Engine::Postgresql),
+            TargetKind::Database => target.engine.is_some_and(|engine| engine != Engine::Sqlite),
             _ => false,
         }
     }
@@ -144,7 +144,10 @@ async fn collect(job: &Job, cx: &CollectContext) -> Vec<Observation> {
 /// PostgreSQL speaks a dialogue before TLS, whether it is named as an endpoint or as a database.
 fn upgrade_of(target: &Target) -> Result<Upgrade, Trouble> {
     match (target.kind, target.connection.starttls.as_deref()) {
-        (TargetKind::Database, None) => Upgrade::of(&target.connection, Some("postgresql")),
+        (TargetKind::Database, None) => {
+            let mysql = target.engine.is_some_and(Engine::speaks_mysql);
+            Upgrade::of(&target.connection, Some(if mysql { "mysql" } else { "postgresql" }))
+        }
         (_, word) => Upgrade::of(&target.connection, word),
     }
 }
@@ -373,7 +376,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_looks_at_endpoints_and_at_postgresql() {
+    fn it_looks_at_endpoints_and_at_database_servers() {
         let endpoint = Target::new("a", TargetKind::Endpoint, "a.example:443");
         let mut database = Target::new("b", TargetKind::Database, "b.example:5432");
         assert!(Tls.accepts(&endpoint));
@@ -382,5 +385,10 @@ mod tests {
         assert!(Tls.accepts(&database));
         assert_eq!(upgrade_of(&database).unwrap().word(), Some("postgresql"));
         assert_eq!(upgrade_of(&endpoint).unwrap().word(), None);
+        database.engine = Some(Engine::Mariadb);
+        assert!(Tls.accepts(&database));
+        assert_eq!(upgrade_of(&database).unwrap().word(), Some("mysql"));
+        database.engine = Some(Engine::Sqlite);
+        assert!(!Tls.accepts(&database));
     }
 }

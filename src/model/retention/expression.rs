@@ -29,6 +29,26 @@ pub enum Dialect {
     Postgres,
     /// SQLite.
     Sqlite,
+    /// MySQL and MariaDB, in a session that takes a bar for joining texts and a backslash for itself.
+    Mysql,
+}
+
+impl Dialect {
+    /// A name in quotes.
+    pub fn quote(self, name: &str) -> String {
+        match self {
+            Dialect::Postgres | Dialect::Sqlite => quote(name),
+            Dialect::Mysql => format!("`{}`", name.replace('`', "``")),
+        }
+    }
+
+    /// The type of texts in a cast.
+    pub fn text(self) -> &'static str {
+        match self {
+            Dialect::Postgres | Dialect::Sqlite => "text",
+            Dialect::Mysql => "char",
+        }
+    }
 }
 
 /// Why an expression is refused.
@@ -113,6 +133,18 @@ impl Expression {
         }
     }
 
+    /// The columns that it reads, in no order.
+    pub fn columns(&self, dialect: Dialect) -> Vec<String> {
+        let mut found = Vec::new();
+        self.tree.columns(dialect, &mut found);
+        found
+    }
+
+    /// Whether it gives the value of one of its columns as it is, so that its type is that of the columns.
+    pub fn picks_a_column(&self) -> bool {
+        self.tree.picks_a_column()
+    }
+
     /// The text as it was written.
     pub fn text(&self) -> &str {
         &self.text
@@ -146,12 +178,12 @@ impl fmt::Display for Expression {
 
 super::word::written!(Expression);
 
-/// A name in quotes, for either dialect.
-pub fn quote(name: &str) -> String {
+/// A name in the quotes of standard SQL.
+fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text in quotes, for either dialect.
+/// A text in quotes, for every dialect.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
@@ -370,9 +402,37 @@ fn call_node(call: &ast::Function, depth: u8) -> Result<Node, ExpressionError> {
 }
 
 impl Node {
+    fn columns(&self, dialect: Dialect, found: &mut Vec<String>) {
+        match self {
+            Node::Column { name, quoted } => found.push(folded(name, *quoted, dialect)),
+            Node::Text(_) | Node::Number(_) | Node::Boolean(_) | Node::Null => {}
+            Node::Prefix(_, of) | Node::Postfix(_, of) | Node::Cast(of, _) => of.columns(dialect, found),
+            Node::Infix(_, left, right) => [left, right].iter().for_each(|node| node.columns(dialect, found)),
+            Node::In { of, list, .. } => {
+                of.columns(dialect, found);
+                list.iter().for_each(|node| node.columns(dialect, found));
+            }
+            Node::Between { of, low, high, .. } => {
+                [of, low, high].iter().for_each(|node| node.columns(dialect, found));
+            }
+            Node::Call(_, arguments) => arguments.iter().for_each(|node| node.columns(dialect, found)),
+        }
+    }
+
+    fn picks_a_column(&self) -> bool {
+        match self {
+            Node::Column { .. } => true,
+            Node::Call(Function::Coalesce | Function::Greatest | Function::Least, arguments) => {
+                arguments.iter().all(Node::picks_a_column)
+            }
+            Node::Call(Function::Nullif, arguments) => arguments.iter().take(1).all(Node::picks_a_column),
+            _ => false,
+        }
+    }
+
     fn write(&self, dialect: Dialect, sql: &mut String) -> Result<(), ExpressionError> {
         match self {
-            Node::Column { name, quoted } => sql.push_str(&quote(&folded(name, *quoted, dialect))),
+            Node::Column { name, quoted } => sql.push_str(&dialect.quote(&folded(name, *quoted, dialect))),
             Node::Text(text) => sql.push_str(&literal(text)),
             Node::Number(digits) => sql.push_str(digits),
             Node::Boolean(value) => sql.push_str(if *value { "TRUE" } else { "FALSE" }),
@@ -381,6 +441,9 @@ impl Node {
                 sql.push_str(&format!("({word} "));
                 of.write(dialect, sql)?;
                 sql.push(')');
+            }
+            Node::Infix(word @ ("->" | "->>"), ..) if dialect == Dialect::Mysql => {
+                return Err(ExpressionError::Dialect(format!("`{word}`"), dialect));
             }
             Node::Infix(word, left, right) => {
                 sql.push('(');
@@ -440,14 +503,15 @@ impl Function {
     fn word(self, dialect: Dialect) -> Result<&'static str, ExpressionError> {
         Ok(match (self, dialect) {
             (Function::Coalesce, _) => "coalesce",
-            (Function::Greatest, Dialect::Postgres) => "greatest",
+            (Function::Greatest, Dialect::Postgres | Dialect::Mysql) => "greatest",
             // With two arguments and more these are no aggregates.
             (Function::Greatest, Dialect::Sqlite) => "max",
-            (Function::Least, Dialect::Postgres) => "least",
+            (Function::Least, Dialect::Postgres | Dialect::Mysql) => "least",
             (Function::Least, Dialect::Sqlite) => "min",
             (Function::Nullif, _) => "nullif",
             (Function::Lower, _) => "lower",
             (Function::Upper, _) => "upper",
+            (Function::Length, Dialect::Mysql) => "char_length",
             (Function::Length, _) => "length",
             (Function::Abs, _) => "abs",
             (Function::ToTimestamp, Dialect::Postgres) => "to_timestamp",
@@ -461,7 +525,14 @@ impl Function {
 impl Type {
     fn word(self, dialect: Dialect) -> Result<&'static str, ExpressionError> {
         Ok(match (self, dialect) {
-            (Type::Text, _) => "text",
+            (Type::Text, dialect) => dialect.text(),
+            (Type::Integer | Type::Bigint, Dialect::Mysql) => "signed",
+            (Type::Real, Dialect::Mysql) => "double",
+            (Type::Date, Dialect::Mysql) => "date",
+            (Type::Timestamp, Dialect::Mysql) => "datetime(6)",
+            (Type::Numeric, Dialect::Mysql) => {
+                return Err(ExpressionError::Dialect("a cast to numeric".to_owned(), dialect));
+            }
             (Type::Integer, _) => "integer",
             (Type::Bigint, Dialect::Postgres) => "bigint",
             (Type::Bigint, Dialect::Sqlite) => "integer",
@@ -525,6 +596,35 @@ mod tests {
         assert!(expression.sql(Dialect::Postgres).is_ok());
         assert!(expression.sql(Dialect::Sqlite).is_err());
         assert!("a::timestamptz".parse::<Expression>().unwrap().sql(Dialect::Sqlite).is_err());
+    }
+
+    #[test]
+    fn mysql_has_quotes_and_words_of_its_own() {
+        let sql = |text: &str| text.parse::<Expression>().unwrap().sql(Dialect::Mysql);
+        for (text, expected) in [
+            ("Kind = 'it''s'", "(`Kind` = 'it''s')"),
+            ("\"order\" IS NOT NULL", "(`order` IS NOT NULL)"),
+            ("a::text = b || 'x'", "(CAST(`a` AS char) = (`b` || 'x'))"),
+            ("greatest(a, b) < c::bigint", "(greatest(`a`, `b`) < CAST(`c` AS signed))"),
+            ("length(a) > 2", "(char_length(`a`) > 2)"),
+        ] {
+            assert_eq!(sql(text).unwrap(), expected);
+        }
+        for lacking in ["a -> 'b' = 'c'", "a ->> 'b' = 'c'", "to_timestamp(a)", "a::uuid = b", "a::numeric = 1"] {
+            assert!(sql(lacking).is_err(), "{lacking}");
+        }
+        assert_eq!(Dialect::Mysql.quote("a`b"), "`a``b`");
+    }
+
+    #[test]
+    fn columns_and_what_picks_one() {
+        let read = |text: &str| text.parse::<Expression>().unwrap();
+        assert_eq!(read("coalesce(A, \"B\") < c + 1").columns(Dialect::Postgres), ["a", "B", "c"]);
+        for (text, picks) in
+            [("a", true), ("coalesce(a, greatest(b, c))", true), ("nullif(a, 5)", true), ("a + 1", false), ("5", false)]
+        {
+            assert_eq!(read(text).picks_a_column(), picks, "{text}");
+        }
     }
 
     #[test]
@@ -680,8 +780,12 @@ mod tests {
         #[test]
         fn whatever_passes_has_balanced_quotes_and_parentheses(text in "[a-z0-9 ='\"();<>|:.,*/%$\\\\-]{0,40}") {
             if let Ok(expression) = text.parse::<Expression>() {
-                for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+                for dialect in [Dialect::Postgres, Dialect::Sqlite, Dialect::Mysql] {
                     let Ok(sql) = expression.sql(dialect) else { continue };
+                    if dialect == Dialect::Mysql {
+                        proptest::prop_assert!(sql.matches('`').count() % 2 == 0 && sql.matches('\'').count() % 2 == 0);
+                        continue;
+                    }
                     // Written anew, it is read as the same tree.
                     let again: Expression = sql.parse().unwrap();
                     if dialect == Dialect::Postgres {

@@ -101,6 +101,8 @@ pub struct Measured {
 pub enum Strategy {
     /// By an index on the timestamp.
     Index,
+    /// Only the partitions that can hold rows of the wanted age.
+    Partitions,
     /// Every row of a table that is small.
     SmallTable,
     /// Some rows, drawn by chance.

@@ -29,7 +29,7 @@ pub fn fuzz(data: &[u8]) {
     let _ = (text.parse::<Period>(), text.parse::<Grace>(), text.parse::<TimestampType>(), text.parse::<Delay>());
     let _ = (text.parse::<Slug>(), text.parse::<Zone>());
     let Ok(expression) = text.parse::<Expression>() else { return };
-    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+    for dialect in [Dialect::Postgres, Dialect::Sqlite, Dialect::Mysql] {
         let _ = expression.column(dialect);
         let Ok(sql) = expression.sql(dialect) else { continue };
         assert!(!sql.contains(';') || text.contains(';'), "a statement ends in what is sent: {sql}");

@@ -7,6 +7,7 @@ pub mod estate;
 pub mod faulty;
 pub mod lab;
 pub mod machine;
+pub mod mariadb;
 pub mod names;
 pub mod oracle;
 pub mod postgres;
@@ -16,6 +17,7 @@ pub mod scan;
 mod server;
 pub mod services;
 pub mod simulated;
+pub mod store;
 pub mod tls;
 pub mod zones;
 

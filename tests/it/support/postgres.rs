@@ -227,7 +227,8 @@ fn own(folder: &Path) {
     }
 }
 
-fn is_root() -> bool {
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().unwrap();
     output.stdout.starts_with(b"0\n")
 }
@@ -238,7 +239,7 @@ fn run(command: &mut Command) {
 }
 
 /// An authority in `ca.pem`, and a certificate of it for localhost and 127.0.0.1.
-fn certificates(scratch: &Scratch) {
+pub fn certificates(scratch: &Scratch) {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
