@@ -1,8 +1,6 @@
 //! Bytes to structs and back: TLS up to the end of the server's first flight, session tickets, SSLv2, and the dialogues
-//! before TLS.
-//! Bytes to structs and back: TLS up to the end of the server's first flight, SSLv2, and the dialogues before TLS; the tags
-//! of a page, messages of DNS, the sessions of MySQL, and what a machine's disks are told by: its table of mounts, headers
-//! of volumes.
+//! before TLS; the tags of a page, messages of DNS, the sessions of MySQL, and what a machine's disks are told by: its
+//! table of mounts, headers of volumes.
 //!
 //! Opens no sockets, and panics on no input: everything read here came from a peer. Every parser is bounded by
 //! the bytes it is given; what may be asked for at all is bounded by [`limit`].
