@@ -160,7 +160,7 @@ fn lists_are_read_where_they_are_whole_current_and_for_the_certificate() {
     let row = &seen.certificates[0];
     assert_eq!((row.status.known().map(String::as_str), row.source.as_str()), (Some("revoked"), "crl"));
     assert_eq!((row.reason.as_str(), page.asked()), ("superseded", 1));
-    assert_eq!(seen.revoked, [row.deployment.clone()]);
+    assert_eq!(seen.revoked, std::slice::from_ref(&row.deployment));
 }
 
 fn probity_der(pem: &Path) -> Vec<u8> {
