@@ -66,10 +66,7 @@ pub async fn look(
             exchanges.push(Exchange { sent, received: exchanger.seen.clone() });
         }
         exchanger.listed = of_policy(host, policy);
-        exchanger.dane = match &listed {
-            Err(trouble) => Fact::unknown(trouble.to_string()),
-            Ok(listed) => vouched(walker, host, *listed, &shown).await,
-        };
+        exchanger.dane = vouched(walker, host, &listed, &shown).await;
         exchanger.sound = sound(&exchanger);
         if exchanger.sound == Fact::Known(false) {
             (exchanger.why, exchanger.lenient) = fault(&exchanger);
@@ -187,7 +184,12 @@ fn of_policy(host: &str, policy: &Result<MtaSts, Trouble>) -> Fact<String> {
 }
 
 /// What the DNS says of a host's certificate.
-async fn vouched(walker: &Walker<'_>, host: &str, listed: bool, shown: &Fact<Vec<Deployment>>) -> Fact<String> {
+async fn vouched(
+    walker: &Walker<'_>,
+    host: &str,
+    listed: &Result<bool, Trouble>,
+    shown: &Fact<Vec<Deployment>>,
+) -> Fact<String> {
     let Some(name) = Name::parse(host) else { return Fact::unknown(format!("{host} is not the name of a host")) };
     match tlsa::compared(walker, &name, sts::MAIL, true, shown).await {
         Err(trouble) => Fact::unknown(trouble.to_string()),
@@ -195,16 +197,19 @@ async fn vouched(walker: &Walker<'_>, host: &str, listed: bool, shown: &Fact<Vec
     }
 }
 
-fn word_of(records: &dns::Tlsa, listed: bool, shown: bool) -> Fact<String> {
-    let word = match &records.matches {
+fn word_of(records: &dns::Tlsa, listed: &Result<bool, Trouble>, shown: bool) -> Fact<String> {
+    let word = match (&records.matches, listed) {
+        // Where there are no records, nothing depends on signatures.
         _ if !records.present => "none",
-        _ if !records.secure || !listed => "insecure",
+        _ if !records.secure => "insecure",
+        (_, Err(trouble)) => return Fact::unknown(trouble.to_string()),
+        (_, Ok(false)) => "insecure",
         _ if records.records.iter().all(|record| record.result == "unusable") => "unusable",
         // Without a certificate nothing matches.
         _ if !shown => "mismatch",
-        Fact::Known(true) => "match",
-        Fact::Known(false) => "mismatch",
-        Fact::Unknown(why) => return Fact::unknown(why.unknown.clone()),
+        (Fact::Known(true), _) => "match",
+        (Fact::Known(false), _) => "mismatch",
+        (Fact::Unknown(why), _) => return Fact::unknown(why.unknown.clone()),
     };
     Fact::Known(word.to_owned())
 }
@@ -264,19 +269,26 @@ mod tests {
         let association = |result: &str| Association { usage: 3, selector: 1, matching: 1, result: result.to_owned() };
         let with = |present, secure, listed, results: &[&str], matches: Fact<bool>, shown| {
             let records = results.iter().map(|result| association(result)).collect();
-            word_of(&Tlsa { present, secure, records, matches, ..Tlsa::default() }, listed, shown)
+            word_of(&Tlsa { present, secure, records, matches, ..Tlsa::default() }, &listed, shown)
         };
         let of =
             |present, secure, listed, results: &[&str], matches| with(present, secure, listed, results, matches, true);
         let word = |fact: Fact<String>| fact.known().cloned().unwrap_or_default();
-        assert_eq!(word(of(false, false, true, &[], Fact::default())), "none");
-        assert_eq!(word(of(true, false, true, &["match"], true.into())), "insecure");
-        assert_eq!(word(of(true, true, false, &["match"], true.into())), "insecure", "the list of hosts is not signed");
-        assert_eq!(word(of(true, true, true, &["unusable"], Fact::unknown("x"))), "unusable");
-        assert_eq!(word(of(true, true, true, &["match", "unusable"], true.into())), "match");
-        assert_eq!(word(of(true, true, true, &["mismatch"], false.into())), "mismatch");
-        assert!(of(true, true, true, &["unknown"], Fact::unknown("x")).known().is_none());
-        assert_eq!(word(with(true, true, true, &["unknown"], Fact::unknown("x"), false)), "mismatch");
+        assert_eq!(word(of(false, false, Ok(true), &[], Fact::default())), "none");
+        assert_eq!(word(of(true, false, Ok(true), &["match"], true.into())), "insecure");
+        assert_eq!(
+            word(of(true, true, Ok(false), &["match"], true.into())),
+            "insecure",
+            "the list of hosts is not signed"
+        );
+        assert_eq!(word(of(true, true, Ok(true), &["unusable"], Fact::unknown("x"))), "unusable");
+        assert_eq!(word(of(true, true, Ok(true), &["match", "unusable"], true.into())), "match");
+        assert_eq!(word(of(true, true, Ok(true), &["mismatch"], false.into())), "mismatch");
+        assert!(of(true, true, Ok(true), &["unknown"], Fact::unknown("x")).known().is_none());
+        let late = || Err(Trouble::new(Reason::TimedOut, "late"));
+        assert_eq!(word(of(false, false, late(), &[], Fact::default())), "none");
+        assert_eq!(word(of(true, true, late(), &["match"], true.into())), "");
+        assert_eq!(word(with(true, true, Ok(true), &["unknown"], Fact::unknown("x"), false)), "mismatch");
     }
 
     #[test]
