@@ -543,7 +543,7 @@ impl<'a> Prober<'a> {
         // Whether an end arrives as a reset is a matter of what was still on its way.
         let ended = |outcome: &Outcome| matches!(outcome, Outcome::Closed(_) | Outcome::Reset);
         let same = std::mem::discriminant(first) == std::mem::discriminant(second);
-        if !same && !(ended(first) && ended(second)) {
+        if !(same || (ended(first) && ended(second))) {
             let detail = format!("{}, then {}", first.words(), second.words());
             return Answer::Unknown(Trouble::new(Reason::HandshakeRejected, format!("inconsistent: {detail}")));
         }

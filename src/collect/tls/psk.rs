@@ -188,6 +188,8 @@ impl Guest<'_> {
             }
             let until = reader.as_ref().map_or_else(|| Instant::now() + VISIT, |(_, until)| *until);
             let count = match tokio::time::timeout_at(until, stream.read(&mut buffer)).await {
+                // Only after the handshake does silence say that no ticket comes.
+                Err(_) if reader.is_none() => return Err(Trouble::new(Reason::TimedOut, "no answer in time")),
                 Err(_) => break,
                 Ok(count) => count.map_err(handshake::lost)?,
             };
