@@ -6,6 +6,8 @@ var methods = {
   'SSLv2': 'SSLv2_method', 'SSLv3': 'SSLv3_method',
   'TLSv1.0': 'TLSv1_method', 'TLSv1.1': 'TLSv1_1_method', 'TLSv1.2': 'TLSv1_2_method'
 };
+// SSL_OP_NO_TLSv1_2 and SSL_OP_NO_TLSv1_1 of OpenSSL 1.0.1.
+var newer = { 'TLSv1.1': 0x08000000, 'TLSv1.2': 0x10000000 };
 var major = parseInt(process.versions.node.split('.')[0], 10);
 var answers = [], next = 0, running = 0;
 process.on('uncaughtException', function () {});
@@ -16,6 +18,10 @@ function options(question) {
   if (major >= 10 && question.protocol !== 'TLSv1.3') made.ciphers += ':@SECLEVEL=0';
   if (major >= 12) {
     made.minVersion = made.maxVersion = question.protocol === 'TLSv1.0' ? 'TLSv1' : question.protocol;
+  } else if (major === 0 && newer[question.protocol]) {
+    // It has no method of this version alone: the others are switched off.
+    made.secureProtocol = 'SSLv23_method';
+    made.secureOptions = 0x07000000 + newer[question.protocol];
   } else {
     made.secureProtocol = methods[question.protocol];
   }
@@ -42,7 +48,10 @@ function ask(index) {
     process.nextTick(function () { end(null); });
     return;
   }
-  function agreed() { end(socket.getCipher().name); }
+  function agreed() {
+    var key = socket.getEphemeralKeyInfo ? socket.getEphemeralKeyInfo() : null;
+    end({ suite: socket.getCipher().name, group: key && key.name || '' });
+  }
   if (socket.pair) {
     // What 0.10 does of itself here fails without a certificate.
     socket.pair.removeAllListeners('secure');

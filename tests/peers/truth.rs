@@ -19,7 +19,10 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("SSLv3", "at least one suite is accepted with it"),
     ("TLSv", "at least one suite is accepted with it"),
     ("suites", "a connection for each version and suite by OpenSSL 1.0.1e, 1.0.2o, 1.1.1k and 3.5 as clients"),
-    ("order", "the same client offers all accepted suites, and then the other way round"),
+    (
+        "order",
+        "the same client offers all accepted suites, and then the other way round; with SSLv2 the client always chooses",
+    ),
     ("curves", "a connection for each group with TLS 1.2 and 1.3 by OpenSSL 3.5"),
     ("certificates", "the server's configuration"),
     ("smallest dh", "the prime in the ServerKeyExchange, for each accepted DHE suite"),
@@ -56,7 +59,14 @@ const SSL2: [(&str, &str); 7] = [
 const CLIENTS: [&str; 4] = [lab::OPENSSL_1_0_1E_MENDED, lab::OPENSSL_1_0_2O, lab::OPENSSL_1_1_1K, lab::OPENSSL_3_5];
 
 /// A question of the client: version, cipher string, group.
-type Question = (&'static str, String, Option<&'static str>);
+type Question = (&'static str, String, Option<String>);
+
+/// What was agreed: the suite, and the group where the client tells it.
+#[derive(Clone, serde::Deserialize)]
+struct Agreed {
+    suite: String,
+    group: String,
+}
 
 /// Asks a server, on a port where TLS comes first.
 pub struct Inquiry<'a> {
@@ -82,8 +92,8 @@ pub fn of(scratch: &Scratch, running: &Running, port: u16) -> Facts {
 }
 
 impl Inquiry<'_> {
-    /// The suite of each answer, where there was one.
-    fn ask(&self, client: &str, questions: &[Question]) -> Vec<Option<String>> {
+    /// What was agreed for each question, where anything was.
+    fn ask(&self, client: &str, questions: &[Question]) -> Vec<Option<Agreed>> {
         let Some(program) = node_program(client) else { return vec![None; questions.len()] };
         let listed: Vec<Value> = questions
             .iter()
@@ -93,7 +103,7 @@ impl Inquiry<'_> {
         let job = self.scratch.write("client.json", job.to_string());
         let script = self.scratch.write("client.js", include_str!("client.js"));
         let output = Command::new(program).arg(script).arg(job).stdin(Stdio::null()).output().unwrap();
-        let answers: Vec<Option<String>> = serde_json::from_slice(&output.stdout)
+        let answers: Vec<Option<Agreed>> = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{client}: {error}: {}", String::from_utf8_lossy(&output.stderr)));
         assert_eq!(answers.len(), questions.len());
         answers
@@ -125,6 +135,9 @@ impl Inquiry<'_> {
             }
             self.accepted.insert(protocol, accepted);
         }
+        if self.accepted["SSLv2"].len() > 1 {
+            self.facts.insert("order SSLv2".into(), "client".into());
+        }
     }
 
     fn accept(
@@ -138,7 +151,8 @@ impl Inquiry<'_> {
             let rest: Vec<&str> = names.iter().copied().filter(|name| !accepted.contains_key(*name)).collect();
             let questions: Vec<Question> = rest.iter().map(|name| (protocol, (*name).to_owned(), None)).collect();
             for (name, answer) in rest.into_iter().zip(self.ask(client, &questions)) {
-                if answer.is_some() {
+                // Some names are also those of a whole class of suites.
+                if answer.is_some_and(|agreed| agreed.suite == name || protocol == "SSLv2") {
                     accepted.insert(name.to_owned(), *client);
                 }
             }
@@ -162,7 +176,7 @@ impl Inquiry<'_> {
             names.reverse();
             let answers = self.ask(client, &[forwards, (protocol, names.join(":"), None)]);
             if let [Some(one), Some(other)] = &answers[..] {
-                let order = if one == other { "server" } else { "client" };
+                let order = if one.suite == other.suite { "server" } else { "client" };
                 self.facts.insert(format!("order {protocol}"), order.into());
             }
         }
@@ -179,14 +193,20 @@ impl Inquiry<'_> {
             for (protocol, fits) in [("TLSv1.2", group.tls12), ("TLSv1.3", group.tls13)] {
                 let ciphers = elliptic(protocol);
                 if fits && !ciphers.is_empty() {
-                    questions.push(((protocol, ciphers, Some(name)), &group.name));
+                    questions.push(((protocol, ciphers.clone(), Some(name.to_owned())), &group.name));
+                    // Before TLS 1.3 the curve of an ECDSA certificate has to be in the list, too.
+                    questions.push(((protocol, ciphers, Some(format!("{name}:P-256"))), &group.name));
                 }
             }
         }
         let asked: Vec<Question> = questions.iter().map(|(question, _)| question.clone()).collect();
         let answers = self.ask(lab::OPENSSL_3_5, &asked);
-        let taken = questions.iter().zip(answers).filter(|(_, answer)| answer.is_some());
-        let curves: BTreeSet<String> = taken.map(|((_, name), _)| (*name).to_owned()).collect();
+        let mut curves = BTreeSet::new();
+        for (((_, _, offered), name), answer) in questions.iter().zip(answers) {
+            let alone = offered.as_ref().is_some_and(|offered| !offered.contains(':'));
+            let chosen = answer.filter(|agreed| alone || same_curve(&agreed.group, name));
+            curves.extend(chosen.map(|_| (*name).to_owned()));
+        }
         self.facts.insert("curves".into(), curves.into());
     }
 
@@ -328,7 +348,17 @@ fn finite(suite: &Suite) -> bool {
     suite.kx.starts_with("DHE") || suite.kx.starts_with("DH_anon") || suite.openssl_name.starts_with("ADH")
 }
 
-/// OpenSSL has other names for three curves.
+/// Whether the client means this group.
+fn same_curve(told: &str, name: &str) -> bool {
+    let told = match told {
+        "prime256v1" => "secp256r1",
+        "prime192v1" => "secp192r1",
+        told => told,
+    };
+    told.eq_ignore_ascii_case(name)
+}
+
+/// OpenSSL has other names for two curves.
 fn known_to_openssl(name: &str) -> &'static str {
     let group = registry::groups().iter().find(|group| group.name == name).unwrap();
     match group.name.as_str() {

@@ -45,7 +45,12 @@ pub fn read(text: &str) -> Facts {
                 let group = registry::group(id).filter(|group| group.kind != "ffdhe");
                 curves.extend(group.map(|group| group.name.clone()));
             }
-            "pk" => drop(keys.insert(format!("{} {}", value("type"), value("bits")))),
+            // Of a key on a curve it tells the strength, which is half the size.
+            "pk" => {
+                let times = if value("type") == "EC" { 2 } else { 1 };
+                let bits = value("bits").parse::<u32>().unwrap() * times;
+                keys.insert(format!("{} {bits}", value("type")));
+            }
             "heartbleed" => bleeds.push(value("vulnerable") == "1"),
             "renegotiation" => renegotiation = Some(value("secure") == "1"),
             "compression" => drop(facts.insert("compression".into(), said(value("supported") == "1"))),
