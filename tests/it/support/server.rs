@@ -30,7 +30,7 @@ pub fn skip(lacking: &str) {
 
 /// Writes the running test and what it lacks into the file that `tests/run` reads at its end: a runner shows no output
 /// of a test that did not fail.
-fn note_skip(lacking: &str) {
+pub fn note_skip(lacking: &str) {
     let Some(file) = std::env::var_os("PROBITY_SKIPPED") else { return };
     let thread = std::thread::current();
     let test = std::env::var("NEXTEST_TEST_NAME").unwrap_or_else(|_| thread.name().unwrap_or("a test").to_owned());
@@ -40,7 +40,7 @@ fn note_skip(lacking: &str) {
 }
 
 /// Debian keeps the programs of each PostgreSQL version in a folder of its own; the newest comes first.
-fn postgresql_folders() -> Vec<PathBuf> {
+pub fn postgresql_folders() -> Vec<PathBuf> {
     let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();
