@@ -13,6 +13,7 @@ mod rows;
 #[expect(dead_code, reason = "the tests use the rest")]
 mod support;
 mod table;
+mod truth;
 
 use std::io::Write as _;
 use std::process::ExitCode;
