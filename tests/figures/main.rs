@@ -3,7 +3,11 @@
 //! `tests/figures/run` builds it and runs it; words select rows by their names. Servers are real and on loopback; the way
 //! to them is made long by a proxy that counts. It measures and asserts nothing.
 
-#![expect(clippy::unwrap_used, reason = "a measurement stops at what it does not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a measurement stops at what it does not expect, and says so"
+)]
 
 mod bare;
 mod look;
@@ -13,6 +17,7 @@ mod rows;
 #[expect(dead_code, reason = "the tests use the rest")]
 mod support;
 mod table;
+mod truth;
 
 use std::io::Write as _;
 use std::process::ExitCode;

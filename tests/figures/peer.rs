@@ -74,11 +74,26 @@ pub fn sslyze(json: &str) -> BTreeMap<String, usize> {
         ("tls_1_2", "TLSv1.2"),
         ("tls_1_3", "TLSv1.3"),
     ];
-    let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_str(&without_long_numbers(json)).unwrap_or_default();
     let result = &value["server_scan_results"][0]["scan_result"];
     let count = |key: &str| {
         let accepted = &result[format!("{key}_cipher_suites")]["result"]["accepted_cipher_suites"];
         accepted.as_array().map_or(0, Vec::len)
     };
     names.iter().map(|(key, name)| ((*name).to_owned(), count(key))).filter(|(_, count)| *count > 0).collect()
+}
+
+/// The moduli of keys are numbers that no float holds.
+fn without_long_numbers(json: &str) -> String {
+    let mut rest = json;
+    let mut kept = String::new();
+    while let Some(at) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let (before, from) = rest.split_at(at);
+        let end = from.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(from.len());
+        let (number, after) = from.split_at(end);
+        kept.push_str(before);
+        kept.push_str(if number.len() > 300 { "0" } else { number });
+        rest = after;
+    }
+    kept + rest
 }

@@ -71,7 +71,7 @@ fn of_everything(figures: &mut Figures, words: &[&str]) {
         second_key: Some("ec"),
     };
     let Some((_server, port)) = lab::node(&scratch, lab::OPENSSL_1_1_1K, &options) else { return };
-    let right = lab::accepted(&scratch, lab::OPENSSL_1_1_1K, port).unwrap_or_default();
+    let right = crate::truth::accepted(&scratch, lab::OPENSSL_1_1_1K, port).unwrap_or_default();
     say(&format!("OpenSSL 1.1.1k accepts, asked by its own client suite by suite: {}", listed(&right)));
     for connections in [8, 64] {
         let words: Vec<&str> = words.iter().copied().chain((connections > 8).then_some("ours")).collect();

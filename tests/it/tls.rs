@@ -3,13 +3,15 @@
 use crate::support::postgres::{Postgres, Posture};
 use crate::support::proxy::Proxy;
 use crate::support::tls::{
-    HAPROXY_SUITES, context, enumerate, haproxy, look, look_with, loopback, nginx, openssl, s_server, target,
+    HAPROXY_SUITES, Seen, context, enumerate, haproxy, look, look_with, loopback, nginx, openssl, s_server, scripted,
+    target,
 };
 use crate::support::{Scratch, program};
 use probity::model::target::Engine;
 use probity::model::tls::{Certificates, Dh, Features, Groups, Protocols, Suites};
 use probity::model::{Fact, Reason, TargetKind};
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ fn a_modern_nginx_is_seen_as_it_is_configured() {
     let expected = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
     assert_eq!(seen.suites("TLSv1.3"), expected.map(String::from).into());
     eprintln!("nginx 3+3: {} hellos, {} connections, {:?}", proxy.hellos(), proxy.connections(), seen.time);
-    assert!(proxy.hellos() <= 35 + SESSIONS, "{} hellos", proxy.hellos());
+    assert!(proxy.hellos() <= 31 + SESSIONS, "{} hellos", proxy.hellos());
     let suites: Suites = seen.read("tls.suites");
     for order in &suites.order {
         assert_eq!(order.preference, Fact::Known("server".into()), "{order:?}");
@@ -86,7 +88,7 @@ fn a_haproxy_with_two_certificates_hides_no_suite() {
         } else {
             assert_eq!(order.preference, Fact::Known("client".into()));
             // One of them for a third kind of certificate, one for fallback protection.
-            assert!(proxy.hellos() <= 36 + SESSIONS, "{} hellos", proxy.hellos());
+            assert!(proxy.hellos() <= 35 + SESSIONS, "{} hellos", proxy.hellos());
         }
     }
 }
@@ -104,6 +106,51 @@ fn a_long_way_is_gone_few_times() {
         let seen = enumerate(proxy.address());
         eprintln!("{server} at 100 ms: {} hellos, {:?}, at most {} open", proxy.hellos(), seen.time, proxy.most_open());
         assert!(proxy.hellos() <= 36 + SESSIONS, "{} hellos", proxy.hellos());
+    }
+}
+
+/// A way to this port that gives up connections on which nothing comes within this time.
+fn impatient(port: u16, patience: Duration) -> SocketAddr {
+    scripted(move |client| {
+        client.set_read_timeout(Some(patience)).unwrap();
+        if !matches!(client.peek(&mut [0]), Ok(1..)) {
+            return;
+        }
+        client.set_read_timeout(None).unwrap();
+        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _ = std::io::copy(&mut &server, &mut &client);
+                let _ = client.shutdown(Shutdown::Both);
+            });
+            let _ = std::io::copy(&mut &client, &mut &server);
+            let _ = server.shutdown(Shutdown::Write);
+        });
+    })
+}
+
+#[test]
+fn an_idle_connection_that_is_given_up_is_no_answer() {
+    let scratch = Scratch::new("tls-idle");
+    let Some((_server, port)) = nginx(&scratch, MODERN) else { return };
+    let far = Proxy::start(port, Duration::from_millis(60));
+    let patient = enumerate(far.address());
+    for patience in [5, 40, 65] {
+        let seen = enumerate(impatient(far.address().port(), Duration::from_millis(patience)));
+        assert_eq!(seen.protocols(), patient.protocols(), "{patience} ms");
+        for protocol in ["TLSv1.2", "TLSv1.3"] {
+            assert_eq!(seen.suites(protocol), patient.suites(protocol), "{patience} ms");
+        }
+        let ids = |seen: &Seen| -> BTreeSet<String> {
+            seen.read::<Groups>("tls.groups").groups.into_iter().map(|group| group.id).collect()
+        };
+        assert_eq!(ids(&seen), ids(&patient), "{patience} ms");
+        let proofs = |seen: &Seen| -> Vec<(String, String)> {
+            let protocols: Protocols = seen.read("tls.protocols");
+            protocols.proofs.into_iter().map(|proof| (proof.name, proof.confidence)).collect()
+        };
+        assert_eq!(proofs(&seen), proofs(&patient), "{patience} ms");
     }
 }
 

@@ -34,8 +34,10 @@ impl NamedFields {
 /// all were named. Else the group seen is taken away, until another prime or a refusal comes.
 pub async fn look(prober: &Prober<'_>, ledger: &Ledger, dh: &Dh, profile: Profile) -> NamedFields {
     let mut seen = Vec::new();
-    if !dh.used {
-        return NamedFields { honoured: word("not-applicable"), seen };
+    match &dh.used {
+        Fact::Known(true) => {}
+        Fact::Known(false) => return NamedFields { honoured: word("not-applicable"), seen },
+        Fact::Unknown(why) => return NamedFields { honoured: Fact::unknown(why.unknown.clone()), seen },
     }
     let newest = ledger.fields.iter().filter(|field| field.named && !field.export).map(|field| field.version).max();
     let Some(version) = newest.filter(|version| *version > Version::Ssl3) else {

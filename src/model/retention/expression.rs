@@ -179,7 +179,7 @@ impl fmt::Display for Expression {
 super::word::written!(Expression);
 
 /// A name in the quotes of standard SQL.
-fn quote(name: &str) -> String {
+pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

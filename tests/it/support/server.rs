@@ -40,7 +40,7 @@ pub fn note_skip(lacking: &str) {
 }
 
 /// Debian keeps the programs of each PostgreSQL version in a folder of its own; the newest comes first.
-fn postgresql_folders() -> Vec<PathBuf> {
+pub fn postgresql_folders() -> Vec<PathBuf> {
     let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();

@@ -24,7 +24,7 @@ pub fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     if let Some(true) = facts.read::<Groups>("tls.groups").and_then(|groups| groups.point_reused.known().copied()) {
         rows.push(("Key exchange", "a point of the server was seen in two connections".to_owned()));
     }
-    if let Some(dh) = facts.read::<Dh>("tls.dh").filter(|dh| dh.used) {
+    if let Some(dh) = facts.read::<Dh>("tls.dh").filter(|dh| dh.used == Fact::Known(true)) {
         let seen = if dh.named_seen.is_empty() { String::new() } else { format!(": {}", dh.named_seen.join(", ")) };
         rows.push(("Finite-field groups named by the client", word(&dh.named_groups) + &seen));
     }
