@@ -387,6 +387,8 @@ fn files_speak_of_the_project_alone() {
     }
     for (file, text) in texts.iter().filter(|(file, _)| file != "tests/it/architecture.rs") {
         for (number, line) in text.lines().enumerate() {
+            // A word of the format of calendars.
+            let line = line.replace("VTODO", "");
             let found = ["/work/", "/home/", "/tmp/wt", "TODO", "FIXME", "issue #", "pull request #"]
                 .into_iter()
                 .find(|words| line.contains(words));

@@ -105,13 +105,16 @@ fn offer(prober: &Prober<'_>, version: Version, suites: &[u16], keep_fields: boo
 /// Whether suites with a finite field were accepted here, and only with a field of RFC 7919 that the hello named: a
 /// server may have no other, and refuse such suites without.
 fn only_named_fields(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> bool {
-    // All of them begin with the same digits of e.
-    let from_list = |p: &[u8]| p.get(8..16) == Some(&[0xAD, 0xF8, 0x54, 0x58, 0xA2, 0xBB, 0x4A, 0x9A]);
     prober.with_ledger(|ledger| {
         let mut fields = ledger.fields.iter().filter(|field| field.version == version);
         ledger.fields.iter().any(|field| field.version == version && accepted.contains(&field.suite))
-            && fields.all(|field| field.named && from_list(&field.p))
+            && fields.all(|field| field.named && is_from_list(&field.p))
     })
+}
+
+/// Whether this prime is one of RFC 7919: all of them begin with the same digits of e.
+fn is_from_list(p: &[u8]) -> bool {
+    p.get(8..16) == Some(&[0xAD, 0xF8, 0x54, 0x58, 0xA2, 0xBB, 0x4A, 0x9A])
 }
 
 /// The offer that a version begins with.
@@ -148,7 +151,38 @@ pub async fn version(prober: &Prober<'_>, version: Version, first: Vec<Answer>) 
     });
     let mut lists = join_all(loops).await;
     lists.extend(singled_out(prober, version, &lists).await);
-    VersionSuites::of(version, lists)
+    let unclear = unnamed_fields(prober, version).await;
+    let suites = VersionSuites::of(version, lists);
+    VersionSuites { trouble: suites.trouble.clone().or(unclear), ..suites }
+}
+
+/// Suites whose parameters were seen only with a field of RFC 7919 that the hello named are asked once more without:
+/// clients that name none get other parameters, which may be far weaker. Gives why that is not known, if so.
+async fn unnamed_fields(prober: &Prober<'_>, version: Version) -> Option<Trouble> {
+    if version >= Version::Tls13 {
+        return None;
+    }
+    let named = |ledger: &super::ledger::Ledger| -> Vec<u16> {
+        let of_version = || ledger.fields.iter().filter(|field| field.version == version);
+        let plain: Vec<u16> = of_version().filter(|field| !field.named).map(|field| field.suite).collect();
+        let wanted = of_version().filter(|field| field.named && is_from_list(&field.p)).map(|field| field.suite);
+        let mut wanted: Vec<u16> = wanted.filter(|suite| !plain.contains(suite)).collect();
+        plan::worst_first(&mut wanted);
+        wanted.dedup();
+        wanted
+    };
+    let mut left = prober.with_ledger(|ledger| named(ledger));
+    while !left.is_empty() {
+        let mut offer = offer(prober, version, &left, true);
+        offer.groups.retain(|group| !plan::is_field(*group));
+        match prober.settle(&offer, &format!("suites of {}", version.name())).await {
+            Answer::Yes(flight) => left.retain(|suite| *suite != flight.hello.suite),
+            // It has no parameters for those who name none.
+            Answer::No(_) => return None,
+            Answer::Unknown(trouble) => return Some(trouble),
+        }
+    }
+    None
 }
 
 /// Lists without RSA and ECDSA hold several classes at once. Where one of them was accepted, the others are asked on

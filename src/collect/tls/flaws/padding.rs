@@ -261,6 +261,9 @@ async fn read(session: &mut Session, end: Instant) -> Response {
     response.end = loop {
         match session.channel().next(end).await {
             Ok(Item::Data(0)) => {}
+            // After a fatal alert nothing is an answer any more: there are servers whose program hands on what their
+            // library has refused.
+            Ok(Item::Data(_)) if response.alert.is_some() => {}
             Ok(Item::Data(_)) => {
                 response.data = true;
                 return Response { alert: None, end: "", ..response };
