@@ -391,6 +391,36 @@ fn a_folder_of_another_server_is_not_taken_for_the_one_that_was_asked() {
     assert!(other.places[0].encrypted.reason().unwrap().contains("another server"), "{other:?}");
 }
 
+#[test]
+fn the_paths_of_a_container_are_followed_in_the_folder_that_its_node_has() {
+    let machine = Machine::physical("host-moved");
+    machine.luks("dm-0", "253:0", "sda");
+    machine.mount("253:0", "/node/volume", "xfs", "/dev/mapper/crypt", "rw");
+    std::fs::create_dir_all(machine.folder("/node/volume").join("global")).unwrap();
+    std::fs::write(machine.folder("/node/volume/global").join("pg_control"), 77u64.to_le_bytes()).unwrap();
+    machine.folder("/node/volume/pg_wal");
+    let path = |kind: &str, path: &str| StorePath { kind: kind.to_owned(), path: path.to_owned() };
+    let files = Files {
+        files: vec![path("data", "/var/lib/pg"), path("wal", "/var/lib/pg/pg_wal"), path("tablespace", "/space")],
+        beside: Vec::new(),
+        identity: Some("77".to_owned()),
+    };
+    let now = "2026-11-23T12:00:00Z".parse().unwrap();
+    let told = Observation::complete("db.files", "pg", "", "postgres", now, &files).unwrap();
+    let mut target = machine.target(&[]);
+    let declared = probity::model::target::DiskPath { path: "/node/volume".into(), store: "pg".to_owned() };
+    target.connection.disk_paths.push(declared);
+    let disk: Disk = look_at(&target, vec![told]).read().unwrap();
+    let states: Vec<_> =
+        disk.places.iter().map(|place| (place.key.as_str(), place.encrypted.known().copied())).collect();
+    let expected = [
+        ("pg data /node/volume", Some(true)),
+        ("pg tablespace /space", None),
+        ("pg wal /node/volume/pg_wal", Some(true)),
+    ];
+    assert_eq!(states, expected);
+}
+
 fn results(report: &Value, check: &str) -> Vec<(String, String, String)> {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let all = report["results"].as_array().unwrap().iter().filter(|result| result["check"] == check);
@@ -448,6 +478,7 @@ targets:
     assert!(
         page.contains("Layers of encryption: data: encrypted") && page.contains("Layers of encryption: data: plain")
     );
+    let page = page.replace("&#x2f;", "/");
     assert!(page.contains("● AES-256 XTS (4/5)") && page.contains("▫ does not (5/5)"), "a band for each layer");
 }
 

@@ -66,7 +66,8 @@ fn key_bytes(field: &str) -> Option<u32> {
     if let Some(rest) = field.strip_prefix(':') {
         return rest.split(':').next()?.parse().ok().filter(|bytes| *bytes <= 512);
     }
-    let hex = field.bytes().all(|byte| byte.is_ascii_hexdigit()) && field.len() <= 1024 && field.len() % 2 == 0;
+    let hex =
+        field.bytes().all(|byte| byte.is_ascii_hexdigit()) && field.len() <= 1024 && field.len().is_multiple_of(2);
     hex.then(|| u32::try_from(field.len() / 2).ok()).flatten()
 }
 

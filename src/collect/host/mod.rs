@@ -14,7 +14,7 @@ mod roots;
 mod walk;
 
 use crate::collect::{CollectContext, Collecting, Collector, Job};
-use crate::model::host::{Disk, DiskPlace, Files};
+use crate::model::host::{Disk, DiskPlace, Files, StorePath};
 use crate::model::{Fact, Method, Observation, ObservationStatus, Reason, Target, TargetKind, Trouble};
 use crate::wire::mountinfo;
 use cover::Cover;
@@ -161,7 +161,11 @@ impl Look {
                 doubt: None,
             };
             match (seen.status, seen.read::<Files>()) {
-                (ObservationStatus::Complete, Ok(files)) => wanted.extend(self.of_store(&seen.target, files)),
+                (ObservationStatus::Complete, Ok(files)) => {
+                    // What the server tells names the declared folder, too.
+                    wanted.retain(|one| one.store != seen.target);
+                    wanted.extend(self.of_store(&seen.target, &files));
+                }
                 _ => {
                     wanted.push(untold(seen.trouble.clone().unwrap_or_else(|| {
                         Trouble::new(Reason::Internal, "where the files lie is told in another form")
@@ -172,19 +176,36 @@ impl Look {
         wanted
     }
 
-    fn of_store(&self, store: &str, files: Files) -> Vec<Wanted> {
-        let doubt = files.identity.as_deref().and_then(|identity| {
-            let data = files.files.iter().find(|file| file.kind == "data")?;
-            self.another(Path::new(&data.path), identity)
-        });
-        let wanted = |file: crate::model::host::StorePath| Wanted {
+    /// The files of a store, which lie in the declared folder where there is one: a container has other paths than its node.
+    fn of_store(&self, store: &str, files: &Files) -> Vec<Wanted> {
+        let told = files.files.iter().find(|file| file.kind == "data").map(|file| PathBuf::from(&file.path));
+        let data = self.declared(store).cloned().or_else(|| told.clone());
+        let moved = |path: &str| {
+            let rest = told.as_ref().and_then(|told| Path::new(path).strip_prefix(told).ok());
+            match (rest, &data) {
+                (Some(rest), Some(data)) if rest.as_os_str().is_empty() => data.clone(),
+                (Some(rest), Some(data)) => data.join(rest),
+                _ => PathBuf::from(path),
+            }
+        };
+        let doubt = match (&files.identity, &data) {
+            (Some(identity), Some(data)) => self.another(data, identity),
+            _ => None,
+        };
+        let wanted = |file: &StorePath| Wanted {
             store: store.to_owned(),
             also: if file.kind == "data" { files.beside.clone() } else { Vec::new() },
-            kind: file.kind,
-            path: Ok(PathBuf::from(file.path)),
+            kind: file.kind.clone(),
+            path: Ok(moved(&file.path)),
             doubt: doubt.clone(),
         };
-        files.files.iter().cloned().map(wanted).collect()
+        files.files.iter().map(wanted).collect()
+    }
+
+    /// The folder that is declared for a store.
+    fn declared(&self, store: &str) -> Option<&PathBuf> {
+        let mut all = self.target.connection.disk_paths.iter();
+        all.find(|path| !store.is_empty() && path.store == store).map(|path| &path.path)
     }
 
     /// Why a folder is not that of the cluster with this number, where it is not, or where that cannot be told.

@@ -26,6 +26,9 @@ const REMOTE: [&str; 3] = ["nbd", "rbd", "drbd"];
 const PROVIDER: &str =
     "the record of the machine's provider (for example DescribeVolumes with Encrypted), or of its hypervisor";
 
+/// A device by its major and minor number.
+type Number = (u32, u32);
+
 /// Looks downward on one machine.
 pub struct Walk<'a> {
     pub(super) roots: &'a Roots,
@@ -33,8 +36,8 @@ pub struct Walk<'a> {
     table: Table,
     machine: Fact<String>,
     stop: Arc<AtomicBool>,
-    done: BTreeMap<(u32, u32), Cover>,
-    going: BTreeSet<(u32, u32)>,
+    done: BTreeMap<Number, Cover>,
+    going: BTreeSet<Number>,
     depth: usize,
 }
 
@@ -137,7 +140,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What a device stands on.
-    pub fn device(&mut self, device: (u32, u32)) -> Cover {
+    pub fn device(&mut self, device: Number) -> Cover {
         if let Some(known) = self.done.get(&device) {
             return known.clone();
         }
@@ -189,7 +192,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The layer that a mapped device is, where it encrypts.
-    fn encrypting(&self, name: &str, uuid: &str, mapped: &str, below: &[(String, (u32, u32))]) -> Option<Cover> {
+    fn encrypting(&self, name: &str, uuid: &str, mapped: &str, below: &[(String, Number)]) -> Option<Cover> {
         let kind = crypt::kind(uuid);
         let mapping = self.table.as_ref().ok().and_then(|table| table.get(mapped));
         if let Some(mapping) = mapping.filter(|mapping| kind.is_some() || !mapping.ciphers.is_empty()) {
@@ -258,7 +261,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The device of a name as mounts and swap areas have it: `/dev/sda2`, `/dev/mapper/root`.
-    pub fn named(&self, source: &[u8]) -> Result<(u32, u32), Trouble> {
+    pub fn named(&self, source: &[u8]) -> Result<Number, Trouble> {
         let path = roots::path(source);
         let name = path
             .strip_prefix("/dev")
@@ -295,7 +298,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The devices that a device stands on, by name and number.
-fn children(folder: &Path) -> Result<Vec<(String, (u32, u32))>, Trouble> {
+fn children(folder: &Path) -> Result<Vec<(String, Number)>, Trouble> {
     let slaves = folder.join("slaves");
     if !slaves.exists() {
         return Ok(Vec::new());
@@ -323,7 +326,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<std::ffi::OsString>, Trouble>
 }
 
 /// A file that holds `major:minor`.
-pub(super) fn number(path: &Path) -> Result<(u32, u32), Trouble> {
+pub(super) fn number(path: &Path) -> Result<Number, Trouble> {
     let no_number = || Trouble::new(Reason::ProtocolViolation, format!("{} holds no device's number", words(path)));
     let line =
         roots::line(path)?.ok_or_else(|| Trouble::new(Reason::Unreachable, format!("there is no {}", words(path))))?;
