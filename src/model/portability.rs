@@ -1,7 +1,6 @@
 //! An export of one person's data: what is declared of it, what was read in it, and how it compares with the stores.
 
 use super::retention::Slug;
-use super::words::words;
 use super::{Fact, SecretRef};
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -69,20 +68,24 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-words! {
-    /// Under which article an export was asked for.
-    Scope {
-        /// Portability: what the person gave, and what was observed of them.
-        Art20 = "art20",
-        /// Access: everything.
-        Art15 = "art15",
-    }
+/// Under which article an export was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Portability: what the person gave, and what was observed of them.
+    #[default]
+    Art20,
+    /// Access: everything.
+    Art15,
 }
 
-#[expect(clippy::derivable_impls, reason = "the macro of words has no default")]
-impl Default for Scope {
-    fn default() -> Self {
-        Scope::Art20
+impl Scope {
+    /// The word used in the configuration and in evidence.
+    pub fn word(self) -> &'static str {
+        match self {
+            Scope::Art20 => "art20",
+            Scope::Art15 => "art15",
+        }
     }
 }
 

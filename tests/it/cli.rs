@@ -246,7 +246,7 @@ fn the_configuration_of_the_readme_is_read() {
     let example = &readme[start..start + readme[start..].find("```").unwrap()];
     let scratch = Scratch::new("cli-readme");
     let file = scratch.write("probity.yaml", example);
-    for name in ["certs/internal-ca.pem", "retention.yaml", "register.yaml"] {
+    for name in ["certs/internal-ca.pem", "retention.yaml", "register.yaml", "requests.yaml"] {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/config");
         scratch.write(name, std::fs::read(Path::new(golden).join(name)).unwrap());
     }

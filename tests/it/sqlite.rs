@@ -365,7 +365,7 @@ fn a_whole_look_at_a_plain_file() {
     let backups: Vec<_> = retention.backups.iter().map(|b| (b.key.as_str(), b.longest_days)).collect();
     assert_eq!(backups, [("rows/tape", 35), ("rows/lost", 0)]);
     assert_eq!(retention.backups[1].declared, Fact::Known(false));
-    for observation in &observations {
+    for observation in others {
         let schema = serde_json::to_value((probity::model::kind::find(&observation.kind).unwrap().schema)()).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let data = serde_json::Value::Object(observation.data.clone());
