@@ -5,8 +5,8 @@ use super::dialogue::{Dialogue, Names, Step, tds};
 use super::key_exchange::{Form, Kind, ServerKeyExchange};
 use super::ticket::Ticket;
 use super::{
-    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, mysql, postgres, record::RecordReader, sct::Sct,
-    ssl2,
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, mysql, postgres, record::RecordReader,
+    sct::Sct, ssl2,
 };
 
 /// The first flight of a server, in pieces whose size the first byte sets.

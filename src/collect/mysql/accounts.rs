@@ -8,7 +8,7 @@ use crate::collect::answer::{Row, clean, number, text};
 use crate::model::{Reason, Trouble};
 
 /// The right that shows accounts, by server.
-pub fn right(mariadb: bool) -> &'static str {
+pub const fn right(mariadb: bool) -> &'static str {
     match mariadb {
         true => "SELECT (Host, User, Priv) ON mysql.global_priv",
         false => "SELECT ON mysql.user",
@@ -86,9 +86,18 @@ impl Way {
             "" | "mysql_native_password" => "sha1",
             "caching_sha2_password" | "sha256_password" | "ed25519" | "parsec" => "strong",
             "unix_socket" | "auth_socket" => "strong",
-            "pam" | "auth_pam" | "authentication_pam" | "authentication_ldap_simple" | "authentication_ldap_sasl"
-            | "authentication_kerberos" | "authentication_windows" | "authentication_fido"
-            | "authentication_webauthn" | "authentication_openid_connect" | "gssapi" | "named_pipe" => "external",
+            "pam"
+            | "auth_pam"
+            | "authentication_pam"
+            | "authentication_ldap_simple"
+            | "authentication_ldap_sasl"
+            | "authentication_kerberos"
+            | "authentication_windows"
+            | "authentication_fido"
+            | "authentication_webauthn"
+            | "authentication_openid_connect"
+            | "gssapi"
+            | "named_pipe" => "external",
             _ => "unknown",
         }
     }

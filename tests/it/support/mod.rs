@@ -5,6 +5,7 @@ pub mod dialogue;
 pub mod estate;
 pub mod lab;
 pub mod mariadb;
+pub mod mysql8;
 pub mod names;
 pub mod oracle;
 pub mod postgres;
