@@ -144,6 +144,13 @@ fn kind(byte: u8) -> Kind {
     }
 }
 
+/// Packets of a MySQL server, at every place where one may come.
+pub fn mysql(data: &[u8]) {
+    let Some((&columns, data)) = data.split_first() else { return };
+    let _ = (mysql::first(data), mysql::login_reply(data), mysql::query_reply(data));
+    let _ = mysql::line(data, columns.into());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,11 +185,4 @@ mod tests {
             dialogue(&bytes);
         }
     }
-}
-
-/// Packets of a MySQL server, at every place where one may come.
-pub fn mysql(data: &[u8]) {
-    let Some((&columns, data)) = data.split_first() else { return };
-    let _ = (mysql::first(data), mysql::login_reply(data), mysql::query_reply(data));
-    let _ = mysql::line(data, columns.into());
 }

@@ -115,15 +115,15 @@ impl Way {
 
 /// Reads every account, sorted by name.
 pub async fn read(session: &Session<'_>) -> Result<Vec<Account>, Trouble> {
-    let (sql, of): (String, fn(&Row) -> Result<Account, Trouble>) = match session.mariadb {
-        true => (of_mariadb(), mariadb),
-        false => (of_mysql(), mysql),
-    };
+    let sql = if session.mariadb { of_mariadb() } else { of_mysql() };
     let rows = session.rows(&sql).await?;
     if rows.len() > MOST {
         return Err(Trouble::new(Reason::TooLarge, format!("there are more than {MOST} accounts")));
     }
-    let mut accounts = rows.iter().map(of).collect::<Result<Vec<_>, Trouble>>()?;
+    let mut accounts = rows
+        .iter()
+        .map(|row| if session.mariadb { mariadb(row) } else { mysql(row) })
+        .collect::<Result<Vec<_>, Trouble>>()?;
     accounts.sort_by_key(Account::name);
     Ok(accounts)
 }

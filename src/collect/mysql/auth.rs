@@ -110,9 +110,9 @@ fn new_passwords(mariadb: bool, settings: &Result<Settings, Trouble>) -> Fact<St
     }
     let policy = settings.get("authentication_policy").and_then(|policy| policy.split(',').next()).map(str::trim);
     match (policy, settings.get("default_authentication_plugin")) {
-        (Some(factor), Some(plugin)) if matches!(factor, "" | "*") => Fact::Known(plugin.to_owned()),
+        (Some("" | "*"), Some(plugin)) => Fact::Known(plugin.to_owned()),
         // From version 8.4 nothing else is the default.
-        (Some(factor), None) if matches!(factor, "" | "*") => Fact::Known("caching_sha2_password".to_owned()),
+        (Some("" | "*"), None) => Fact::Known("caching_sha2_password".to_owned()),
         (Some(factor), _) => Fact::Known(factor.trim_start_matches("*:").to_owned()),
         (None, Some(plugin)) => Fact::Known(plugin.to_owned()),
         (None, None) => Fact::unknown("the server has no setting default_authentication_plugin"),
