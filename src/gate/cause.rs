@@ -117,7 +117,9 @@ fn command(group: &Group, target: Option<&Target>) -> Option<String> {
         return Some(rights.collect::<Vec<_>>().join("\n"));
     }
     // MySQL's collector names the account as well, whose host part stands nowhere else.
-    if target.engine.is_some_and(Engine::speaks_mysql) && let Some(right) = mysql_right(&group.reason) {
+    if target.engine.is_some_and(Engine::speaks_mysql)
+        && let Some(right) = mysql_right(&group.reason)
+    {
         return Some(right);
     }
     match group.trouble? {

@@ -7,6 +7,8 @@ use super::ticket::Ticket;
 use super::{
     ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, luks, mountinfo, mysql, postgres,
     record::RecordReader, sct::Sct, ssl2,
+    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, mysql, postgres, record::RecordReader,
+    sct::Sct, ssl2,
 };
 
 /// The first flight of a server, in pieces whose size the first byte sets.
@@ -159,6 +161,13 @@ fn kind(byte: u8) -> Kind {
     }
 }
 
+/// Packets of a MySQL server, at every place where one may come.
+pub fn mysql(data: &[u8]) {
+    let Some((&columns, data)) = data.split_first() else { return };
+    let _ = (mysql::first(data), mysql::login_reply(data), mysql::query_reply(data));
+    let _ = mysql::line(data, columns.into());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,11 +202,4 @@ mod tests {
             dialogue(&bytes);
         }
     }
-}
-
-/// Packets of a MySQL server, at every place where one may come.
-pub fn mysql(data: &[u8]) {
-    let Some((&columns, data)) = data.split_first() else { return };
-    let _ = (mysql::first(data), mysql::login_reply(data), mysql::query_reply(data));
-    let _ = mysql::line(data, columns.into());
 }

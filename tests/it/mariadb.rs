@@ -105,7 +105,9 @@ fn a_strict_server() {
          CREATE USER old@'%' IDENTIFIED BY 'x' ACCOUNT LOCK; CREATE ROLE clerk",
     );
     let canary = "CANARY-7d1e-IN-A-ROW";
-    mariadb.sql(&format!("INSERT INTO shop.orders VALUES (1, REPEAT('{canary}', 5)); FLUSH TABLES shop.orders FOR EXPORT"));
+    mariadb.sql(&format!(
+        "INSERT INTO shop.orders VALUES (1, REPEAT('{canary}', 5)); FLUSH TABLES shop.orders FOR EXPORT"
+    ));
     let encrypted = "SELECT COUNT(*) = 0 FROM information_schema.INNODB_TABLESPACES_ENCRYPTION \
                      WHERE MIN_KEY_VERSION = 0 OR ENCRYPTION_SCHEME = 0";
     mariadb.wait_for("encryption", encrypted);
@@ -164,14 +166,19 @@ fn a_kind_of_file_left_plain_beside_encrypted_ones_stands_out() {
          CREATE TABLE shop.log (note varchar(200)) ENGINE=Aria TRANSACTIONAL=1; INSERT INTO shop.log VALUES ('{canary}'); \
          INSERT INTO shop.orders VALUES (1, REPEAT('{canary}', 5)); FLUSH TABLES; SET GLOBAL innodb_log_checkpoint_now=ON"
     ));
-    let encrypted = "SELECT COUNT(*) = 0 FROM information_schema.INNODB_TABLESPACES_ENCRYPTION WHERE MIN_KEY_VERSION = 0";
+    let encrypted =
+        "SELECT COUNT(*) = 0 FROM information_schema.INNODB_TABLESPACES_ENCRYPTION WHERE MIN_KEY_VERSION = 0";
     mariadb.wait_for("encryption", encrypted);
     let look = look(&mariadb).trusting(mariadb.ca());
     let seen = run(&look);
     let states = files(&seen);
-    for (kind, state) in
-        [("data", "encrypted"), ("redo log", "plain"), ("Aria log", "plain"), ("temp", "plain"), ("binary log", "encrypted")]
-    {
+    for (kind, state) in [
+        ("data", "encrypted"),
+        ("redo log", "plain"),
+        ("Aria log", "plain"),
+        ("temp", "plain"),
+        ("binary log", "encrypted"),
+    ] {
         assert_eq!(states[kind].as_deref(), Some(state), "{kind}");
     }
     assert!(mariadb.holds("", "ib_logfile0", canary) && mariadb.holds("", "aria_log.0", canary));
@@ -215,7 +222,7 @@ fn a_right_that_is_missing_is_named_and_hides_its_own_facts_alone() {
         ("SELECT ON mysql.procs_priv", vec!["grants"]),
         ("PROCESS ON *.*", vec!["tables"]),
         ("REFERENCES ON *.*", vec!["inventory"]),
-        ("SELECT ON mysql.global_priv", vec!["grants", "methods"]),
+        ("SELECT (Host, User, Priv) ON mysql.global_priv", vec!["grants", "methods"]),
     ] {
         mariadb.sql(&format!("REVOKE {right} FROM auditor@'%'"));
         let seen = run(&look);
@@ -223,7 +230,10 @@ fn a_right_that_is_missing_is_named_and_hides_its_own_facts_alone() {
         assert_eq!(found.keys().copied().collect::<Vec<_>>(), hides, "{right}: {found:?}");
         let object = right.rsplit(' ').next().unwrap();
         for why in found.values() {
-            assert!(why.contains("GRANT ") && why.contains(object) && why.contains("TO 'auditor'@'%'"), "{right}: {why}");
+            assert!(
+                why.contains("GRANT ") && why.contains(object) && why.contains("TO 'auditor'@'%'"),
+                "{right}: {why}"
+            );
         }
         // Nothing that was hidden is taken for good.
         let item = match hides[hides.len() - 1] {
@@ -238,6 +248,13 @@ fn a_right_that_is_missing_is_named_and_hides_its_own_facts_alone() {
     }
     // In MariaDB everybody may look at the threads; the list of rights has it for MySQL.
     mariadb.assert_gone();
+    // What README says is what was granted here.
+    let readme = include_str!("../../README.md");
+    for mariadb in [true, false] {
+        for line in probity::collect::mysql::grants(mariadb, "'auditor'@'10.0.0.%'", None) {
+            assert!(readme.contains(&line), "README lacks {line}");
+        }
+    }
 }
 
 #[test]
@@ -250,7 +267,13 @@ fn a_wrong_password_and_a_server_that_is_not_trusted() {
     assert_eq!((&transport.tls_offered, &transport.plaintext_login), (&known(&true), &text("asked")));
     // Whether the server refuses in the end is not seen from outside: the trial proves nothing.
     assert_eq!(sign(&transport.plaintext, "login tried without TLS").known(), None);
-    assert!(wrong.judge(&seen).iter().filter(|(item, _)| item.starts_with("db.auth")).all(|(_, (status, _))| *status == Status::NotEvaluated));
+    assert!(
+        wrong
+            .judge(&seen)
+            .iter()
+            .filter(|(item, _)| item.starts_with("db.auth"))
+            .all(|(_, (status, _))| *status == Status::NotEvaluated)
+    );
     let untrusted = look(&mariadb);
     let seen = run(&untrusted);
     assert_outside(&seen, Reason::HandshakeRejected);
@@ -275,10 +298,8 @@ fn a_name_with_several_addresses_is_entered_once() {
     mariadb.grant_all();
     let look = look(&mariadb).trusting(mariadb.ca());
     let closed = SocketAddr::from(([127, 0, 0, 1], crate::support::free_port()));
-    let (first, second) = (
-        SocketAddr::from(([127, 0, 0, 1], mariadb.port)),
-        SocketAddr::from(([127, 0, 0, 2], mariadb.port)),
-    );
+    let (first, second) =
+        (SocketAddr::from(([127, 0, 0, 1], mariadb.port)), SocketAddr::from(([127, 0, 0, 2], mariadb.port)));
     let seen = look.run_at(&Mysql::default(), vec![closed, first, second]);
     assert_eq!(seen.len(), 18);
     let state = |kind: &str, address: SocketAddr| {
@@ -445,7 +466,7 @@ fn troubles(mariadb: &Mariadb) {
         ("app.visitors", "expr: seen, type: epoch_s", "", "do not fit"),
         ("app.heap", seen, "", "do not fit"),
         ("app.texts", "expr: seen, type: date", "", "do not fit"),
-        ("app.heap", "expr: seen + 1, type: timestamptz", "", "its type") ,
+        ("app.heap", "expr: seen + 1, type: timestamptz", "", "its type"),
         // A number compared with a word is compared with nought, with a warning alone.
         ("app.visitors", seen, ", filter: \"keep_it = 'yes'\"", "do not fit"),
     ] {
@@ -465,7 +486,8 @@ fn troubles(mariadb: &Mariadb) {
     mariadb.assert_gone();
     holder.kill().unwrap();
     holder.wait().unwrap();
-    mariadb.sql("SELECT CONCAT('KILL ', ID) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%'")
+    mariadb
+        .sql("SELECT CONCAT('KILL ', ID) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP%'")
         .lines()
         .for_each(|kill| drop(mariadb.sql(kill)));
     assert_eq!(measured(mariadb, &heap, Effort::default()).violating, known(&0));
@@ -527,7 +549,7 @@ fn events_are_read_as_the_means() {
     };
     let found = means("{type: job, ref: expire}", jiff::Timestamp::now());
     assert!(found.found.reason().unwrap().contains("GRANT SELECT ON mysql.event TO 'auditor'@'%'"), "{found:?}");
-    mariadb.sql("GRANT SELECT ON mysql.event TO auditor@'%'");
+    mariadb.grant_all();
     mariadb.wait_for("the event", "SELECT COUNT(*) FROM mysql.event WHERE last_executed IS NOT NULL");
     let hour = jiff::SignedDuration::from_hours(1);
     for (mechanism, enabled, effective) in [
@@ -545,7 +567,11 @@ fn events_are_read_as_the_means() {
     assert_eq!(means("{type: job, ref: expire}", later).effective, known(&false));
     mariadb.sql("SET GLOBAL event_scheduler = OFF; INSERT INTO app.visitors VALUES ('2019-01-01')");
     let found = means("{type: job, ref: expire}", jiff::Timestamp::now());
-    assert_eq!((&found.enabled, &found.effective, found.contradicted), (&known(&false), &known(&false), true), "{found:?}");
+    assert_eq!(
+        (&found.enabled, &found.effective, found.contradicted),
+        (&known(&false), &known(&false), true),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -557,7 +583,8 @@ fn a_run_that_is_stopped_leaves_no_statement_behind() {
     let (cancel, begin) = (look.cancel.clone(), Instant::now());
     let seen = std::thread::scope(|scope| {
         let looking = scope.spawn(|| run(&look));
-        let running = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'auditor' AND INFO LIKE '%app%slow%'";
+        let running =
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'auditor' AND INFO LIKE '%app%slow%'";
         mariadb.wait_for("the count", running);
         cancel.cancel();
         let seen = looking.join().unwrap();
@@ -584,7 +611,8 @@ fn a_server_that_is_killed_in_the_middle_of_a_count() {
     let look = measuring(&mariadb, &slow("1m"));
     let seen = std::thread::scope(|scope| {
         let looking = scope.spawn(|| run(&look));
-        let running = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'auditor' AND INFO LIKE '%app%slow%'";
+        let running =
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'auditor' AND INFO LIKE '%app%slow%'";
         mariadb.wait_for("the count", running);
         mariadb.crash();
         looking.join().unwrap()
@@ -659,7 +687,10 @@ mod brute {
             proptest::collection::vec((0i64..500 * 86_400, 0u8..3, any::<bool>()), 1..60),
             0usize..4,
         );
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(15) });
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(15)
+        });
         let outcome = runner.run(&strategy, |(as_of, zone, (months, days, grace), rows, kind)| {
             let (types, column) = [
                 ("epoch_ms", "bigint"),

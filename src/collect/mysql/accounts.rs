@@ -8,7 +8,7 @@ use crate::collect::answer::{Row, clean, number, text};
 use crate::model::{Reason, Trouble};
 
 /// The right that shows accounts, by server.
-pub fn right(mariadb: bool) -> &'static str {
+pub const fn right(mariadb: bool) -> &'static str {
     match mariadb {
         true => "SELECT (Host, User, Priv) ON mysql.global_priv",
         false => "SELECT ON mysql.user",
@@ -86,9 +86,18 @@ impl Way {
             "" | "mysql_native_password" => "sha1",
             "caching_sha2_password" | "sha256_password" | "ed25519" | "parsec" => "strong",
             "unix_socket" | "auth_socket" => "strong",
-            "pam" | "auth_pam" | "authentication_pam" | "authentication_ldap_simple" | "authentication_ldap_sasl"
-            | "authentication_kerberos" | "authentication_windows" | "authentication_fido"
-            | "authentication_webauthn" | "authentication_openid_connect" | "gssapi" | "named_pipe" => "external",
+            "pam"
+            | "auth_pam"
+            | "authentication_pam"
+            | "authentication_ldap_simple"
+            | "authentication_ldap_sasl"
+            | "authentication_kerberos"
+            | "authentication_windows"
+            | "authentication_fido"
+            | "authentication_webauthn"
+            | "authentication_openid_connect"
+            | "gssapi"
+            | "named_pipe" => "external",
             _ => "unknown",
         }
     }
@@ -106,15 +115,15 @@ impl Way {
 
 /// Reads every account, sorted by name.
 pub async fn read(session: &Session<'_>) -> Result<Vec<Account>, Trouble> {
-    let (sql, of): (String, fn(&Row) -> Result<Account, Trouble>) = match session.mariadb {
-        true => (of_mariadb(), mariadb),
-        false => (of_mysql(), mysql),
-    };
+    let sql = if session.mariadb { of_mariadb() } else { of_mysql() };
     let rows = session.rows(&sql).await?;
     if rows.len() > MOST {
         return Err(Trouble::new(Reason::TooLarge, format!("there are more than {MOST} accounts")));
     }
-    let mut accounts = rows.iter().map(of).collect::<Result<Vec<_>, Trouble>>()?;
+    let mut accounts = rows
+        .iter()
+        .map(|row| if session.mariadb { mariadb(row) } else { mysql(row) })
+        .collect::<Result<Vec<_>, Trouble>>()?;
     accounts.sort_by_key(Account::name);
     Ok(accounts)
 }

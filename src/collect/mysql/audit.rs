@@ -45,7 +45,8 @@ fn judge(settings: &Settings, loaded: Fact<Option<String>>, version: String) -> 
     let ways = [by_plugin(settings, &loaded), by_general_log(settings)];
     let sessions = any(&ways, |way| way.sessions.clone());
     let definitions = any(&ways, |way| map(&way.statements, |word| *word != "none"));
-    let words = ways.iter().map(|way| way.words.as_str()).filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ");
+    let words =
+        ways.iter().map(|way| way.words.as_str()).filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ");
     let place = place(&ways, &sessions);
     let statements = match (any(&ways, |way| map(&way.statements, |word| *word == "all")), &definitions) {
         (Fact::Known(true), _) => Fact::Known("all".to_owned()),
@@ -67,11 +68,15 @@ fn judge(settings: &Settings, loaded: Fact<Option<String>>, version: String) -> 
             Sign::new("new sessions", sessions.clone(), words.clone()),
             Sign::new("ends of sessions", sessions.clone(), words.clone()),
             Sign::new("changes of definitions", definitions, words),
-            Sign::new("a place for the log", map(&place, |place| !place.is_empty()), match &place {
-                Fact::Known(place) if place.is_empty() => "nothing is logged".to_owned(),
-                Fact::Known(place) => format!("the log goes to {place}"),
-                Fact::Unknown(_) => String::new(),
-            }),
+            Sign::new(
+                "a place for the log",
+                map(&place, |place| !place.is_empty()),
+                match &place {
+                    Fact::Known(place) if place.is_empty() => "nothing is logged".to_owned(),
+                    Fact::Known(place) => format!("the log goes to {place}"),
+                    Fact::Unknown(_) => String::new(),
+                },
+            ),
         ],
         connections: sessions.clone(),
         disconnections: sessions,
@@ -125,7 +130,12 @@ fn by_plugin(settings: &Settings, loaded: &Fact<Option<String>>) -> Coverage {
         },
         Fact::Known(Some(name)) => {
             let why = format!("{name} is loaded, and its own filters decide what it logs, which are not read");
-            Coverage { sessions: Fact::unknown(&why), statements: Fact::unknown(&why), place: None, words: String::new() }
+            Coverage {
+                sessions: Fact::unknown(&why),
+                statements: Fact::unknown(&why),
+                place: None,
+                words: String::new(),
+            }
         }
         Fact::Unknown(why) => Coverage {
             sessions: Fact::Unknown(why.clone()),
@@ -159,7 +169,8 @@ fn any(ways: &[Coverage], of: impl Fn(&Coverage) -> Fact<bool>) -> Fact<bool> {
 
 /// Where what is logged goes; empty for nowhere.
 fn place(ways: &[Coverage], sessions: &Fact<bool>) -> Fact<String> {
-    let places: Vec<&str> = ways.iter().filter_map(|way| way.place.as_deref()).filter(|place| !place.is_empty()).collect();
+    let places: Vec<&str> =
+        ways.iter().filter_map(|way| way.place.as_deref()).filter(|place| !place.is_empty()).collect();
     match (places.first(), sessions) {
         (Some(place), _) => Fact::Known((*place).to_owned()),
         (None, Fact::Unknown(why)) => Fact::Unknown(why.clone()),

@@ -11,8 +11,24 @@ use crate::model::{Fact, Reason, Trouble};
 const MOST_GRANTS: usize = 200;
 /// The rights on tables of a database that both servers have.
 const RIGHTS: [&str; 19] = [
-    "Select", "Insert", "Update", "Delete", "Create", "Drop", "Grant", "References", "Index", "Alter",
-    "Create_tmp_table", "Lock_tables", "Create_view", "Show_view", "Create_routine", "Alter_routine", "Execute", "Event",
+    "Select",
+    "Insert",
+    "Update",
+    "Delete",
+    "Create",
+    "Drop",
+    "Grant",
+    "References",
+    "Index",
+    "Alter",
+    "Create_tmp_table",
+    "Lock_tables",
+    "Create_view",
+    "Show_view",
+    "Create_routine",
+    "Alter_routine",
+    "Execute",
+    "Event",
     "Trigger",
 ];
 /// What shows the grants to everybody.
@@ -29,9 +45,8 @@ pub async fn facts(
     let names = |wanted: fn(&Account) -> bool| {
         map(&known, |accounts| accounts.iter().filter(|one| wanted(one)).map(Account::name).collect::<Vec<_>>())
     };
-    let count = |wanted: fn(&Account) -> bool| {
-        map(&known, |accounts| accounts.iter().filter(|one| wanted(one)).count() as u64)
-    };
+    let count =
+        |wanted: fn(&Account) -> bool| map(&known, |accounts| accounts.iter().filter(|one| wanted(one)).count() as u64);
     let fast = |account: &Account| {
         account.ways.iter().any(|way| way.has_hash() && matches!(way.strength(), "sha1" | "broken"))
     };
@@ -95,9 +110,9 @@ fn new_passwords(mariadb: bool, settings: &Result<Settings, Trouble>) -> Fact<St
     }
     let policy = settings.get("authentication_policy").and_then(|policy| policy.split(',').next()).map(str::trim);
     match (policy, settings.get("default_authentication_plugin")) {
-        (Some(factor), Some(plugin)) if matches!(factor, "" | "*") => Fact::Known(plugin.to_owned()),
+        (Some("" | "*"), Some(plugin)) => Fact::Known(plugin.to_owned()),
         // From version 8.4 nothing else is the default.
-        (Some(factor), None) if matches!(factor, "" | "*") => Fact::Known("caching_sha2_password".to_owned()),
+        (Some("" | "*"), None) => Fact::Known("caching_sha2_password".to_owned()),
         (Some(factor), _) => Fact::Known(factor.trim_start_matches("*:").to_owned()),
         (None, Some(plugin)) => Fact::Known(plugin.to_owned()),
         (None, None) => Fact::unknown("the server has no setting default_authentication_plugin"),
@@ -110,7 +125,11 @@ fn storage(encryption: &Fact<String>, fast: &Fact<u64>) -> Vec<Sign> {
     // Where no setting decides, none is judged: what accounts have is all there is.
     if let Fact::Known(plugin) = encryption {
         let modern = !matches!(plugin.as_str(), "mysql_native_password" | "mysql_old_password");
-        signs.push(Sign::new("new passwords", Fact::Known(modern), format!("new accounts prove themselves by {plugin}")));
+        signs.push(Sign::new(
+            "new passwords",
+            Fact::Known(modern),
+            format!("new accounts prove themselves by {plugin}"),
+        ));
     }
     let seen = fast.known().map(|count| format!("{count} accounts have an unsalted SHA-1 hash, or an older one"));
     signs.push(Sign::new("stored passwords", map(fast, |count| *count == 0), seen.unwrap_or_default()));
@@ -178,10 +197,13 @@ async fn grants(
         privileges: "global rights".to_owned(),
     }));
     let roles = settings.as_ref().ok().and_then(|settings| settings.get("mandatory_roles")).unwrap_or_default();
-    found.extend(roles.split(',').map(str::trim).filter(|role| !role.is_empty()).map(|role| PublicGrant {
-        object: format!("role {role}"),
-        privileges: "mandatory".to_owned(),
-    }));
+    found.extend(
+        roles
+            .split(',')
+            .map(str::trim)
+            .filter(|role| !role.is_empty())
+            .map(|role| PublicGrant { object: format!("role {role}"), privileges: "mandatory".to_owned() }),
+    );
     found.sort_by(|one, other| one.object.cmp(&other.object));
     let cut = (found.len() > MOST_GRANTS)
         .then(|| Trouble::new(Reason::TooLarge, format!("more than {MOST_GRANTS} grants to everybody")));
@@ -238,7 +260,9 @@ fn reach(settings: &Result<Settings, Trouble>) -> Vec<Sign> {
             "files of the server",
             Fact::Known(!folder.is_empty()),
             match folder {
-                "" => "secure_file_priv is empty: whoever has FILE reads and writes every file of the server's".to_owned(),
+                "" => {
+                    "secure_file_priv is empty: whoever has FILE reads and writes every file of the server's".to_owned()
+                }
                 folder => format!("secure_file_priv is {folder}"),
             },
         ),
@@ -269,7 +293,10 @@ mod tests {
         let found = defaults(&accounts, "db1");
         let told: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.misplaced, one.open.clone())).collect();
         let known = Fact::Known;
-        assert_eq!(told, [("@%", true, known(true)), ("root@%", true, known(false)), ("root@localhost", false, known(false))]);
+        assert_eq!(
+            told,
+            [("@%", true, known(true)), ("root@%", true, known(false)), ("root@localhost", false, known(false))]
+        );
         assert!(!defaults(&accounts[3..], "db1")[0].login);
     }
 

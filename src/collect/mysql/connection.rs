@@ -288,8 +288,7 @@ mod tests {
 
     fn served(packets: &[(u8, &[u8])]) -> Connection {
         let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
-        let bytes: Vec<u8> =
-            packets.iter().flat_map(|(number, body)| wire::packet(*number, body).unwrap()).collect();
+        let bytes: Vec<u8> = packets.iter().flat_map(|(number, body)| wire::packet(*number, body).unwrap()).collect();
         tokio::spawn(async move {
             let _ = theirs.write_all(&bytes).await;
             let mut rest = Vec::new();

@@ -81,7 +81,8 @@ impl Scheduler {
                 EVENTS + 1
             );
             let right = session.grant("SELECT ON mysql.event");
-            let rows = session.rows(&sql).await.map_err(|trouble| format!("events were not read: {trouble}; {right}"))?;
+            let rows =
+                session.rows(&sql).await.map_err(|trouble| format!("events were not read: {trouble}; {right}"))?;
             return Ok(Scheduler::of(is_on, &rows, None));
         }
         let sql = format!(
@@ -125,9 +126,11 @@ impl Scheduler {
     /// The event of the declared name, else one that is on and whose body is about the table.
     fn event_of(&self, set: &DataSet, schema: &str, table: &str) -> Option<&Event> {
         let is_named = |event: &&Event, name: &str| {
-            event.name.eq_ignore_ascii_case(name) || format!("{}.{}", event.schema, event.name).eq_ignore_ascii_case(name)
+            event.name.eq_ignore_ascii_case(name)
+                || format!("{}.{}", event.schema, event.name).eq_ignore_ascii_case(name)
         };
-        let named = set.mechanism.reference.as_ref().and_then(|name| self.events.iter().find(|one| is_named(one, name)));
+        let named =
+            set.mechanism.reference.as_ref().and_then(|name| self.events.iter().find(|one| is_named(one, name)));
         let about = || {
             self.events.iter().find(|event| {
                 event.status == "ENABLED" && expires(&event.body, set.action, (schema, table), &event.schema)

@@ -70,7 +70,9 @@ fn judge(reply: &Reply) -> Result<PlainLogin, Trouble> {
             let seen = format!("asked for a proof by {plugin} on a connection in clear; none was sent");
             Ok(PlainLogin { word: "asked", seen })
         }
-        Reply::More(_) => Ok(PlainLogin { word: "asked", seen: "asked for a proof in clear; none was sent".to_owned() }),
+        Reply::More(_) => {
+            Ok(PlainLogin { word: "asked", seen: "asked for a proof in clear; none was sent".to_owned() })
+        }
         Reply::Error(problem) if problem.code == 3159 => Ok(PlainLogin {
             word: "refused",
             seen: "refused by rule before any password was asked for (error 3159)".to_owned(),
@@ -79,10 +81,9 @@ fn judge(reply: &Reply) -> Result<PlainLogin, Trouble> {
             Reason::Refused,
             format!("the server answered a login without TLS with error {}, which settles nothing", problem.code),
         )),
-        Reply::Columns(_) | Reply::File => Err(Trouble::new(
-            Reason::ProtocolViolation,
-            "the answer to a login without TLS is not one of MySQL's",
-        )),
+        Reply::Columns(_) | Reply::File => {
+            Err(Trouble::new(Reason::ProtocolViolation, "the answer to a login without TLS is not one of MySQL's"))
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod proof;
 mod rest;
 pub mod retention;
+mod rights;
 mod session;
 mod settings;
 mod spaces;
@@ -37,6 +38,8 @@ use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 use transport::{Answers, Greeting};
 
+pub use rights::grants;
+
 /// Looks at servers of MySQL and MariaDB.
 #[derive(Default)]
 pub struct Mysql {
@@ -45,8 +48,7 @@ pub struct Mysql {
 }
 
 const ID: &str = "mysql";
-const YIELDS: &[&str] =
-    &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"];
+const YIELDS: &[&str] = &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"];
 /// The kinds that need a login.
 const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
 
@@ -77,7 +79,8 @@ impl Collector for Mysql {
             };
             if all.is_empty() {
                 let none = Trouble::new(Reason::Unreachable, "the host has no address");
-                return Look { target: &job.target, part: String::new(), cx, now, effort: self.effort }.all_failed(&none);
+                return Look { target: &job.target, part: String::new(), cx, now, effort: self.effort }
+                    .all_failed(&none);
             }
             let mut seen = Vec::new();
             let mut rest = all.iter();
@@ -195,12 +198,7 @@ impl Look<'_> {
     }
 
     /// Logs in and reads what the server tells; without a login, what the greeting showed remains.
-    async fn enter(
-        &self,
-        address: SocketAddr,
-        greeting: Greeting,
-        entry: Result<Entry, Trouble>,
-    ) -> Vec<Observation> {
+    async fn enter(&self, address: SocketAddr, greeting: Greeting, entry: Result<Entry, Trouble>) -> Vec<Observation> {
         let tls = greeting.session.is_ok();
         let reopen = || self.reopen(address, tls);
         self.step(2, "logging in");

@@ -15,7 +15,8 @@ pub enum Reading {
 }
 
 /// Ways that read a part of an index.
-const BOUNDED: [&str; 8] = ["system", "const", "eq_ref", "ref", "ref_or_null", "range", "unique_subquery", "index_subquery"];
+const BOUNDED: [&str; 8] =
+    ["system", "const", "eq_ref", "ref", "ref_or_null", "range", "unique_subquery", "index_subquery"];
 /// Deeper plans are not ours.
 const DEEPEST: u8 = 40;
 
@@ -47,14 +48,12 @@ impl Walk<'_> {
         let Some(depth) = depth.checked_sub(1) else { return false };
         match part {
             Value::Object(fields) => {
-                let sorted = ["using_filesort", "filesort"].iter().any(|key| {
-                    fields.get(*key).is_some_and(|value| value.as_bool().unwrap_or(true))
-                });
+                let sorted = ["using_filesort", "filesort"]
+                    .iter()
+                    .any(|key| fields.get(*key).is_some_and(|value| value.as_bool().unwrap_or(true)));
                 // A sort reads all that it sorts before it gives the first.
                 let counted = fields.contains_key("access_type") || fields.contains_key("table_name");
-                !sorted
-                    && (!counted || self.reads_little(part))
-                    && fields.values().all(|value| self.fits(value, depth))
+                !sorted && (!counted || self.reads_little(part)) && fields.values().all(|value| self.fits(value, depth))
             }
             Value::Array(parts) => parts.iter().all(|value| self.fits(value, depth)),
             _ => true,

@@ -72,8 +72,11 @@ pub(super) async fn measure(
         notes.push("the server's clock differs by more than the tolerance; the scanner's was used".to_owned());
     }
     if about.is_ok_and(|row| text(&row, 1).is_ok_and(|read_only| read_only != "0")) {
-        notes.push("the server takes no writes: where it is a replica, it proves its source only up to what it has \
-                    replayed".to_owned());
+        notes.push(
+            "the server takes no writes: where it is a replica, it proves its source only up to what it has \
+                    replayed"
+                .to_owned(),
+        );
     }
     let means = Means::read(session, settings).await;
     let (mut measured, mut mechanisms) = (Vec::new(), Vec::new());
@@ -127,9 +130,9 @@ pub(super) async fn inventory(
             columns.entry((schema, table)).or_default().extend(row.next().flatten());
         }
     }
-    let tables = columns.iter().map(|((schema, table), columns)| {
-        declared::table(schedule, store, (schema, table), default_schema, columns)
-    });
+    let tables = columns
+        .iter()
+        .map(|((schema, table), columns)| declared::table(schedule, store, (schema, table), default_schema, columns));
     Ok((Inventory { tables: tables.collect() }, cut))
 }
 

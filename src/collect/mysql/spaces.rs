@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn tablespaces_are_counted_by_kind() {
         let row = |cells: [&str; 4]| cells.map(|cell| (cell != "-").then(|| cell.to_owned())).to_vec();
-        let rows = [row(["table", "3", "1", "shop/plain"]), row(["undo", "2", "0", "-"]), row(["system", "0", "1", "-"])];
+        let rows =
+            [row(["table", "3", "1", "shop/plain"]), row(["undo", "2", "0", "-"]), row(["system", "0", "1", "-"])];
         let spaces = Spaces::from_rows(&rows).unwrap();
         assert_eq!(spaces.scope(), "3 of 4 tablespaces (not shop/plain)");
         assert!(spaces.any_plain(false));

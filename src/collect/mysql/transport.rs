@@ -56,7 +56,9 @@ impl Answers {
         };
         let host = hostname(settings);
         let known = session.fact(accounts.clone(), accounts::right(session.mariadb));
-        let plain = |one: &&Account| one.logs_in() && !one.tls && one.is_remote(&host) && !one.ways.iter().all(|w| w.is_local());
+        let plain = |one: &&Account| {
+            one.logs_in() && !one.tls && one.is_remote(&host) && !one.ways.iter().all(|w| w.is_local())
+        };
         Answers {
             ssl: map(&of("have_ssl"), |value| if value.eq_ignore_ascii_case("yes") { "on" } else { "off" }.to_owned()),
             versions: of("tls_version"),
@@ -70,7 +72,10 @@ impl Answers {
             plain_own: match &known {
                 Fact::Known(all) => {
                     let ours = all.iter().find(|one| format!("'{}'@'{}'", one.user, one.host) == session.account);
-                    ours.map_or_else(|| Fact::unknown("our own account is not in the list"), |one| Fact::Known(!one.tls))
+                    ours.map_or_else(
+                        || Fact::unknown("our own account is not in the list"),
+                        |one| Fact::Known(!one.tls),
+                    )
                 }
                 Fact::Unknown(why) => Fact::Unknown(why.clone()),
             },
@@ -116,7 +121,9 @@ async fn sessions(session: &Session<'_>, settings: &Result<Settings, Trouble>) -
     let counted = session.row(sql).await;
     match counted.and_then(|row| Ok((number(&row, 0)?, number(&row, 1)?, number(&row, 2)?))) {
         Ok((plain, all, 0)) => Fact::Known((plain, all)),
-        Ok((_, _, untold)) => Fact::unknown(format!("of {untold} sessions the server does not tell how they are connected")),
+        Ok((_, _, untold)) => {
+            Fact::unknown(format!("of {untold} sessions the server does not tell how they are connected"))
+        }
         Err(trouble) => session.fact(Err(trouble), THREADS),
     }
 }
@@ -231,9 +238,11 @@ fn trial(greeting: &Greeting, answers: &Answers) -> Sign {
             let seen = format!("{}; with require_secure_transport on, the server refuses then", login.seen);
             Sign::new(name, Fact::Known(false), seen)
         }
-        (_, Fact::Known(false), Fact::Known(false)) => {
-            Sign::new(name, Fact::Known(false), format!("{}; the account must use TLS, and is refused then", login.seen))
-        }
+        (_, Fact::Known(false), Fact::Known(false)) => Sign::new(
+            name,
+            Fact::Known(false),
+            format!("{}; the account must use TLS, and is refused then", login.seen),
+        ),
         (_, Fact::Known(false), Fact::Known(true)) => Sign::new(name, Fact::Known(true), login.seen.clone()),
         (_, Fact::Unknown(why), _) | (_, _, Fact::Unknown(why)) => Sign::new(
             name,

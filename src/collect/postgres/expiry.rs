@@ -144,7 +144,8 @@ impl Cron {
     /// The job of the declared name, else one that is on and whose command is about the table.
     fn job_of(&self, set: &DataSet, schema: &str, table: &str) -> Option<&Job> {
         let named = set.mechanism.reference.as_ref().and_then(|name| self.jobs.iter().find(|job| job.name == *name));
-        let about = || self.jobs.iter().find(|job| job.active && expires(&job.command, set.action, (schema, table), "public"));
+        let about =
+            || self.jobs.iter().find(|job| job.active && expires(&job.command, set.action, (schema, table), "public"));
         named.or_else(about)
     }
 

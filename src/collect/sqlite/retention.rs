@@ -253,7 +253,8 @@ impl Measuring<'_> {
             .map(|question| format!("CASE WHEN {} THEN 1 ELSE 0 END", question.predicates.join(" OR ")))
             .collect();
         let query = format!("SELECT {} FROM {} WHERE rowid = ?1", columns.join(", "), self.census.table);
-        let rows = self.store.look_up(&query, draws(&self.set.id.to_string(), least, greatest).take(TRIES), self.timeout())?;
+        let rows =
+            self.store.look_up(&query, draws(&self.set.id.to_string(), least, greatest).take(TRIES), self.timeout())?;
         let mut counts = BTreeMap::new();
         for (place, question) in self.census.questions.iter().enumerate() {
             let hits = rows.iter().filter(|row| row.get(place).is_some_and(|hit| hit.as_deref() == Some("1"))).count();

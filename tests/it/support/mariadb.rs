@@ -16,7 +16,7 @@ pub const PASSWORD: &str = "sesame-9c2b-open";
 pub enum Posture {
     /// As an installation leaves it: no TLS, root without a password, an account without a name, a database for all.
     Plain,
-    /// TLS is on, but a client may do without it; nothing is encrypted.
+    /// TLS is on, but a client may do without it; nothing is encrypted, and every account has a name.
     Mixed,
     /// TLS is required, every file that can be encrypted is, an audit plugin logs, and no account is left open.
     Strict,
@@ -52,6 +52,10 @@ impl Mariadb {
         let mut mariadb = Mariadb { server: None, scratch, port: free_port(), user };
         mariadb.create(&install, posture, more);
         mariadb.run(&daemon);
+        if posture == Posture::Mixed {
+            // An account without a name comes before every other of this machine.
+            mariadb.sql("DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES");
+        }
         mariadb.sql(&format!("CREATE USER auditor@'%' IDENTIFIED BY '{PASSWORD}'"));
         Some(mariadb)
     }
@@ -67,22 +71,9 @@ impl Mariadb {
         )
     }
 
-    /// What the audit account needs to see everything, and to read no row.
-    pub const RIGHTS: [&'static str; 8] = [
-        "SELECT ON mysql.global_priv",
-        "SELECT ON mysql.db",
-        "SELECT ON mysql.tables_priv",
-        "SELECT ON mysql.procs_priv",
-        "SELECT ON mysql.event",
-        "SELECT ON performance_schema.threads",
-        "PROCESS ON *.*",
-        "REFERENCES ON *.*",
-    ];
-
-    /// Gives the audit account every right that it can use.
+    /// Gives the audit account every right that it can use, as we propose them.
     pub fn grant_all(&self) {
-        let grants: Vec<String> = Mariadb::RIGHTS.iter().map(|right| format!("GRANT {right} TO auditor@'%'")).collect();
-        self.sql(&grants.join("; "));
+        self.sql(&probity::collect::mysql::grants(true, "'auditor'@'%'", None).join(" "));
     }
 
     /// The folder of the server's data.
@@ -169,6 +160,8 @@ impl Mariadb {
     fn create(&self, install: &Path, posture: Posture, more: &str) {
         let folder = self.scratch.path();
         certificates(&self.scratch);
+        // Each server clears its folder of temporary tables when it starts: with a common one they harm each other.
+        std::fs::create_dir(folder.join("tmp")).unwrap();
         let key: String = (0..64).map(|n| char::from(b"0123456789abcdef"[n * 7 % 16])).collect();
         self.scratch.write("keys", format!("1;{key}\n"));
         self.scratch.write("my.cnf", self.settings(posture) + more);
@@ -182,16 +175,17 @@ impl Mariadb {
         command.arg(format!("--defaults-file={}", folder.join("my.cnf").display()));
         command.args(["--auth-root-authentication-method=normal", "--skip-name-resolve"]);
         let output: Output = command.output().unwrap();
-        assert!(output.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&output.stdout));
+        let words = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&words));
     }
 
     fn settings(&self, posture: Posture) -> String {
         let folder = self.scratch.path().display();
         let mut settings = format!(
-            "[mariadbd]\ndatadir={folder}/data\nport={}\nbind-address=127.0.0.1\nsocket={folder}/s\npid-file={folder}/pid\n\
+            "[mariadbd]\ndatadir={folder}/data\ntmpdir={folder}/tmp\nport={}\nbind-address=127.0.0.1\nsocket={folder}/s\npid-file={folder}/pid\n\
              innodb_flush_log_at_trx_commit=0\ninnodb_buffer_pool_size=16M\ninnodb_log_file_size=8M\n\
              innodb_doublewrite=0\naria_pagecache_buffer_size=8M\nkey_buffer_size=1M\nmax_connections=30\n\
-             innodb_fast_shutdown=2\n",
+             innodb_fast_shutdown=2\ninnodb_use_native_aio=0\n",
             self.port
         );
         if posture != Posture::Plain {
@@ -260,7 +254,10 @@ pub fn cutting(port: u16, after: usize) -> u16 {
             std::thread::spawn(move || {
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
                 let (mut to, mut from) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
                 let mut left = after;
                 let mut buffer = [0; 4096];
                 while left > 0 {

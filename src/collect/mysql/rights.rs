@@ -1,0 +1,85 @@
+//! The rights with which an audit account sees everything that is looked at, and no more.
+
+use super::table::place;
+use crate::model::retention::{DataSet, Dialect, Expression, Schedule, Scope};
+use std::collections::BTreeSet;
+
+/// What both servers need: none of it shows a row of a user's table. The right REFERENCES shows the names of all tables
+/// and columns, and what it is for needs CREATE as well.
+const COMMON: [&str; 6] = [
+    "PROCESS ON *.*",
+    "REFERENCES ON *.*",
+    "SELECT ON mysql.db",
+    "SELECT ON mysql.tables_priv",
+    "SELECT ON mysql.procs_priv",
+    "SELECT ON performance_schema.threads",
+];
+const MARIADB: [&str; 2] = [super::accounts::right(true), "SELECT ON mysql.event"];
+const MYSQL: [&str; 4] = [
+    super::accounts::right(false),
+    "SELECT ON mysql.component",
+    "SELECT ON performance_schema.keyring_component_status",
+    "REPLICATION CLIENT ON *.*",
+];
+
+/// The statements that give this account what it needs, for example `'auditor'@'%'`; with a schedule also the columns
+/// that its sets of this store are counted by.
+pub fn grants(mariadb: bool, account: &str, schedule: Option<(&Schedule, &str, &str)>) -> Vec<String> {
+    let own: &[&str] = if mariadb { &MARIADB } else { &MYSQL };
+    let mut rights: Vec<String> = COMMON.iter().chain(own).map(|right| (*right).to_owned()).collect();
+    rights.sort_unstable();
+    if let Some((schedule, store, default_schema)) = schedule {
+        rights.extend(schedule.sets_of(store).iter().filter_map(|set| of_set(set, default_schema)));
+    }
+    rights.into_iter().map(|right| format!("GRANT {right} TO {account};")).collect()
+}
+
+/// The columns by which rows of a set are dated, picked and told from anonymous ones.
+fn of_set(set: &DataSet, default_schema: &str) -> Option<String> {
+    let (schema, name) = place(set, default_schema).ok()?;
+    let time = set.timestamp.iter().flat_map(|time| [Some(&time.expr), time.fallback.as_ref()]).flatten();
+    let holds = set.holds.iter().filter_map(|hold| match &hold.scope {
+        Scope::Predicate(predicate) => Some(predicate),
+        Scope::Subjects(_) => None,
+    });
+    let persons = set.subject_key.iter().map(|key| &key.expr).chain(set.personal_columns.iter().map(|one| &one.expr));
+    let expressions: Vec<&Expression> = time
+        .chain(set.soft_delete.iter().map(|soft| &soft.expr))
+        .chain(set.filter.iter())
+        .chain(holds)
+        .chain(persons.filter(|_| set.action == crate::model::retention::Action::Anonymise))
+        .collect();
+    let columns: BTreeSet<String> = expressions
+        .iter()
+        .flat_map(|expression| expression.columns(Dialect::Mysql))
+        .map(|column| Dialect::Mysql.quote(&column))
+        .collect();
+    let columns: Vec<String> = columns.into_iter().collect();
+    let quote = |name: &str| Dialect::Mysql.quote(name);
+    (!columns.is_empty()).then(|| format!("SELECT ({}) ON {}.{}", columns.join(", "), quote(&schema), quote(&name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_needs_the_columns_that_it_is_counted_by() {
+        let schedule: Schedule = serde_yaml::from_str(
+            "data_sets: [{id: rows, store: db, object: {table: visitors}, kind: primary, data_categories: [contact], \
+             subject_categories: [visitor], timestamp: {expr: seen, type: timestamp, fallback: made}, anchor: created, \
+             max_age: 9 months, filter: \"kind = 'visitor'\", soft_delete: {expr: gone, max_age: 30 days}, \
+             subject_key: {expr: email, namespace: email}, legal_basis: {article: a, purpose: p}, action: delete, \
+             mechanism: {type: job}}]",
+        )
+        .unwrap();
+        let script = grants(true, "'auditor'@'%'", Some((&schedule, "db", "app")));
+        assert_eq!(
+            script.last().unwrap(),
+            "GRANT SELECT (`gone`, `kind`, `made`, `seen`) ON `app`.`visitors` TO 'auditor'@'%';"
+        );
+        assert!(script.contains(&"GRANT PROCESS ON *.* TO 'auditor'@'%';".to_owned()));
+        assert!(!script.iter().any(|line| line.contains("SELECT ON *.*") || line.contains("ALL")));
+        assert_ne!(grants(true, "a", None), grants(false, "a", None));
+    }
+}
