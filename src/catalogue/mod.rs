@@ -70,7 +70,9 @@ impl Catalogue {
             let shown = format!("checks/{name}");
             match (role(&name), file(&name).map(|bytes| String::from_utf8(bytes.into_owned()))) {
                 (Role::Other, _) => {}
-                (role, Some(Ok(text))) => problems.extend(catalogue.add(role, &shown, &name, &text).err().into_iter().flatten()),
+                (role, Some(Ok(text))) => {
+                    problems.extend(catalogue.add(role, &shown, &name, &text).err().into_iter().flatten())
+                }
                 _ => problems.push(Problem::of_file(shown, "the file is not text in UTF-8")),
             }
         }
@@ -129,9 +131,10 @@ impl Catalogue {
             let text = String::from_utf8(file(&name)?.into_owned()).ok()?;
             Some((name, text))
         });
-        let own = self.checks.values().filter(|check| check.origin != BUILT_IN).map(|check| {
-            (format!("{OWN}{}\n{}.yaml", check.origin, check.id.replace('.', "/")), check.source.clone())
-        });
+        let own =
+            self.checks.values().filter(|check| check.origin != BUILT_IN).map(|check| {
+                (format!("{OWN}{}\n{}.yaml", check.origin, check.id.replace('.', "/")), check.source.clone())
+            });
         built_in.chain(own).collect()
     }
 

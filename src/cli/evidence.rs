@@ -2,8 +2,8 @@
 
 use super::{Ending, Failure, output};
 use crate::gate::{self, Exit};
-use crate::model::assessment::Gate;
 use crate::model::SecretRef;
+use crate::model::assessment::Gate;
 use crate::report::text::escape;
 use crate::report::{self, Context, Detail, Format};
 use crate::store::{FOLDER, Store, Stored, bundle};
@@ -173,8 +173,9 @@ impl Export {
         let mut reports = BTreeMap::new();
         for format in [Format::Html, Format::Json] {
             let context = Context { width: 100, colour: false, detail: Detail::Normal, checks: catalogue.checks() };
-            let bytes = report::render(format, &assessment, &verdict, &context)
-                .map_err(|error| Failure::new(format!("failed to {error}: this is a fault of probity; please report it")))?;
+            let bytes = report::render(format, &assessment, &verdict, &context).map_err(|error| {
+                Failure::new(format!("failed to {error}: this is a fault of probity; please report it"))
+            })?;
             reports.insert(format!("report.{}", format.word()), bytes);
         }
         let bytes = bundle::export(&store, &id, reports, signer.as_ref())?;

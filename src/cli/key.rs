@@ -81,13 +81,18 @@ impl New {
     fn run(self) -> Ending {
         let shown = self.output.display();
         if self.output.exists() {
-            return Err(Failure::help(format!("{shown} is there already"), "a key is never written over: name another file"));
+            return Err(Failure::help(
+                format!("{shown} is there already"),
+                "a key is never written over: name another file",
+            ));
         }
         let signer = Signer::generate(&self.name).map_err(Failure::new)?;
         let pem = signer.pem().map_err(Failure::new)?;
         disk::write(&self.output, pem.as_bytes())?;
         output::print(format!("{}\n", signer.verifier().line()).as_bytes())?;
-        anstream::eprintln!("{shown} signs; keep it where only the runs can read it, and give the line above to whoever verifies");
+        anstream::eprintln!(
+            "{shown} signs; keep it where only the runs can read it, and give the line above to whoever verifies"
+        );
         Ok(Exit::Passed.code())
     }
 }

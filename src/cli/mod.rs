@@ -152,7 +152,9 @@ impl From<crate::store::StoreError> for Failure {
         use crate::store::StoreError;
         let help = match &error {
             StoreError::Absent(_) => "`probity scan -c probity.yaml --store DIR` makes one",
-            StoreError::Locked(_) => "wait until it has ended; if that process is gone, try again: its lock went with it",
+            StoreError::Locked(_) => {
+                "wait until it has ended; if that process is gone, try again: its lock went with it"
+            }
             StoreError::Damaged { .. } => "`probity verify DIR` names everything that is not what it was",
             StoreError::Io { .. } => "see that the disk has room and that the folder belongs to you",
             StoreError::Run(_) => "`probity evidence list` names the runs",

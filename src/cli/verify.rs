@@ -3,10 +3,10 @@
 use super::{Ending, Failure, output};
 use crate::gate::Exit;
 use crate::report::text::escape;
+use crate::store::bundle::Opened;
 use crate::store::key::Verifier;
 use crate::store::note::Note;
 use crate::store::verify::{self, Asked, Report, Weight};
-use crate::store::bundle::Opened;
 use crate::store::{FOLDER, Recalled, Store, disk};
 use crate::worker;
 use clap::Args;
@@ -131,9 +131,8 @@ impl Verify {
 /// Judges a run again and compares.
 fn derive(id: &str, recalled: Result<Recalled, String>, report: &mut Report) {
     let what = format!("run {id}, judged again");
-    let again = recalled.and_then(|recalled| {
-        worker::again(&recalled).map_err(|_| "its stored checks cannot be used".to_owned())
-    });
+    let again = recalled
+        .and_then(|recalled| worker::again(&recalled).map_err(|_| "its stored checks cannot be used".to_owned()));
     match again {
         Err(error) => report.add(Weight::Tampered, what, error),
         Ok(again) if again.differences.is_empty() => {

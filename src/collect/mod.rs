@@ -10,10 +10,10 @@ mod command;
 pub mod dated;
 pub mod declared;
 pub mod dns;
-#[cfg(target_os = "linux")]
-pub mod host;
 pub mod erasure;
 pub mod export;
+#[cfg(target_os = "linux")]
+pub mod host;
 pub mod http;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod limit;

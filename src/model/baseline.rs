@@ -61,7 +61,8 @@ impl Baseline {
     /// # Errors
     /// In words, when it is not of the form.
     pub fn parse(bytes: &[u8]) -> Result<Baseline, String> {
-        let baseline: Baseline = serde_json::from_slice(bytes).map_err(|error| format!("it is no baseline: {error}"))?;
+        let baseline: Baseline =
+            serde_json::from_slice(bytes).map_err(|error| format!("it is no baseline: {error}"))?;
         if baseline.schema == SCHEMA {
             Ok(baseline)
         } else {
@@ -72,8 +73,6 @@ impl Baseline {
 
     /// Whether the failure was there, and at least as grave.
     pub fn knows(&self, finding: &Finding) -> bool {
-        self.findings
-            .iter()
-            .any(|known| known.fingerprint == finding.fingerprint && known.severity >= finding.severity)
+        self.findings.iter().any(|known| known.fingerprint == finding.fingerprint && known.severity >= finding.severity)
     }
 }

@@ -1,8 +1,8 @@
 //! The observation kinds and the form of their data.
 
 use super::{
-    database, dns, erasure, grade, host, http, mail, portability, proof, register, requests, retention, revocation, shape,
-    tls, tls_policy, tls_reverification, tls_session, transparency,
+    database, dns, erasure, grade, host, http, mail, portability, proof, register, requests, retention, revocation,
+    shape, tls, tls_policy, tls_reverification, tls_session, transparency,
 };
 use schemars::{Schema, schema_for};
 

@@ -64,7 +64,8 @@ pub fn export(store: &Store, id: &str, reports: Files, signer: Option<&Signer>) 
     let records = store.records(&stored)?;
     let mut wanted = record::named(&records)?;
     wanted.extend(of_manifest(&stored.manifest));
-    let mut files: Files = store.artefacts(&wanted)?.into_iter().map(|(name, bytes)| (format!("artefacts/{name}"), bytes)).collect();
+    let mut files: Files =
+        store.artefacts(&wanted)?.into_iter().map(|(name, bytes)| (format!("artefacts/{name}"), bytes)).collect();
     files.insert("README.txt".to_owned(), README.as_bytes().to_vec());
     files.insert("run.json".to_owned(), stored.manifest.bytes().map_err(seal)?);
     files.insert("records.ndjson".to_owned(), records);
@@ -130,9 +131,12 @@ fn is_name(name: &str) -> bool {
     const OWN: &[&str] =
         &["README.txt", "run.json", "records.ndjson", "checkpoint", "proof.json", "statement.dsse.json", "key.pem"];
     let word = |text: &str| {
-        !text.is_empty() && !text.starts_with('.') && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        !text.is_empty()
+            && !text.starts_with('.')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
-    OWN.contains(&name) || name.split_once('/').is_some_and(|(folder, rest)| ["artefacts", "reports"].contains(&folder) && word(rest))
+    OWN.contains(&name)
+        || name.split_once('/').is_some_and(|(folder, rest)| ["artefacts", "reports"].contains(&folder) && word(rest))
 }
 
 /// A bundle that was read.
@@ -167,7 +171,8 @@ impl Opened {
 
     /// Verifies everything that a bundle proves.
     pub fn verify(&self, asked: &Asked) -> Report {
-        let mut report = Report { runs: 1, bytes: self.files.values().map(|bytes| bytes.len() as u64).sum(), ..Report::default() };
+        let mut report =
+            Report { runs: 1, bytes: self.files.values().map(|bytes| bytes.len() as u64).sum(), ..Report::default() };
         let checks: [(&str, Checking<'_>); 3] = [
             ("statement", &|report| self.statement(asked, report)),
             ("log", &|report| self.log(asked, report)),
@@ -205,7 +210,11 @@ impl Opened {
             Some(key) => match envelope.verify(key) {
                 Some(true) => {}
                 Some(false) => return Err(format!("the signature of {} is false", key.name())),
-                None => report.add(Weight::Unsigned, "statement", format!("it carries no signature of the key {}", key.name())),
+                None => report.add(
+                    Weight::Unsigned,
+                    "statement",
+                    format!("it carries no signature of the key {}", key.name()),
+                ),
             },
         }
         Ok(format!("{} files are what they were", self.files.len()))
@@ -215,7 +224,8 @@ impl Opened {
     fn log(&self, asked: &Asked, report: &mut Report) -> Result<String, String> {
         let text = String::from_utf8_lossy(self.file("checkpoint")?).into_owned();
         let note = Note::parse(&text).map_err(|error| error.to_string())?;
-        let proof: Proof = serde_json::from_slice(self.file("proof.json")?).map_err(|error| format!("proof.json: {error}"))?;
+        let proof: Proof =
+            serde_json::from_slice(self.file("proof.json")?).map_err(|error| format!("proof.json: {error}"))?;
         let path: Option<Vec<Hash>> =
             proof.path.iter().map(|hash| HEXLOWER.decode(hash.as_bytes()).ok()?.try_into().ok()).collect();
         let path = path.ok_or("proof.json: a hash is none")?;
@@ -228,7 +238,9 @@ impl Opened {
         if let Some(key) = &asked.key {
             match note.verify(key) {
                 Ok(()) => {}
-                Err(error @ super::note::NoteError::Unsigned(_)) => report.add(Weight::Unsigned, "log", error.to_string()),
+                Err(error @ super::note::NoteError::Unsigned(_)) => {
+                    report.add(Weight::Unsigned, "log", error.to_string())
+                }
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -262,14 +274,18 @@ impl Opened {
             return Err("records.ndjson is not what the run was closed with".to_owned());
         }
         let mut artefacts = Artefacts::new();
-        for (name, bytes) in self.files.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("artefacts/")?, bytes))) {
+        for (name, bytes) in
+            self.files.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("artefacts/")?, bytes)))
+        {
             if digest::sha256(bytes) != name {
                 return Err(format!("artefacts/{name} is not what it was"));
             }
             artefacts.insert(name.to_owned(), bytes.clone());
         }
-        let artefact = |digest: &String| artefacts.get(digest).cloned().ok_or_else(|| format!("artefacts/{digest} is not there"));
-        let Reading { observations, results, root } = record::read(bytes, artefact).map_err(|error| error.to_string())?;
+        let artefact =
+            |digest: &String| artefacts.get(digest).cloned().ok_or_else(|| format!("artefacts/{digest} is not there"));
+        let Reading { observations, results, root } =
+            record::read(bytes, artefact).map_err(|error| error.to_string())?;
         let (derived, observations) = observations.into_iter().partition(|seen| seen.method == Method::Derived);
         let json = |digest: &String| artefact(digest);
         let read = |error: serde_json::Error| error.to_string();

@@ -172,7 +172,8 @@ fn meaning(was: Option<&CheckResult>, is: Option<&CheckResult>) -> Option<Meanin
 }
 
 fn changes(before: &[Observation], after: &[Observation]) -> Vec<Change> {
-    let place = |seen: &Observation| (seen.target.clone(), seen.part.clone(), seen.kind.clone(), seen.collector.clone());
+    let place =
+        |seen: &Observation| (seen.target.clone(), seen.part.clone(), seen.kind.clone(), seen.collector.clone());
     let old: BTreeMap<_, &Observation> = before.iter().map(|seen| (place(seen), seen)).collect();
     let mut changes = Vec::new();
     for seen in after {
@@ -290,7 +291,9 @@ mod tests {
             (Some(NotEvaluated), Some(NotEvaluated), None),
         ];
         for (was, is, want) in table {
-            let side = |status: Option<Status>| status.map(|status| result("x", status, Value::Null)).into_iter().collect::<Vec<_>>();
+            let side = |status: Option<Status>| {
+                status.map(|status| result("x", status, Value::Null)).into_iter().collect::<Vec<_>>()
+            };
             let found = meanings(&side(was), &side(is));
             assert_eq!(found.first().map(|(_, word)| *word), want, "{was:?} {is:?}");
         }
@@ -305,11 +308,13 @@ mod tests {
 
     #[test]
     fn lists_are_compared_by_what_names_their_entries() {
-        let old = json!({"suites": [{"id": "1", "bits": 128}, {"id": "2", "bits": 256}], "order": ["a", "b"], "same": 1});
+        let old =
+            json!({"suites": [{"id": "1", "bits": 128}, {"id": "2", "bits": 256}], "order": ["a", "b"], "same": 1});
         let new = json!({"suites": [{"id": "2", "bits": 255}, {"id": "3", "bits": 256}], "order": ["b", "a", "c"], "same": 1});
         let mut found = Vec::new();
         values("x".to_owned(), Some(&old), Some(&new), DEPTH, &mut found);
-        let paths: Vec<_> = found.iter().map(|(path, old, new)| (path.as_str(), old.is_some(), new.is_some())).collect();
+        let paths: Vec<_> =
+            found.iter().map(|(path, old, new)| (path.as_str(), old.is_some(), new.is_some())).collect();
         assert_eq!(
             paths,
             [

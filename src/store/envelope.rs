@@ -113,14 +113,16 @@ impl Envelope {
     /// # Errors
     /// In words, when either is not of the form.
     pub fn parse(bytes: &[u8]) -> Result<(Envelope, Statement), String> {
-        let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| format!("it is no envelope: {error}"))?;
+        let envelope: Envelope =
+            serde_json::from_slice(bytes).map_err(|error| format!("it is no envelope: {error}"))?;
         if envelope.bytes().ok().as_deref() != Some(bytes) {
             return Err("it is not written as it was".to_owned());
         }
         if envelope.payload_type != PAYLOAD || envelope.signatures.len() > SIGNATURES {
             return Err("it holds no statement".to_owned());
         }
-        let payload = BASE64.decode(envelope.payload.as_bytes()).map_err(|_| "its payload is not in base 64".to_owned())?;
+        let payload =
+            BASE64.decode(envelope.payload.as_bytes()).map_err(|_| "its payload is not in base 64".to_owned())?;
         let statement: Statement =
             serde_json::from_slice(&payload).map_err(|error| format!("its payload is no statement: {error}"))?;
         if statement.kind != STATEMENT || statement.predicate_type != PREDICATE {
@@ -150,7 +152,10 @@ mod tests {
 
     #[test]
     fn the_encoding_is_that_of_the_specification() {
-        assert_eq!(signed("http://example.com/HelloWorld", b"hello world"), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            signed("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
     }
 
     #[test]

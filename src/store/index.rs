@@ -47,10 +47,12 @@ impl Index {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reading = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).or_else(|_| Connection::open_with_flags(path, reading));
+        let connection =
+            Connection::open_with_flags(path, flags).or_else(|_| Connection::open_with_flags(path, reading));
         let connection = connection.ok()?;
         let form: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).ok()?;
-        let seen: Option<String> = connection.query_row("SELECT last FROM state", [], |row| row.get(0)).optional().ok()?;
+        let seen: Option<String> =
+            connection.query_row("SELECT last FROM state", [], |row| row.get(0)).optional().ok()?;
         (form == FORM && seen.as_deref() == Some(last)).then_some(Index { connection })
     }
 
@@ -114,11 +116,7 @@ impl Index {
     }
 }
 
-fn fill(
-    mut connection: Connection,
-    found: &BTreeMap<Digest, Option<String>>,
-    last: &str,
-) -> Result<Index, StoreError> {
+fn fill(mut connection: Connection, found: &BTreeMap<Digest, Option<String>>, last: &str) -> Result<Index, StoreError> {
     connection.execute_batch(TABLES)?;
     let transaction = connection.transaction()?;
     {

@@ -91,7 +91,10 @@ impl Verifier {
     pub fn new(name: &str, key: [u8; 32]) -> Result<Verifier, String> {
         let unfit = |c: char| c.is_whitespace() || c.is_control() || c == '+';
         if name.is_empty() || name.len() > 200 || name.chars().any(unfit) {
-            return Err(format!("`{}` cannot name a key: use up to 200 letters without spaces and plus signs", name.escape_debug()));
+            return Err(format!(
+                "`{}` cannot name a key: use up to 200 letters without spaces and plus signs",
+                name.escape_debug()
+            ));
         }
         Ok(Verifier { name: name.to_owned(), key })
     }

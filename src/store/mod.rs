@@ -130,7 +130,11 @@ impl Store {
     /// When there is none.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         let store = Store { folder: folder.to_owned(), objects: Objects::new(folder.join("objects")) };
-        if store.log().join("origin").is_file() { Ok(store) } else { Err(StoreError::Absent(folder.display().to_string())) }
+        if store.log().join("origin").is_file() {
+            Ok(store)
+        } else {
+            Err(StoreError::Absent(folder.display().to_string()))
+        }
     }
 
     /// The store in this folder, which is made where there is none; `origin` names the log of a new one.
@@ -436,8 +440,7 @@ impl Writer<'_> {
         let bytes = manifest.bytes().map_err(|error| StoreError::Seal(error.to_string()))?;
         let leaf = tree::leaf(&bytes);
         hashes.push(leaf);
-        let checkpoint =
-            Checkpoint { origin: store.origin()?, size: hashes.len() as u64, root: tree::root(&hashes) };
+        let checkpoint = Checkpoint { origin: store.origin()?, size: hashes.len() as u64, root: tree::root(&hashes) };
         let note = checkpoint.note(closing.signer).map_err(StoreError::Seal)?;
         disk::write(&name("records.ndjson.zst"), &packed)?;
         disk::write(&name("checkpoint"), note.text().as_bytes())?;
@@ -562,7 +565,10 @@ fn ordered(all: &[Observation]) -> Vec<&Observation> {
 /// Whether this can name a run's folder: letters, digits, and a few signs, with a digit first.
 fn is_id(name: &str) -> bool {
     let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    name.len() <= 100 && name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(fit) && !name.ends_with(".part")
+    name.len() <= 100
+        && name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(fit)
+        && !name.ends_with(".part")
 }
 
 /// One line without control characters.

@@ -139,9 +139,7 @@ impl Note {
             return Err(NoteError::Unsigned(key.name().to_owned()));
         };
         match signature.bytes.split_at_checked(4) {
-            Some((hint, bytes))
-                if hint == key.hint() && key.verifies(self.checkpoint.text().as_bytes(), bytes) =>
-            {
+            Some((hint, bytes)) if hint == key.hint() && key.verifies(self.checkpoint.text().as_bytes(), bytes) => {
                 Ok(())
             }
             _ => Err(NoteError::False(key.name().to_owned())),

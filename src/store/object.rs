@@ -2,9 +2,9 @@
 //!
 //! `zstd -dc FILE | sha256sum` checks the first; `zstd -dc FILE | tar -x` and `sha256sum *` the others.
 
+use super::StoreError;
 use super::disk;
 use super::record::{Artefacts, Digest};
-use super::StoreError;
 use crate::model::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};

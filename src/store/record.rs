@@ -279,7 +279,8 @@ pub fn read(
     mut artefact: impl FnMut(&Digest) -> Result<Vec<u8>, String>,
 ) -> Result<Reading, RecordError> {
     let mut salt = hmac::Key::new(hmac::HMAC_SHA256, &[]);
-    let (mut observations, mut results, mut leaves): (Vec<Observation>, Vec<CheckResult>, Vec<Hash>) = Default::default();
+    let (mut observations, mut results, mut leaves): (Vec<Observation>, Vec<CheckResult>, Vec<Hash>) =
+        Default::default();
     let mut checks: BTreeMap<String, [String; 3]> = BTreeMap::new();
     for (n, line) in lines(bytes).enumerate() {
         let ids = |places: &[u32]| -> Option<Vec<String>> {
@@ -317,9 +318,7 @@ fn observation(
     let data: Map<String, Value> =
         serde_json::from_slice(&bytes(&record.data)?).map_err(|_| RecordError::Artefact(record.data.clone()))?;
     let transcript: Vec<Exchange> = match &record.transcript {
-        Some(digest) => {
-            serde_json::from_slice(&bytes(digest)?).map_err(|_| RecordError::Artefact(digest.clone()))?
-        }
+        Some(digest) => serde_json::from_slice(&bytes(digest)?).map_err(|_| RecordError::Artefact(digest.clone()))?,
         None => Vec::new(),
     };
     Ok(Observation {

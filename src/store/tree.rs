@@ -151,7 +151,10 @@ mod tests {
     fn roots_are_those_of_the_standard() {
         // The test vectors of the certificate transparency project's own tree: the empty tree, and one empty leaf.
         assert_eq!(digest::hex(&root(&[])), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        assert_eq!(digest::hex(&root(&[leaf(b"")])), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(
+            digest::hex(&root(&[leaf(b"")])),
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+        );
         let two = [leaf(b""), leaf(&[0])];
         assert_eq!(digest::hex(&root(&two)), "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125");
     }

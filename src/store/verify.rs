@@ -189,11 +189,7 @@ impl Look<'_> {
         let named = store.records(stored).and_then(|bytes| Ok(record::named(&bytes)?));
         match named {
             Ok(mut named) => {
-                named.extend([
-                    manifest.targets.clone(),
-                    manifest.judging.clone(),
-                    manifest.catalogue.files.clone(),
-                ]);
+                named.extend([manifest.targets.clone(), manifest.judging.clone(), manifest.catalogue.files.clone()]);
                 if let Some(gone) = named.iter().find(|digest| !self.held.contains(*digest)) {
                     self.report.add(Weight::Tampered, what, format!("the artefact {gone} is not there"));
                 }

@@ -10,8 +10,8 @@ mod part;
 mod provenance;
 mod secrets;
 mod starter;
-pub mod zone;
 mod subjects;
+pub mod zone;
 
 pub use file::schema;
 pub use starter::starter;

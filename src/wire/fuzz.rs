@@ -7,8 +7,6 @@ use super::ticket::Ticket;
 use super::{
     ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, luks, mountinfo, mysql, postgres,
     record::RecordReader, sct::Sct, ssl2,
-    ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, mysql, postgres, record::RecordReader,
-    sct::Sct, ssl2,
 };
 
 /// The first flight of a server, in pieces whose size the first byte sets.

@@ -16,10 +16,10 @@ mod config;
 mod corpus;
 mod demo;
 mod dns;
-mod finer;
+mod erasure;
 mod exchangers;
 mod faults;
-mod erasure;
+mod finer;
 mod flaws;
 mod handshake;
 mod host;
@@ -27,11 +27,11 @@ mod hostile;
 mod http;
 mod kinds;
 mod mail;
-mod negatives;
 #[cfg(feature = "mysql")]
 mod mariadb;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod negatives;
 mod policy;
 mod portability;
 mod postgres;

@@ -145,7 +145,13 @@ fn each_flipped_byte_of_a_store_is_found() {
             bytes[at] ^= 0x10;
             std::fs::write(&file, &bytes).unwrap();
             let worst = verified(scratch.path(), &asked).worst();
-            assert!(worst >= Weight::Unsigned, "byte {at} of {} is {:02x} for {:02x}", file.display(), bytes[at], whole[at]);
+            assert!(
+                worst >= Weight::Unsigned,
+                "byte {at} of {} is {:02x} for {:02x}",
+                file.display(),
+                bytes[at],
+                whole[at]
+            );
             flipped += 1;
         }
         std::fs::write(&file, &whole).unwrap();
@@ -356,7 +362,9 @@ impl Drop for Small {
 fn a_full_disk_loses_no_finished_run_and_says_what_to_do() {
     let scratch = Scratch::new("store-full");
     let folder = scratch.path().join("small");
-    let Some(_small) = Small::new(&folder, "size=200k") else { return crate::support::skip("the right to mount a tmpfs") };
+    let Some(_small) = Small::new(&folder, "size=200k") else {
+        return crate::support::skip("the right to mount a tmpfs");
+    };
     let store = store(&folder.join("store"), 1, None);
     let mut finished = vec![store.find("latest").unwrap()];
     let full = loop {
@@ -377,7 +385,9 @@ fn a_full_disk_loses_no_finished_run_and_says_what_to_do() {
 fn a_store_that_may_only_be_read_is_read_and_not_written() {
     let scratch = Scratch::new("store-readonly");
     let folder = scratch.path().join("small");
-    let Some(_small) = Small::new(&folder, "size=2m") else { return crate::support::skip("the right to mount a tmpfs") };
+    let Some(_small) = Small::new(&folder, "size=2m") else {
+        return crate::support::skip("the right to mount a tmpfs");
+    };
     let store = store(&folder, 2, None);
     std::fs::remove_file(folder.join("index.sqlite")).unwrap();
     let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&folder).status().unwrap();
@@ -486,9 +496,7 @@ fn a_bundle_is_verified_by_public_tools() {
     let steps = text.split_once("(cd artefacts").unwrap().1;
     let steps: String = steps.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect();
     let script = format!("set -e\ntar -xf bundle.tar\n(cd artefacts{steps}");
-    let run = |script: &str| {
-        Command::new("bash").args(["-c", script]).current_dir(scratch.path()).output().unwrap()
-    };
+    let run = |script: &str| Command::new("bash").args(["-c", script]).current_dir(scratch.path()).output().unwrap();
     let output = run(&script);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("Signature Verified Successfully"));
@@ -515,7 +523,12 @@ fn the_command_line_compares_runs_and_gates_on_what_is_new() {
     let run = |arguments: &[&str], code: i32| {
         let output = probity().args(arguments).arg("--store").arg(&at).output().unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {shown}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {shown}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         shown
     };
     let shown = run(&["diff", "--exit-code"], 1);
@@ -552,14 +565,23 @@ fn the_command_line_keeps_lists_shows_and_verifies() {
     let run = |arguments: &[&str], code: i32| {
         let output = probity().args(arguments).output().unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {shown}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {shown}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         shown
     };
     let at = folder.to_str().unwrap();
     assert!(run(&["evidence", "list", "--store", at], 0).contains("inconclusive"));
     let shown = run(&["evidence", "show", "latest", "--store", at, "-o", "json"], 0);
     let direct = probity().arg("evaluate").arg(&evidence).args(["-o", "json"]).output().unwrap();
-    assert_eq!(shown, String::from_utf8(direct.stdout).unwrap(), "the report of a stored run is the same, byte for byte");
+    assert_eq!(
+        shown,
+        String::from_utf8(direct.stdout).unwrap(),
+        "the report of a stored run is the same, byte for byte"
+    );
     assert!(run(&["verify", at, "--key", line.trim(), "--re-derive", "-v"], 0).contains("results are the same"));
     let file = scratch.path().join("run.probity.tar.zst");
     let (to, sign) = (file.to_str().unwrap(), format!("file:{}", key.display()));
@@ -569,7 +591,8 @@ fn the_command_line_keeps_lists_shows_and_verifies() {
     run(&["verify", evidence.to_str().unwrap()], 2);
     let stranger = Signer::generate("auditor").unwrap().verifier().line();
     assert!(run(&["verify", at, "--key", &stranger], 6).contains("NOT SIGNED"));
-    let records = std::fs::read_dir(folder.join("runs")).unwrap().next().unwrap().unwrap().path().join("records.ndjson.zst");
+    let records =
+        std::fs::read_dir(folder.join("runs")).unwrap().next().unwrap().unwrap().path().join("records.ndjson.zst");
     let mut bytes = std::fs::read(&records).unwrap();
     bytes[20] ^= 1;
     std::fs::write(&records, bytes).unwrap();

@@ -362,8 +362,7 @@ impl Facts {
             (true, Some(trouble)) => Fact::unknown(trouble.detail),
             (empty, _) => Fact::Known(!empty),
         };
-        let dh =
-            Dh { used, parameters: parameters.collect(), named_groups: Fact::default(), named_seen: Vec::new() };
+        let dh = Dh { used, parameters: parameters.collect(), named_groups: Fact::default(), named_seen: Vec::new() };
         (dh, trouble)
     }
 
