@@ -93,7 +93,8 @@ fn a_database_that_floods_is_cut_off() {
         assert!(!statuses.is_empty());
         // PostgreSQL has nothing that these three look at, whatever it answers.
         let foreign = |check: &str| matches!(check, "db.at_rest.logs" | "db.at_rest.temp" | "db.auth.reach");
-        let open = |(check, status): &(String, String)| status != "pass" && (status != "not-applicable" || foreign(check));
+        let open =
+            |(check, status): &(String, String)| status != "pass" && (status != "not-applicable" || foreign(check));
         assert!(statuses.iter().all(open), "{statuses:?}");
     }
 }
