@@ -91,7 +91,11 @@ fn a_database_that_floods_is_cut_off() {
     for target in ["db0", "db1"] {
         let statuses = ran.statuses(target);
         assert!(!statuses.is_empty());
-        assert!(statuses.iter().all(|(_, status)| status != "pass" && status != "not-applicable"), "{statuses:?}");
+        // PostgreSQL has nothing that these three look at, whatever it answers.
+        let foreign = |check: &str| matches!(check, "db.at_rest.logs" | "db.at_rest.temp" | "db.auth.reach");
+        let open =
+            |(check, status): &(String, String)| status != "pass" && (status != "not-applicable" || foreign(check));
+        assert!(statuses.iter().all(open), "{statuses:?}");
     }
 }
 
