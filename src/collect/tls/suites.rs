@@ -230,7 +230,7 @@ fn removing<'a>(
         let mut left = list.clone();
         let mut accepted = Vec::new();
         let mut answer = first;
-        let mut keep_fields = false;
+        let (mut keep_fields, mut in_sequence) = (false, None);
         let end = loop {
             if left.is_empty() {
                 break End::Refused(None);
@@ -258,12 +258,16 @@ fn removing<'a>(
                 }
                 // With groups taken away, a refusal may be about these.
                 Answer::No(_) if tandem.restore() => {}
-                Answer::No(_) if !keep_fields && only_named_fields(prober, version, &accepted) => keep_fields = true,
+                Answer::No(_) if !keep_fields && only_named_fields(prober, version, &accepted) => {
+                    // What comes now was passed over before, so its place says nothing of who chooses.
+                    in_sequence = Some(accepted.len());
+                    keep_fields = true;
+                }
                 Answer::No(refusal) => break End::Refused(Some(refusal)),
                 Answer::Unknown(trouble) => break End::Unknown(trouble),
             }
         };
-        Found { in_sequence: accepted.len(), offered: list, accepted, end }
+        Found { in_sequence: in_sequence.unwrap_or(accepted.len()), offered: list, accepted, end }
     })
 }
 
