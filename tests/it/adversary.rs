@@ -2,7 +2,7 @@
 
 use crate::support::scan::{MEMORY, scan, start};
 use crate::support::tls::scripted;
-use crate::support::{Scratch, free_port, signal};
+use crate::support::{Scratch, free_port, signal, wait_to_interrupt};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -134,7 +134,7 @@ fn a_second_interrupt_ends_a_run_that_hangs() {
     );
     let mut child = start(&scratch, &configuration).spawn().unwrap();
     let mut words = BufReader::new(child.stderr.take().unwrap()).lines();
-    std::thread::sleep(Duration::from_millis(1500));
+    wait_to_interrupt(child.id(), Duration::from_millis(1500));
     assert!(signal(child.id(), "INT"));
     assert!(words.next().unwrap().unwrap().contains("once more ends at once"));
     std::thread::sleep(Duration::from_millis(300));
@@ -157,7 +157,7 @@ fn an_interrupt_is_heard_after_the_look_as_well() {
     let mut command = start(&scratch, &configuration);
     let mut child = command.args(["-o", "json"]).spawn().unwrap();
     let mut words = BufReader::new(child.stderr.take().unwrap()).lines();
-    std::thread::sleep(Duration::from_secs(3));
+    wait_to_interrupt(child.id(), Duration::from_secs(4));
     assert_eq!(child.try_wait().unwrap(), None, "the report went into the pipe");
     assert!(signal(child.id(), "INT"));
     assert!(words.next().unwrap().unwrap().contains("once more ends at once"));

@@ -47,8 +47,12 @@ pub fn scan(scratch: &Scratch, configuration: &str, interrupt: Option<Duration>)
 
 /// Runs a command that writes this report, and watches the process.
 pub fn watch(mut command: Command, report: &Path, interrupt: Option<Duration>) -> Ran {
-    let begin = Instant::now();
+    let mut begin = Instant::now();
     let mut child = command.spawn().unwrap();
+    if interrupt.is_some() {
+        super::wait_to_interrupt(child.id(), Duration::ZERO);
+        begin = Instant::now();
+    }
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let reader = std::thread::spawn(move || {
         let (mut bytes, mut more) = (Vec::new(), Vec::new());

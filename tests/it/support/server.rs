@@ -85,6 +85,23 @@ impl Drop for Scratch {
     }
 }
 
+/// Whether a process has its own way with Ctrl-C by now: before that, the signal would end it as it ends any other.
+pub fn hears_interrupts(process: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:")?.trim().chars().last()?.to_digit(16));
+    caught.is_some_and(|lowest| lowest & 0b10 != 0)
+}
+
+/// Waits until it has, and a while longer.
+pub fn wait_to_interrupt(process: u32, longer: Duration) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !hears_interrupts(process) {
+        assert!(Instant::now() < end, "the process never waited for signals");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(longer);
+}
+
 /// Sends a signal to a process that the test started. The shell's own `kill` is there on the barest system.
 pub fn signal(process: u32, name: &str) -> bool {
     let command = format!("kill -s {name} {process}");
