@@ -502,7 +502,7 @@ fn troubles(mariadb: &Mariadb) {
 }
 
 const SLOW: &str = "USE app; CREATE TABLE slow (seen datetime, t varchar(200)); GRANT SELECT ON app.slow TO auditor@'%'; \
-                    INSERT INTO slow SELECT '2020-01-01', REPEAT('a', 150) FROM seq_1_to_100000";
+                    INSERT INTO slow SELECT '2020-01-01', REPEAT('a', 150) FROM seq_1_to_800000";
 
 /// A set whose every row is tried against many patterns, for this time at the most.
 fn slow(timeout: &str) -> String {

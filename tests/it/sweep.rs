@@ -289,7 +289,7 @@ fn what_connections_were_spent_on_is_shown() {
     let done = probity().args(["scan", &address, "--show-connections", "-q"]).output().unwrap();
     let words = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(words.starts_with("connections to one target: 8 at once"), "{words}");
-    let rows = words.lines().filter(|line| line.trim_start().starts_with(&address));
+    let rows = words.lines().filter(|line| line.trim_start().starts_with(&format!("{address} ")));
     let counts: Vec<u32> = rows.map(|row| row.split_whitespace().next_back().unwrap().parse().unwrap()).collect();
     let last = words.lines().last().unwrap();
     let opened: u32 = last.split(' ').next().unwrap().parse().unwrap();

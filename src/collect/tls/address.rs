@@ -14,10 +14,8 @@ use super::suites::{self, VersionSuites};
 use crate::model::tls::Order;
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::Version;
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Either, join_all, select};
+use futures_util::future::join_all;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot::{self, Sender};
 
 /// What the loops gave. The rest is in the prober's ledger.
@@ -162,20 +160,6 @@ async fn newest_legacy(prober: &Prober<'_>, baseline: &Answer, tell: Sender<Answ
     suites::version(prober, version, std::iter::once(rsa).chain(ecdsa).collect()).await
 }
 
-/// The loop over groups of TLS 1.2, where it can begin beside the suites of RSA: those of ECDSA, which show groups for
-/// nothing, have ended by then.
-async fn early_groups(prober: &Prober<'_>, begun: &AtomicBool) -> LegacyGroups {
-    loop {
-        if prober.is_ecdsa_ended()
-            && let Some((suites, known)) = legacy_groups::early(&prober.ledger(), Version::Tls12)
-        {
-            begun.store(true, Ordering::Relaxed);
-            return legacy_groups::enumerate(prober, Version::Tls12, suites, known, None).await;
-        }
-        prober.more_is_seen().await;
-    }
-}
-
 /// The certificates of TLS 1.3, where it is offered.
 async fn modern_certificates(prober: &Prober<'_>, first: &Answer, server_name: &str) -> Shown {
     match first {
@@ -236,12 +220,7 @@ struct Older {
 
 impl Older {
     async fn look(prober: &Prober<'_>, first: &First, baseline: &Answer, modern: &Answer) -> Older {
-        let legacy = std::pin::pin!(legacy(prober, first, baseline));
-        let begun = AtomicBool::new(false);
-        let (suites, early) = match select(legacy, early_groups(prober, &begun).boxed()).await {
-            Either::Left((suites, early)) => (suites, Some(early).filter(|_| begun.load(Ordering::Relaxed))),
-            Either::Right((groups, legacy)) => (legacy.await, Some(std::future::ready(groups).boxed())),
-        };
+        let suites = legacy(prober, first, baseline).await;
         let versions: BTreeMap<Version, VersionSuites> =
             suites.into_iter().map(|suites| (suites.version, suites)).collect();
         // The loop over groups shows a choice from the accepted suites in another order, which may settle theirs.
@@ -250,7 +229,7 @@ impl Older {
         let others = others.map(|suites| order::of_version(prober, suites.version, &suites.lists, &[]));
         let (others, (groups, order), fallback, (), ()) = tokio::join!(
             join_all(others),
-            groups_and_order(prober, &versions, early),
+            groups_and_order(prober, &versions),
             fallback(prober, &versions, modern),
             plain_fields(prober),
             confirm(prober)
@@ -270,18 +249,8 @@ impl Older {
 async fn groups_and_order(
     prober: &Prober<'_>,
     versions: &BTreeMap<Version, VersionSuites>,
-    early: Option<BoxFuture<'_, LegacyGroups>>,
 ) -> (Option<LegacyGroups>, Option<Order>) {
-    let groups = match early {
-        Some(early) => {
-            let mut groups = early.await;
-            let accepted = prober.ledger().accepted(groups.version);
-            groups.choices = modern::among(groups.choices, &accepted).collect();
-            Some(groups)
-        }
-        None => older_groups(prober).await,
-    };
-    let Some(groups) = groups else { return (None, None) };
+    let Some(groups) = older_groups(prober).await else { return (None, None) };
     let order = match versions.get(&groups.version) {
         Some(suites) => order::of_version(prober, suites.version, &suites.lists, &groups.choices).await,
         None => None,

@@ -1,6 +1,5 @@
 //! Groups of TLS 1.2 and older: one loop over the list, reading ServerKeyExchange.
 
-use super::ledger::Ledger;
 use super::modern::{self, Choice};
 use super::offer::Offer;
 use super::plan;
@@ -21,17 +20,6 @@ pub fn suites(accepted: &[u16]) -> (Vec<u16>, bool) {
         (_, ecdsa, _) if !ecdsa.is_empty() => (ecdsa, true),
         (_, _, anon) => (anon, false),
     }
-}
-
-/// The suites for the loop where it begins before all are known, and the groups known by then: all suites with ECDHE and
-/// RSA, once one of them was accepted while every group was offered.
-pub fn early(ledger: &Ledger, version: Version) -> Option<(Vec<u16>, Known)> {
-    let wanted = |id: u16| plan::suite(id).is_some_and(|row| row.kx == "ECDHE" && row.auth == "RSA");
-    let accepted = ledger.suites.iter().filter(|accepted| accepted.version == version);
-    let mut groups = accepted.filter(|one| u16::try_from(one.suite).is_ok_and(wanted)).filter_map(|one| one.group);
-    let first = groups.next()?;
-    let list = plan::lists(version).into_iter().next()?;
-    Some((list.into_iter().filter(|id| wanted(*id)).collect(), (Some(first), ledger.groups_of(version))))
 }
 
 /// Of the groups that are known already, the one that was chosen when all were offered; and all of them.

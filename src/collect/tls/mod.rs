@@ -229,7 +229,8 @@ async fn one(
             Profile::Quick => None,
         }
     };
-    let Ok((mut facts, (certificates, mut certificates_trouble), transparency, deployed)) = computed.await else {
+    let (computed, shape) = tokio::join!(computed, shape);
+    let Ok((mut facts, (certificates, mut certificates_trouble), transparency, deployed)) = computed else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
     facts.doubt = prober.steadiness.doubt();
@@ -240,15 +241,9 @@ async fn one(
     let named = Box::pin(named_fields::look(&prober, &facts.ledger, &dh.0, depth.profile)).await;
     named.note_in(&mut dh.0);
     let revocation = Box::pin(revocation::look(&prober, fetcher, deployed));
-    let tests = Box::pin(flaws::test(&prober, &facts, intrusive));
-    let (shape, sessions, oracles, revocation, mut flaws) = if prober.serves_side_by_side() {
-        tokio::join!(shape, sessions, oracles, revocation, tests)
-    } else {
-        // A server that serves one connection after the other must not be kept waiting in the middle of handshakes.
-        let shape = shape.await;
-        let (sessions, oracles, revocation) = tokio::join!(sessions, oracles, revocation);
-        (shape, sessions, oracles, revocation, tests.await)
-    };
+    let (sessions, oracles, revocation) = tokio::join!(sessions, oracles, revocation);
+    // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
+    let mut flaws = Box::pin(flaws::test(&prober, &facts, intrusive)).await;
     flaws.tests.extend(oracles);
     flaws.tests.extend(sessions.rows);
     // Whether the target is steady may have shown at the very end.

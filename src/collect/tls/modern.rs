@@ -66,7 +66,11 @@ pub async fn enumerate(prober: &Prober<'_>, first: Box<ServerFlight>) -> Modern 
     groups.accepted.extend(fields.accepted);
     groups.end = match (groups.end.clone(), fields.end) {
         (End::Unknown(trouble), _) | (_, End::Unknown(trouble)) => End::Unknown(trouble),
-        (End::Refused(one), End::Refused(other)) => End::Refused(one.or(other)),
+        // The whole is as certain as its least certain part.
+        (End::Refused(one), End::Refused(other)) => {
+            let (inferred, proven): (Vec<_>, Vec<_>) = one.into_iter().chain(other).partition(|end| !end.proven);
+            End::Refused(inferred.into_iter().chain(proven).next())
+        }
     };
     modern.choices.extend(among(choices, &modern.suites.accepted));
     modern

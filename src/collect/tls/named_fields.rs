@@ -86,6 +86,8 @@ async fn asked(prober: &Prober<'_>, version: Version, suites: Vec<u16>, seen: &m
                     None => return result,
                 }
             }
+            // That a list was refused is told from one that was lost only where the server says so.
+            Answer::No(refusal) if result == word("own") && !refusal.proven => return Fact::unknown(refusal.seen),
             Answer::No(_) if result == word("own") => return word("strict"),
             Answer::No(_) => return result,
             Answer::Unknown(trouble) if result == word("own") => return Fact::unknown(trouble.detail),

@@ -66,7 +66,6 @@ pub struct Prober<'a> {
     state: Mutex<State>,
     gate: tokio::sync::Mutex<()>,
     door: tokio::sync::Mutex<()>,
-    seen: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -84,7 +83,6 @@ struct State {
     ahead: Ahead,
     /// Questions about to be asked that others follow.
     followed: u32,
-    ecdsa_ended: bool,
 }
 
 impl<'a> Prober<'a> {
@@ -101,8 +99,7 @@ impl<'a> Prober<'a> {
         let state = State { manner, expected: 30, ..State::default() };
         let (gate, door) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
         let (state, steadiness) = (Mutex::new(state), Steadiness::default());
-        let seen = tokio::sync::Notify::new();
-        Prober { cx, budget, target, address, upgrade, steadiness, state, gate, door, seen }
+        Prober { cx, budget, target, address, upgrade, steadiness, state, gate, door }
     }
 
     /// What was seen so far.
@@ -234,8 +231,6 @@ impl<'a> Prober<'a> {
             if state.control.is_none() || offer.modern {
                 state.control = Some(offer.clone());
             }
-            drop(state);
-            self.seen.notify_one();
         }
         outcome
     }
@@ -265,7 +260,11 @@ impl<'a> Prober<'a> {
         if empty && self.state().ahead != Ahead::Blunt && (self.budget.close_spares(self.address) || waited) {
             // It had been idle before, or others that are idle stand in its way: that is no answer.
             self.record(words.clone(), &outcome, step);
-            let again = self.put_once(question).await.0;
+            // Some time after, so that the server has let go of what was closed.
+            let again = match self.pause(APART).await {
+                Ok(()) => self.put_once(question).await.0,
+                Err(trouble) => Outcome::NoTransport(trouble),
+            };
             let same = std::mem::discriminant(&again) == std::mem::discriminant(&outcome);
             self.state().ahead = if same { Ahead::Blunt } else { Ahead::No };
             outcome = again;

@@ -98,6 +98,7 @@ impl Facts {
             ("session_tickets", is(&features.session_tickets, "no"), ride.tickets),
             ("session_id", is(&features.session_id, "no"), ride.session_id),
             ("heartbeat", is(&features.heartbeat, "no"), ride.heartbeat),
+            ("truncated_hmac", is(&features.truncated_hmac, "no"), ride.truncated),
             (
                 "compression",
                 is(&features.compression, "none") && features.legacy_handshake == true.into(),

@@ -140,14 +140,7 @@ pub async fn version(prober: &Prober<'_>, version: Version, first: Vec<Answer>) 
     let mut first = first.into_iter();
     let loops = plan::lists(version).into_iter().map(|list| {
         let (tandem, answer) = (Tandem::of(version, &list, pair), first.next());
-        async move {
-            let ecdsa = tandem.is_of_ecdsa();
-            let found = removing(prober, version, list, answer, true, tandem).await;
-            if ecdsa {
-                prober.end_ecdsa();
-            }
-            found
-        }
+        async move { removing(prober, version, list, answer, true, tandem).await }
     });
     let mut lists = join_all(loops).await;
     lists.extend(singled_out(prober, version, &lists).await);
@@ -290,10 +283,6 @@ impl Tandem {
         let ecdsa = list.contains(&Self::COMMON[0]) && version == Version::Tls12;
         let rsa = pair && list.contains(&0xC02F);
         Tandem { on: ecdsa || rsa, once: rsa, taken: Vec::new(), kept: None }
-    }
-
-    fn is_of_ecdsa(&self) -> bool {
-        self.on && !self.once
     }
 
     fn without(&mut self, prober: &Prober<'_>, mut offer: Offer, accepted: &[u16]) -> Offer {

@@ -5,8 +5,18 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Words for people, which may differ from look to look; and what a recording repeats.
-const WORDS: [&str; 9] =
-    ["seen", "confidence", "detail", "reason", "incomplete", "unknown", "proofs", "connections", "public_reused"];
+const WORDS: [&str; 10] = [
+    "seen",
+    "confidence",
+    "detail",
+    "reason",
+    "incomplete",
+    "unknown",
+    "proofs",
+    "connections",
+    "public_reused",
+    "point_reused",
+];
 
 /// A known fact that is not what it should be.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Connections opened ahead of need, and what loops that run side by side tell each other.
+//! Connections opened ahead of need.
 
 use super::{Outcome, Prober, Question, probe};
 use std::time::Duration;
@@ -65,27 +65,6 @@ impl Prober<'_> {
         if wanted {
             self.budget.ahead(self.address);
         }
-    }
-
-    /// Whether the server was seen to answer one connection while another was idle.
-    pub fn serves_side_by_side(&self) -> bool {
-        self.state().ahead != Ahead::No
-    }
-
-    /// Waits until something more was seen.
-    pub async fn more_is_seen(&self) {
-        self.seen.notified().await;
-    }
-
-    /// Notes that the loop over the ECDSA suites of TLS 1.2 has ended.
-    pub fn end_ecdsa(&self) {
-        self.state().ecdsa_ended = true;
-        self.seen.notify_one();
-    }
-
-    /// Whether it has.
-    pub fn is_ecdsa_ended(&self) -> bool {
-        self.state().ecdsa_ended
     }
 
     /// Closes what was opened ahead.
