@@ -65,7 +65,7 @@ fn a_modern_nginx_bears_every_shape() {
     let names: ServerNames = seen.read("tls.names");
     assert_eq!(names.without_name, Fact::Known("same".into()));
     assert_eq!((names.required, names.unknown_rejected), (Fact::Known(false), Fact::Known(false)));
-    assert!(more <= 30, "{more} connections");
+    assert!(more <= 34, "{more} connections");
     let far = Proxy::start(port, Duration::from_millis(100));
     let seen = look(far.address());
     eprintln!("nginx 3+3 at 100 ms: {} connections, {:?}", far.connections(), seen.time);

@@ -467,7 +467,7 @@ fn unsettle(order: &mut Order, trouble: &Trouble) {
     if order.preference.known().is_some_and(|word| word != "server") {
         order.preference = unknown();
     }
-    if order.chacha_priority.known().is_some_and(|word| word == "not-applicable") {
+    if order.chacha_priority.known().is_some_and(|word| word != "yes") {
         order.chacha_priority = unknown();
     }
 }
