@@ -141,8 +141,7 @@ fn turns(before: &[CheckResult], after: &[CheckResult]) -> Vec<Turn> {
             })
         })
         .collect();
-    let order = |turn: &Turn| (turn.meaning, std::cmp::Reverse(turn.severity));
-    turns.sort_by(|a, b| order(a).cmp(&order(b)));
+    turns.sort_by_key(|turn| (turn.meaning, std::cmp::Reverse(turn.severity)));
     turns
 }
 

@@ -199,7 +199,7 @@ fn half(seed: u64) -> Weather {
     Box::new(move |_| {
         let mut draw = draw.lock().unwrap();
         let (bad, sort, at, number) = (draw.below(2) == 0, draw.below(5), draw.below(3), draw.next());
-        let sort = if seed % 6 == 0 { sort } else { seed % 6 - 1 };
+        let sort = if seed.is_multiple_of(6) { sort } else { seed % 6 - 1 };
         match (bad, sort) {
             (false, _) => Fault::None,
             (_, 0) => Fault::Close,

@@ -217,8 +217,8 @@ impl Inquiry<'_> {
 
     /// The newest version before TLS 1.3 with its code.
     fn newest(&self) -> Option<(&'static str, u16)> {
-        let older = PROTOCOLS.into_iter().zip(0x2ff..0x304).filter(|(protocol, _)| *protocol != "SSLv2");
-        older.filter(|(protocol, _)| !self.accepted[protocol].is_empty()).last()
+        let mut older = PROTOCOLS.into_iter().zip(0x2ff..0x304).filter(|(protocol, _)| *protocol != "SSLv2");
+        older.rfind(|(protocol, _)| !self.accepted[protocol].is_empty())
     }
 
     fn hellos(&mut self) {

@@ -70,7 +70,7 @@ pub fn read(text: &str) -> Facts {
     if let Some(smallest) = sizes.iter().min() {
         facts.insert("smallest dh".into(), smallest.to_string().into());
     }
-    if facts.get("SSLv2").is_some() {
+    if facts.contains_key("SSLv2") {
         facts.insert("drown".into(), facts["SSLv2"].clone());
     }
     switches(&mut facts, scan);
