@@ -127,8 +127,8 @@ fn fact(text: &mut String, change: &Change) {
         None => "nothing".to_owned(),
     };
     let place = if change.part.is_empty() { &change.target } else { &change.part };
-    let (place, path) = (escape(place), escape(&change.path));
-    let _ = writeln!(text, "  {place}  {}.{path}: {} → {}", change.kind, shown(&change.before), shown(&change.after));
+    let (place, kind, path) = (escape(place), escape(&change.kind), escape(&change.path));
+    let _ = writeln!(text, "  {place}  {kind}.{path}: {} → {}", shown(&change.before), shown(&change.after));
 }
 
 /// A run with everything that is compared.

@@ -52,6 +52,10 @@ impl Verify {
     pub fn run(self) -> Ending {
         let asked = Asked { key: self.key()?, since: self.since()? };
         let report = if self.path.is_file() { self.bundle(&asked)? } else { self.store(&asked)? };
+        // Nothing was changed in nothing, and that proves nothing.
+        if report.runs == 0 && report.worst() < Weight::Unsigned {
+            return Err(Failure::new(format!("{} holds no run: there is nothing to verify", self.path.display())));
+        }
         output::print(self.words(&report).as_bytes())?;
         Ok(match report.worst() {
             Weight::Fine | Weight::Note => Exit::Passed,

@@ -198,11 +198,11 @@ const PERSONAL: &[&str] = &[
 const PERSONAL_PAIRS: &[(&str, &str)] =
     &[("user", "id"), ("visitor", "id"), ("customer", "id"), ("patient", "id"), ("employee", "id"), ("user", "agent")];
 
-/// Whether a column's name suggests personal data.
-pub fn is_personal(column: &str) -> bool {
+/// The words of a name, in lower case: `passwordHash` and `password_hash` are two each.
+pub fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = vec![String::new()];
     let mut was_lower = false;
-    for letter in column.chars().take(128) {
+    for letter in name.chars().take(128) {
         let divides = !letter.is_alphanumeric();
         if divides || (was_lower && letter.is_uppercase()) {
             words.push(String::new());
@@ -213,6 +213,12 @@ pub fn is_personal(column: &str) -> bool {
         was_lower = letter.is_lowercase();
     }
     words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether a column's name suggests personal data.
+pub fn is_personal(column: &str) -> bool {
+    let words = words(column);
     let plural = |word: &str, wanted: &str| word.strip_prefix(wanted).is_some_and(|end| matches!(end, "" | "s" | "es"));
     let single = words.iter().any(|word| PERSONAL.iter().any(|wanted| plural(word, wanted)));
     let joined = words.concat();

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::object::Files;
 use super::record::Digest;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The form of the tables. An index of another form is made anew.
@@ -82,15 +82,6 @@ impl Index {
         Ok(places)
     }
 
-    /// Those of these that are stored.
-    ///
-    /// # Errors
-    /// When the index does not answer.
-    pub fn known(&self, digests: BTreeSet<Digest>) -> Result<BTreeSet<Digest>, StoreError> {
-        let digests: Vec<Digest> = digests.into_iter().collect();
-        Ok(self.places(&digests)?.into_keys().collect())
-    }
-
     /// Adds the artefacts of a run.
     ///
     /// # Errors
@@ -104,7 +95,7 @@ impl Index {
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
         {
-            let mut insert = transaction.prepare("INSERT OR IGNORE INTO artefacts VALUES (?1, ?2)")?;
+            let mut insert = transaction.prepare("INSERT OR REPLACE INTO artefacts VALUES (?1, ?2)")?;
             for digest in digests {
                 let (two, rest) = digest.split_at(digest.len().min(2));
                 let own = files.contains_key(&format!("objects/{two}/{rest}.zst"));

@@ -426,8 +426,10 @@ impl Writer<'_> {
         let mut index = store.index()?;
         let mut artefacts = Artefacts::new();
         let (records, mut manifest) = describe(closing, &mut artefacts)?;
-        let known: BTreeSet<String> = artefacts.keys().cloned().collect();
-        let known = index.known(known)?;
+        // What the index names and the disk lacks is written again: a run never rests on what is gone.
+        let places = index.places(&artefacts.keys().cloned().collect::<Vec<_>>())?;
+        let there = places.into_iter().filter(|(digest, pack)| store.objects.holds(digest, pack.as_deref()));
+        let known: BTreeSet<String> = there.map(|(digest, _)| digest).collect();
         manifest.files = store.objects.write(id, &artefacts, &known)?;
         let folder = store.run_folder(id);
         let beside = disk::beside(&folder);

@@ -74,6 +74,11 @@ impl Objects {
         Ok(files)
     }
 
+    /// Whether the archive, or the file of its own, that is to hold an artefact is there.
+    pub fn holds(&self, digest: &str, pack: Option<&str>) -> bool {
+        pack.map_or_else(|| self.file(digest), |run| self.pack_path(run)).is_file()
+    }
+
     /// Every artefact that is there: its digest, and the archive that holds it where it has no file of its own.
     ///
     /// # Errors

@@ -201,7 +201,11 @@ impl Look<'_> {
     /// The file of leaves: as the runs have it, or cut short where a machine stopped while it wrote the last.
     fn leaves(&mut self, expected: &str) {
         let path = self.store.folder().join("log/leaves");
-        let there = if path.exists() { disk::read(&path, MANIFEST).unwrap_or_default() } else { Vec::new() };
+        let there = match disk::read(&path, MANIFEST) {
+            Ok(bytes) => bytes,
+            Err(_) if !path.exists() => Vec::new(),
+            Err(error) => return self.report.add(Weight::Tampered, "log/leaves", error.to_string()),
+        };
         let last = expected.trim_end().rfind('\n').map_or(0, |end| end + 1);
         if there == expected.as_bytes() {
             return;
@@ -217,7 +221,11 @@ impl Look<'_> {
     fn log(&mut self, last: Option<&str>) {
         let newest = last.and_then(|id| self.store.stored(id).ok()).map(|stored| stored.note);
         let path = self.store.folder().join("log/checkpoint");
-        let there = disk::read(&path, MANIFEST).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let there = match disk::read(&path, MANIFEST) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(_) if !path.exists() => None,
+            Err(error) => return self.report.add(Weight::Tampered, "log/checkpoint", error.to_string()),
+        };
         match (&newest, there) {
             (Some(note), Some(text)) if note.text() == text => {}
             (None, None) => {}

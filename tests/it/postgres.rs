@@ -1,19 +1,19 @@
 //! PostgreSQL in three postures.
 
 use crate::support::postgres::{PASSWORD, Postgres, Posture};
+use crate::support::store::{Loopback, Names, Zeros};
 use probity::catalogue::Catalogue;
 use probity::check::{Case, Engine, derive};
 use probity::collect::postgres::Postgres as Collects;
-use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Secret, Secrets, Silent};
+use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Silent};
 use probity::model::database::{AtRest, Audit, Auth, Sign, Transport};
 use probity::model::policy::Judging;
 use probity::model::retention::{Inventory, Retention, Schedule};
 use probity::model::target::Engine as DatabaseEngine;
 use probity::model::{
     Clock as _, Fact, FixedClock, Observation, ObservationStatus, Reason, SecretRef, Severity, Status, SystemClock,
-    Target, TargetKind, Trouble,
+    Target, TargetKind,
 };
-use probity::net::{Dial, Dialing, Random, Stream};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -21,46 +21,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-
-/// Connects every address to the same port of loopback, so that a far address can be tried.
-struct Loopback;
-
-impl Dial for Loopback {
-    fn resolve<'a>(&'a self, _: &'a str, port: u16) -> Dialing<'a, Vec<SocketAddr>> {
-        Box::pin(async move { Ok(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]) })
-    }
-
-    fn connect(&self, address: SocketAddr, timeout: Duration) -> Dialing<'_, Box<dyn Stream>> {
-        Box::pin(async move {
-            let connecting = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, address.port()));
-            match tokio::time::timeout(timeout, connecting).await {
-                Ok(Ok(stream)) => Ok(Box::new(stream) as Box<dyn Stream>),
-                Ok(Err(error)) => Err(Trouble::new(Reason::Refused, error.to_string())),
-                Err(_) => Err(Trouble::new(Reason::TimedOut, "no connection")),
-            }
-        })
-    }
-}
-
-struct Zeros;
-
-impl Random for Zeros {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(0);
-    }
-}
-
-/// Gives the name of the reference as the secret: `env:PASSWORD` is a test's own password.
-struct Names;
-
-impl Secrets for Names {
-    fn read(&self, reference: &SecretRef) -> Result<Secret, String> {
-        match reference {
-            SecretRef::Env(name) => Ok(Secret(name.clone())),
-            _ => Err("no such secret".to_owned()),
-        }
-    }
-}
 
 /// One look by the collector, and how long it took.
 struct Look {

@@ -282,6 +282,43 @@ fn an_artefact_of_another_content_is_never_read() {
     assert!(matches!(store.recall(&id), Err(StoreError::Damaged { .. })));
 }
 
+#[test]
+fn an_archive_that_is_gone_is_not_counted_on_by_the_next_run() {
+    let scratch = Scratch::new("store-lost");
+    let store = store(scratch.path(), 1, None);
+    let first = store.find("latest").unwrap();
+    std::fs::remove_file(scratch.path().join(format!("objects/packs/{first}.tar.zst"))).unwrap();
+    let second = append(&store, 1, None).unwrap();
+    // The same catalogue and one of the same observations were in the archive that is gone.
+    assert_eq!(store.recall(&second).unwrap().evidence.observations.len(), 2);
+    assert_eq!(verified(scratch.path(), &Asked::default()).worst(), Weight::Tampered);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_not_one_that_was_not_finished() {
+    let scratch = Scratch::new("store-unreadable");
+    store(scratch.path(), 1, None);
+    for file in ["log/checkpoint", "log/leaves"] {
+        let path = scratch.path().join(file);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(verified(scratch.path(), &Asked::default()).worst(), Weight::Tampered, "{file}");
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, whole).unwrap();
+    }
+}
+
+#[test]
+fn a_store_without_a_run_is_not_verified() {
+    let scratch = Scratch::new("store-empty");
+    let folder = scratch.path().join("evidence");
+    Store::open_or_make(&folder, "shop.example").unwrap();
+    let output = probity().arg("verify").arg(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to verify"));
+}
+
 /// The child that is killed: adds runs until then, and names each that is finished.
 #[test]
 #[ignore = "the body of a process that another test kills"]

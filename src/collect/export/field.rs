@@ -1,5 +1,6 @@
 //! Fields of records: names and forms that give a secret away.
 
+use crate::collect::declared::words;
 use crate::model::portability::SecretField;
 use std::collections::BTreeSet;
 
@@ -85,19 +86,7 @@ impl Secrets {
 
 /// Whether the name of a field says that it holds a secret.
 pub fn names_secret(name: &str) -> bool {
-    let mut words: Vec<String> = vec![String::new()];
-    let mut was_lower = false;
-    for letter in name.chars().take(128) {
-        let divides = !letter.is_alphanumeric();
-        if divides || (was_lower && letter.is_uppercase()) {
-            words.push(String::new());
-        }
-        if let (false, Some(word)) = (divides, words.last_mut()) {
-            word.extend(letter.to_lowercase());
-        }
-        was_lower = letter.is_lowercase();
-    }
-    words.retain(|word| !word.is_empty());
+    let words = words(name);
     let single =
         words.iter().any(|word| WORDS.iter().any(|known| word == known || word.strip_suffix('s') == Some(known)));
     let pair = words.windows(2).any(|pair| matches!(pair, [one, two] if PAIRS.contains(&(one.as_str(), two.as_str()))));

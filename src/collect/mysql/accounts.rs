@@ -194,7 +194,13 @@ fn mariadb(row: &Row) -> Result<Account, Trouble> {
         ways.extend(main);
     }
     let flag = |place| Ok::<_, Trouble>(!matches!(text(row, place)?.as_str(), "" | "0" | "false"));
-    let access = text(row, 7)?.parse::<u64>().unwrap_or_default();
+    // What is no number says nothing of the rights, least of all that there are none.
+    let access = match text(row, 7)?.as_str() {
+        "" => 0,
+        number => number.parse::<u64>().map_err(|_| {
+            Trouble::new(Reason::ProtocolViolation, "the rights of an account are not told as a number")
+        })?,
+    };
     let every = |bits: u64| access & bits == bits;
     Ok(Account {
         user: clean(&text(row, 0)?),

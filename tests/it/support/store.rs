@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Connects every address to the same port of loopback, so that a far address can be tried.
-struct Loopback;
+pub struct Loopback;
 
 impl Dial for Loopback {
     fn resolve<'a>(&'a self, _: &'a str, port: u16) -> Dialing<'a, Vec<SocketAddr>> {
@@ -38,7 +38,8 @@ impl Dial for Loopback {
     }
 }
 
-struct Zeros;
+/// No randomness.
+pub struct Zeros;
 
 impl Random for Zeros {
     fn fill(&self, buffer: &mut [u8]) {
@@ -47,7 +48,7 @@ impl Random for Zeros {
 }
 
 /// Gives the name of the reference as the secret: `env:PASSWORD` is a test's own password.
-struct Names;
+pub struct Names;
 
 impl Secrets for Names {
     fn read(&self, reference: &SecretRef) -> Result<Secret, String> {
