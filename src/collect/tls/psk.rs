@@ -79,7 +79,7 @@ pub async fn look(prober: &Prober<'_>, server_name: &str) -> Psk {
     let second = guest.visit("resumption of TLSv1.3", request.as_ref().ok().map(String::as_bytes)).await;
     let early = match (&request, &second) {
         (Err(instead), _) => instead.clone(),
-        (Ok(_), Ok(seen)) => Fact::Known(seen.early_word().to_owned()),
+        (Ok(_), Ok(seen)) => seen.early_fact(),
         (Ok(_), Err(trouble)) => Fact::unknown(trouble.detail.clone()),
     };
     let resumed = match second {
@@ -103,8 +103,9 @@ fn early_request(prober: &Prober<'_>, server_name: &str, allowed: bool) -> Resul
     if prober.upgrade.word().is_some() {
         return Err(Fact::unknown("the service is not HTTP, and early data that changes nothing is not known for it"));
     }
-    let lines = format!("HEAD / HTTP/1.1\r\nHost: {server_name}\r\nEarly-Data: 1\r\nConnection: close\r\n\r\n");
-    Ok(lines)
+    // Not `Connection: close`: a server that answers early would close before it has read the end of the handshake, and
+    // what it closes with unread bytes is reset, which can overtake the answer.
+    Ok(format!("HEAD / HTTP/1.1\r\nHost: {server_name}\r\nEarly-Data: 1\r\n\r\n"))
 }
 
 /// Who makes several sessions and keeps tickets between them.
@@ -122,15 +123,20 @@ struct Seen {
     early: bool,
     /// The beginning of what the application answered.
     answer: Vec<u8>,
+    /// The connection broke after the handshake, before the application had answered.
+    cut: bool,
 }
 
 impl Seen {
-    fn early_word(&self) -> &'static str {
-        match (self.early, self.answer.get(8..12)) {
+    fn early_fact(&self) -> Fact<String> {
+        let word = match (self.early, self.answer.get(8..12)) {
             (true, Some(b" 425")) => "too-early",
+            // The protocol took it; what the application made of it did not arrive.
+            (true, None) if self.cut => return Fact::unknown("the connection broke before early data was answered"),
             (true, _) => "accepted",
             (false, _) => "refused",
-        }
+        };
+        Fact::Known(word.to_owned())
     }
 }
 
@@ -149,8 +155,10 @@ impl Guest<'_> {
         let received = match &outcome {
             Ok(seen) => {
                 let how = if seen.resumed { "resumed" } else { "new" };
-                let early = if early.is_none() { "" } else { seen.early_word() };
-                let early = if early.is_empty() { String::new() } else { format!(", early data {early}") };
+                let early = early.map_or_else(String::new, |_| {
+                    let word = seen.early_fact();
+                    format!(", early data {}", word.known().map_or("unanswered", String::as_str))
+                });
                 format!("session TLSv1.3, {how}, {} tickets{early}", seen.tickets.len())
             }
             Err(trouble) => trouble.detail.clone(),
@@ -170,8 +178,13 @@ impl Guest<'_> {
         let mut buffer = vec![0; 16 * 1024];
         let mut records = RecordReader::new();
         let mut reader: Option<(TicketReader, Instant)> = None;
+        let mut cut = false;
         loop {
-            handshake::send(&mut stream, &mut connection).await?;
+            let sent = handshake::send(&mut stream, &mut connection).await;
+            // What was answered before the connection broke can still be read.
+            if early.is_none() || connection.is_handshaking() {
+                sent?;
+            }
             if reader.is_none() && !connection.is_handshaking() {
                 reader = Some((self.reader(&connection)?, Instant::now() + TICKET));
             }
@@ -191,9 +204,14 @@ impl Guest<'_> {
                 // Only after the handshake does silence say that no ticket comes.
                 Err(_) if reader.is_none() => return Err(Trouble::new(Reason::TimedOut, "no answer in time")),
                 Err(_) => break,
+                Ok(Err(_)) if early.is_some() && reader.is_some() => {
+                    cut = true;
+                    break;
+                }
                 Ok(count) => count.map_err(handshake::lost)?,
             };
             if count == 0 && early.is_some() && reader.is_some() {
+                cut = true;
                 break;
             }
             if count == 0 {
@@ -210,7 +228,7 @@ impl Guest<'_> {
         let _ = handshake::send(&mut stream, &mut connection).await;
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
         let tickets = reader.map(|(reader, _)| reader.tickets().to_vec()).unwrap_or_default();
-        Ok(Seen { resumed, tickets, early: connection.is_early_data_accepted(), answer })
+        Ok(Seen { resumed, tickets, early: connection.is_early_data_accepted(), answer, cut })
     }
 
     fn reader(&self, connection: &ClientConnection) -> Result<TicketReader, Trouble> {
