@@ -1,21 +1,19 @@
 //! Collectors look at targets and record observations. They never judge.
 
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod answer;
 pub mod census;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod channel;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod command;
 pub mod dated;
 pub mod declared;
+mod direct;
 pub mod dns;
 pub mod erasure;
 pub mod export;
 #[cfg(target_os = "linux")]
 pub mod host;
 pub mod http;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod limit;
 pub mod mail;
 #[cfg(feature = "mysql")]
@@ -23,8 +21,10 @@ pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proof;
+pub mod redis;
 pub mod register;
 pub mod requests;
+mod server;
 pub mod sqlite;
 pub mod tls;
 pub mod traces;
@@ -192,6 +192,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(mysql::Mysql::default()),
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
+        Box::new(redis::Redis::default()),
         Box::new(sqlite::Sqlite),
         #[cfg(target_os = "linux")]
         Box::new(host::Host),

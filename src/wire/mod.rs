@@ -23,6 +23,7 @@ pub mod mountinfo;
 pub mod mysql;
 pub mod postgres;
 pub mod record;
+pub mod resp;
 pub mod sct;
 pub mod server_hello;
 pub mod ssl2;

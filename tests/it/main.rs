@@ -37,6 +37,7 @@ mod portability;
 mod postgres;
 mod proof;
 mod redirects;
+mod redis;
 mod report;
 mod requests;
 mod retention;

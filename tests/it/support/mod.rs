@@ -14,6 +14,7 @@ pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod recorded;
+pub mod redis;
 pub mod scan;
 mod server;
 pub mod services;
