@@ -102,6 +102,8 @@ pub struct Limits {
     pub live_clients: bool,
     /// Responders and lists are asked whether certificates are revoked, whatever a target says.
     pub revocation: bool,
+    /// How often a server that takes up a handshake inside a session is asked for another, at most.
+    pub renegotiations: u32,
     /// Early data is sent where a ticket allows it: a request that changes nothing.
     pub early_data: bool,
     /// How much is asked of every target.
@@ -116,6 +118,7 @@ impl Default for Limits {
             target_time: Duration::from_secs(300),
             live_clients: false,
             revocation: false,
+            renegotiations: 3,
             early_data: false,
             depth: Depth::default(),
         }

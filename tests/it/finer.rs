@@ -161,6 +161,11 @@ kill $server"#;
 
 /// A server of TLS 1.2 with one suite that answers with these extensions and this key exchange, and goes no further.
 fn answering(suite: u16, extensions: Vec<u16>, params: Option<Params>) -> SocketAddr {
+    compressing(suite, extensions, params, 0)
+}
+
+/// The same, with a compression method where it was offered.
+fn compressing(suite: u16, extensions: Vec<u16>, params: Option<Params>, method: u8) -> SocketAddr {
     let leaf = rcgen::generate_simple_self_signed(["shop.example".to_owned()]).unwrap().cert.der().to_vec();
     scripted(move |mut stream| {
         let Some(hello) = read_hello(&mut stream) else { return };
@@ -176,7 +181,7 @@ fn answering(suite: u16, extensions: Vec<u16>, params: Option<Params>) -> Socket
             random: [7; 32],
             session_id: Vec::new(),
             suite,
-            compression: 0,
+            compression: if hello.compression.contains(&method) { method } else { 0 },
             extensions: asked.map(|kind| Extension::empty(*kind)).collect(),
         };
         let mut messages = [answer.to_message(), certificate::write_chain(std::slice::from_ref(&leaf))].concat();
@@ -212,6 +217,21 @@ fn truncated_macs_are_seen_and_not_seen() {
     let Some((_server, port)) = nginx(&scratch, "ssl_protocols TLSv1.3;") else { return };
     let features: Features = crate::support::tls::enumerate(loopback(port)).read("tls.features");
     assert_eq!(features.truncated_hmac, word("not-applicable"));
+}
+
+#[test]
+fn a_compression_method_that_is_chosen_is_named() {
+    for (method, named) in [(0, "none"), (1, "deflate"), (64, "lzs")] {
+        let address = compressing(0x009C, Vec::new(), None, method);
+        let seen = crate::support::tls::enumerate(address);
+        let features: Features = seen.of("tls.features").read().unwrap();
+        assert_eq!(features.compression, word(named));
+        let derived = derived(&seen, address);
+        let rows: Vulnerabilities =
+            derived.iter().find(|one| one.kind == "tls.vulnerabilities").unwrap().read().unwrap();
+        let row = rows.tests.into_iter().find(|row| row.name == "crime").unwrap();
+        assert_eq!(row.vulnerable, Fact::Known(method != 0), "{row:?}");
+    }
 }
 
 #[test]
