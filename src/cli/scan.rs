@@ -123,8 +123,8 @@ pub(super) struct How {
     /// Leave out tests for flaws that a server may not bear (Heartbleed, ROBOT and their kin)
     #[arg(long)]
     no_intrusive: bool,
-    /// Ask the responders (OCSP) and lists that certificates name whether they are revoked; the authority then learns of
-    /// the look
+    /// Ask at the addresses that certificates name: responders (OCSP) and lists whether they are revoked, and for issuers
+    /// that were not sent; the authority then learns of the look
     #[arg(long)]
     revocation: bool,
     /// How often a server is asked for a new handshake in one session, where the first was taken up; 10 shows a limit that 3

@@ -100,7 +100,8 @@ pub struct Limits {
     pub target_time: Duration,
     /// The hellos of known clients are sent, too: one connection each.
     pub live_clients: bool,
-    /// Responders and lists are asked whether certificates are revoked, whatever a target says.
+    /// Third parties that certificates name are asked, whatever a target says: responders and lists whether they are
+    /// revoked, and for issuers that were not sent.
     pub revocation: bool,
     /// How often a server that takes up a handshake inside a session is asked for another, at most.
     pub renegotiations: u32,

@@ -390,7 +390,8 @@ pub(super) struct Tls {
     /// (transport_security_state_static.json).
     #[serde(default)]
     pub(super) hsts_preload_list: Option<String>,
-    /// `true` asks the responders and lists that certificates name whether they are revoked.
+    /// `true` asks at the addresses that certificates name: responders and lists whether they are revoked, and for issuers
+    /// that were not sent.
     #[serde(default)]
     pub(super) revocation: Option<bool>,
     /// Hosts, with or without a port, of responders and lists that may be asked although their addresses are not public.

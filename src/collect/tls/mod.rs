@@ -10,6 +10,7 @@ mod fetch;
 mod first;
 mod flaws;
 pub mod handshake;
+mod issuers;
 pub mod key_kind;
 mod ledger;
 mod legacy_groups;
@@ -210,10 +211,13 @@ async fn one(
             Box::pin(stapling::again(&prober, &name)).await;
         }
         let (asked, seen) = (name.clone(), prober.ledger());
+        let known = issuers::look(&prober, fetcher, &seen, &lists.anchors).await;
         // Signatures and primes are arithmetic: other sockets must not wait for it.
         let computing = tokio::task::spawn_blocking(move || {
             let facts = Facts::new(look, seen);
-            let certificates = facts.certificates(&asked, &lists.anchors, lists.keys.as_ref(), now);
+            let knowing = (!known.is_empty()).then(|| lists.anchors.clone().knowing(&known));
+            let anchors = knowing.as_ref().unwrap_or(&lists.anchors);
+            let certificates = facts.certificates(&asked, anchors, lists.keys.as_ref(), now);
             let logs = lists.logs.as_ref().map_err(String::as_str);
             let transparency = facts.transparency(&certificates.0, &lists.anchors, logs, now);
             let deployed = facts.deployed(&lists.anchors, now);
