@@ -174,9 +174,9 @@ fn jsse(scratch: &Scratch) -> Option<Running> {
 }
 
 fn haproxy(scratch: &Scratch) -> Option<Running> {
-    let (server, port) = tls::haproxy(scratch, "prefer-client-ciphers")?;
-    // Its certificates name shop.example: whoever asks by another name gets the first of them alone.
-    Some(Running::https(port, "RSA 2048", server))
+    // Whoever asks by a name that its certificates do not have gets the first of them alone.
+    let (server, port) = tls::haproxy_for(scratch, "prefer-client-ciphers", "localhost")?;
+    Some(Running::https(port, "EC 256 + RSA 2048", server))
 }
 
 fn postgresql(_: &Scratch) -> Option<Running> {
