@@ -27,6 +27,8 @@ pub enum Said {
     Facts(Facts),
     /// It cannot speak the server's protocol.
     NoWord,
+    /// It was not asked, for this reason.
+    LeftOut(&'static str),
     /// No answer, for this reason: it took too long, or ended without a word.
     Nothing(String),
 }

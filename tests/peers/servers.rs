@@ -17,6 +17,13 @@ pub struct Entry {
     pub start: fn(&Scratch) -> Option<Running>,
 }
 
+/// Servers that testssl.sh does not look at where CI is set, and why: it is by far the slowest.
+pub const TOO_LONG: [(&str, &str); 3] = [
+    ("openssl-1.0.0m", "it would say of it what it says of openssl-1.0.0f"),
+    ("openssl-1.0.1e-mended", "it would say of it what it says of openssl-1.0.1e"),
+    ("openssl-1.1.1k", "its 35 suites with three versions take it the longest of all, and it is right about them"),
+];
+
 /// A server that runs.
 pub struct Running {
     /// Its port on 127.0.0.1.

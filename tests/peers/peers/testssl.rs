@@ -129,7 +129,8 @@ fn flaws(facts: &mut Facts, rows: &[Json], found: &BTreeMap<&str, &str>) {
     }
     for (name, id) in [("ticket resumption", "sessionresumption_ticket"), ("id resumption", "sessionresumption_ID")] {
         if let Some(finding) = found.get(id) {
-            add(name, said(*finding == "supported"));
+            let made = matches!(*finding, "supported" | "not supported");
+            add(name, if made { said(*finding == "supported") } else { Value::Unknown((*finding).to_owned()) });
         }
     }
     match found.get("fallback_SCSV") {
