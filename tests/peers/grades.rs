@@ -1,8 +1,9 @@
 //! The grade of each server equals the one that was worked out by hand from the rating guide, with its reasons.
 //!
-//! The rows were written before any of these servers was graded. One reading of the guide was taken back afterwards: that
-//! a self-signed certificate with the mark of an authority is also T_NOT_FOR_SERVER. That code judges a path to an
-//! anchor, and here is none; the letter is T either way.
+//! The rows were written before any of these servers was graded. Afterwards these were changed, and no others: a self-signed
+//! certificate with the mark of an authority is not also T_NOT_FOR_SERVER, which judges a path to an anchor; the oracle of
+//! Node.js 0.8 was added, once another client had seen it; and two grades became provisional, where a fact that the guide
+//! asks for cannot be had. No letter changed.
 
 use crate::comparison;
 use crate::servers::LAB;
