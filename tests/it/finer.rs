@@ -9,7 +9,7 @@ use probity::catalogue::Catalogue;
 use probity::check::derive;
 use probity::collect::{CollectContext, Limits};
 use probity::model::policy::Judging;
-use probity::model::tls::{Clients, Dh, Features, Flaws, Vulnerabilities};
+use probity::model::tls::{Clients, Dh, Features, Flaws, Suites, Vulnerabilities};
 use probity::model::tls_session::Resumption;
 use probity::model::{Fact, Observation};
 use probity::wire::key_exchange::{Params, ServerKeyExchange};
@@ -288,4 +288,43 @@ fn the_whole_look_stays_within_its_connections() {
     let clients: Clients =
         derived(&seen, proxy.address()).iter().find(|one| one.kind == "tls.clients").unwrap().read().unwrap();
     assert!(clients.clients.iter().all(|row| row.failure != "sni_needed"));
+}
+
+#[test]
+fn the_order_across_a_long_and_a_short_list_is_settled() {
+    let scratch = Scratch::new("finer-order");
+    let options = Options {
+        ciphers: "ALL:COMPLEMENTOFALL:@SECLEVEL=0",
+        versions: Some(("TLSv1.2", "TLSv1.2")),
+        ..Options::default()
+    };
+    let Some((_server, port)) = node(&scratch, lab::OPENSSL_1_1_1K, &options) else { return };
+    let suites: Suites = crate::support::tls::enumerate(loopback(port)).read("tls.suites");
+    let order = &suites.order[0];
+    assert_eq!(order.preference, word("server"), "{order:?}");
+    // Those without authentication have a list of their own, and the server puts them among the others.
+    let anonymous = |id: &String| suites.suites.iter().any(|suite| &suite.id == id && suite.auth == "anon");
+    let places: Vec<usize> = (0..order.ids.len()).filter(|at| anonymous(&order.ids[*at])).collect();
+    assert!(places.len() >= 3 && order.ids.len() > 30, "{order:?}");
+    // As OpenSSL's own client sees it: of two neighbours the server takes the first, though the second is offered first.
+    for at in places {
+        let name = |at: usize| &suites.suites.iter().find(|suite| suite.id == order.ids[at]).unwrap().openssl_name;
+        for (first, second) in [(at.wrapping_sub(1), at), (at, at + 1)] {
+            if second < order.ids.len() && first < second {
+                assert_eq!(&agreed(port, &format!("{}:{}", name(second), name(first))), name(first), "{order:?}");
+            }
+        }
+    }
+}
+
+/// The suite that OpenSSL as a client ends up with, of these in this order.
+fn agreed(port: u16, ciphers: &str) -> String {
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-tls1_2", "-cipher"])
+        .arg(format!("{ciphers}:@SECLEVEL=0"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_once("Cipher is ").unwrap().1.lines().next().unwrap().to_owned()
 }
