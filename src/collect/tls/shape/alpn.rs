@@ -113,6 +113,7 @@ fn read(outcome: &Outcome) -> Chosen {
 
 async fn shaken(prober: &Prober<'_>, known: &Known<'_>, list: &[&'static str]) -> Chosen {
     let ask = Ask {
+        groups: Vec::new(),
         server_name: known.server_name.to_owned(),
         versions: Versions::Tls13,
         schemes: schemes_of(&KeyKind::ALL),

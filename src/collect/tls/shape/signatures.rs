@@ -248,6 +248,7 @@ async fn modern(prober: &Prober<'_>, known: &Known<'_>) -> Found {
 /// A handshake with these schemes alone: the one that was used, or none where they are refused.
 async fn scheme(prober: &Prober<'_>, known: &Known<'_>, list: &'static [u16]) -> Result<Option<u16>, Trouble> {
     let ask = Ask {
+        groups: Vec::new(),
         server_name: known.server_name.to_owned(),
         versions: Versions::Tls13,
         schemes: list.iter().map(|id| rustls::SignatureScheme::from(*id)).collect(),
