@@ -266,10 +266,7 @@ fn older_groups_version(prober: &Prober<'_>) -> Option<Version> {
 }
 
 /// Its groups.
-async fn older_groups(
-    prober: &Prober<'_>,
-    versions: &BTreeMap<Version, VersionSuites>,
-) -> Option<LegacyGroups> {
+async fn older_groups(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>) -> Option<LegacyGroups> {
     let version = older_groups_version(prober)?;
     let theirs = versions.get(&version).is_some_and(|suites| !order::follows_ours(&suites.lists));
     let ledger = prober.ledger();

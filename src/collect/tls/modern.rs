@@ -5,7 +5,7 @@
 
 use super::offer::Offer;
 use super::plan;
-use super::prober::{APART, Answer, Prober, Refusal};
+use super::prober::{Answer, Prober, Refusal};
 use super::suites::{self, End, Found};
 use crate::model::Trouble;
 use crate::wire::{Alert, ServerFlight, Version, alert};
@@ -206,7 +206,7 @@ pub async fn fallback_scsv(prober: &Prober<'_>, version: Version, suites: Vec<u1
     if let Some(known) = is(&first) {
         return Ok(known);
     }
-    prober.pause(APART).await?;
+    prober.apart().await?;
     let second = prober.ask(&offer, step).await;
     if let Some(known) = is(&second) {
         prober.changed(&first, &second);

@@ -287,12 +287,7 @@ mod tests {
     use crate::collect::tls::suites::End;
 
     fn groups(accepted: &[u16]) -> Found {
-        Found {
-            offered: vec![1, 2, 3, 4],
-            accepted: accepted.to_vec(),
-            runs: Vec::new(),
-            end: End::Refused(None),
-        }
+        Found { offered: vec![1, 2, 3, 4], accepted: accepted.to_vec(), runs: Vec::new(), end: End::Refused(None) }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::handshake::{self, Ask, Seen, Versions};
 use super::key_kind::{KeyKind, schemes_of};
-use super::prober::{APART, Prober};
+use super::prober::Prober;
 use crate::model::{Reason, Trouble};
 use crate::wire::Version;
 use std::time::Duration;
@@ -95,7 +95,7 @@ async fn ask(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str) -> Answe
         Err(trouble) if !refuses(&trouble) => return Answer::Unknown(trouble),
         Err(trouble) => trouble,
     };
-    if let Err(trouble) = prober.pause(APART).await {
+    if let Err(trouble) = prober.apart().await {
         return Answer::Unknown(trouble);
     }
     match once(prober, kinds, server_name, &[]).await {
@@ -124,12 +124,7 @@ fn refuses(trouble: &Trouble) -> bool {
     matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused | Reason::TimedOut)
 }
 
-async fn once(
-    prober: &Prober<'_>,
-    kinds: &[KeyKind],
-    server_name: &str,
-    groups: &[u16],
-) -> Result<Seen, Trouble> {
+async fn once(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str, groups: &[u16]) -> Result<Seen, Trouble> {
     if let Some(trouble) = prober.stopped() {
         return Err(trouble);
     }
