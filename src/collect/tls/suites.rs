@@ -125,12 +125,12 @@ fn offer(prober: &Prober<'_>, version: Version, suites: &[u16], keep_fields: boo
     offer
 }
 
-/// Whether suites with a finite field were accepted here, and only with a field of RFC 7919 that the hello named: a
-/// server may have no other, and refuse such suites without.
-fn only_named_fields(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> bool {
+/// Whether suites of this list were accepted with a finite field, be it in answer to another hello, and only with one of
+/// RFC 7919 that the hello named: a server may have no other, and refuse such suites without.
+fn only_named_fields(prober: &Prober<'_>, version: Version, list: &[u16]) -> bool {
     prober.with_ledger(|ledger| {
         let mut fields = ledger.fields.iter().filter(|field| field.version == version);
-        ledger.fields.iter().any(|field| field.version == version && accepted.contains(&field.suite))
+        ledger.fields.iter().any(|field| field.version == version && list.contains(&field.suite))
             && fields.all(|field| field.named && is_from_list(&field.p))
     })
 }
@@ -295,7 +295,7 @@ fn removing<'a>(
                 }
                 // With groups taken away, a refusal may be about these.
                 Answer::No(_) if tandem.restore() => {}
-                Answer::No(_) if !keep_fields && only_named_fields(prober, version, &accepted) => {
+                Answer::No(_) if !keep_fields && only_named_fields(prober, version, &list) => {
                     // What comes now was passed over before, so its place says nothing of who chooses.
                     runs.push(accepted.len());
                     keep_fields = true;
