@@ -166,15 +166,25 @@ fn answering(suite: u16, extensions: Vec<u16>, params: Option<Params>) -> Socket
 
 /// The same, with a compression method where it was offered.
 fn compressing(suite: u16, extensions: Vec<u16>, params: Option<Params>, method: u8) -> SocketAddr {
+    choosing(extensions, method, move |hello| hello.suites.contains(&suite).then(|| (suite, params.clone())))
+}
+
+/// The same with the suite and the key exchange that this says.
+fn choosing(
+    extensions: Vec<u16>,
+    method: u8,
+    choose: impl Fn(&ClientHello) -> Option<(u16, Option<Params>)> + Send + Sync + 'static,
+) -> SocketAddr {
     let leaf = rcgen::generate_simple_self_signed(["shop.example".to_owned()]).unwrap().cert.der().to_vec();
     scripted(move |mut stream| {
         let Some(hello) = read_hello(&mut stream) else { return };
         let modern = !hello.versions().is_empty() && !hello.versions().contains(&0x0303);
-        if modern || hello.version < 0x0303 || !hello.suites.contains(&suite) {
-            let description = if modern || hello.version < 0x0303 { 70 } else { 40 };
+        let too_old = modern || hello.version < 0x0303;
+        let Some((suite, params)) = choose(&hello).filter(|_| !too_old) else {
+            let description = if too_old { 70 } else { 40 };
             let _ = stream.write_all(&record::write(record::ALERT, 0x0303, &[2, description]));
             return;
-        }
+        };
         let asked = extensions.iter().filter(|kind| hello.extension(**kind).is_some());
         let answer = ServerHello {
             version: 0x0303,
@@ -185,14 +195,48 @@ fn compressing(suite: u16, extensions: Vec<u16>, params: Option<Params>, method:
             extensions: asked.map(|kind| Extension::empty(*kind)).collect(),
         };
         let mut messages = [answer.to_message(), certificate::write_chain(std::slice::from_ref(&leaf))].concat();
-        if let Some(params) = &params {
-            let exchange = ServerKeyExchange { hint: None, params: params.clone(), scheme: Some(0x0401) };
+        if let Some(params) = params {
+            let exchange = ServerKeyExchange { hint: None, params, scheme: Some(0x0401) };
             messages.extend(exchange.to_message(Some(&[1; 64])));
         }
         messages.extend(flight::server_hello_done());
         let _ = stream.write_all(&record::write(HANDSHAKE, 0x0303, &messages));
         let _ = stream.read(&mut [0; 1024]);
     })
+}
+
+/// A server with an order of its own, the finite fields of which are those that a hello names: without one it passes its
+/// suites of DHE over, so that they are found late.
+#[test]
+fn suites_that_need_a_named_field_stand_where_the_server_has_them() {
+    for order in [
+        [0x009E_u16, 0x009F, 0xC02F, 0xC030, 0x009C],
+        [0xC030, 0x009E, 0xC02F, 0x009F, 0x009C],
+        [0xC030, 0xC02F, 0x009F, 0x009C, 0x009E],
+    ] {
+        let address = choosing(Vec::new(), 0, move |hello| {
+            let able = |id: &u16| match id {
+                0x009E | 0x009F => hello.groups().contains(&0x0100),
+                0xC02F | 0xC030 => hello.groups().contains(&0x001D),
+                _ => true,
+            };
+            let suite = order.into_iter().find(|id| hello.suites.contains(id) && able(id))?;
+            // All primes of RFC 7919 begin with the same digits.
+            let start = [0xFF; 8].into_iter().chain([0xAD, 0xF8, 0x54, 0x58, 0xA2, 0xBB, 0x4A, 0x9A]);
+            let p: Vec<u8> = start.chain([0x77; 240]).collect();
+            let params = match suite {
+                0x009E | 0x009F => Some(Params::Field { public: vec![5; p.len()], p, g: vec![2] }),
+                0xC02F | 0xC030 => Some(Params::Curve { group: 0x001D, point: vec![9; 32] }),
+                _ => None,
+            };
+            Some((suite, params))
+        });
+        let suites: Suites = crate::support::tls::enumerate(address).of("tls.suites").read().unwrap();
+        assert_eq!(suites.suites.len(), order.len(), "{suites:?}");
+        let seen = &suites.order[0];
+        assert_eq!(seen.preference, word("server"), "{seen:?}");
+        assert_eq!(seen.ids, order.map(|id| format!("0x{id:04X}")), "{seen:?}");
+    }
 }
 
 fn read_hello(stream: &mut TcpStream) -> Option<ClientHello> {
