@@ -9,6 +9,7 @@
 mod accounts;
 mod audit;
 mod auth;
+mod canary;
 mod connection;
 mod expiry;
 mod greeting;
@@ -40,6 +41,7 @@ use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 use transport::{Answers, Greeting};
 
+pub use canary::prove;
 pub use rights::grants;
 
 /// Looks at servers of MySQL and MariaDB.
