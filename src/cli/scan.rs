@@ -123,10 +123,14 @@ pub(super) struct How {
     /// Leave out tests for flaws that a server may not bear (Heartbleed, ROBOT and their kin)
     #[arg(long)]
     no_intrusive: bool,
-    /// Ask the responders (OCSP) and lists that certificates name whether they are revoked; the authority then learns of
-    /// the look
+    /// Ask at the addresses that certificates name: responders (OCSP) and lists whether they are revoked, and for issuers
+    /// that were not sent; the authority then learns of the look
     #[arg(long)]
     revocation: bool,
+    /// How often a server is asked for a new handshake in one session, where the first was taken up; 10 shows a limit that 3
+    /// do not reach
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10))]
+    renegotiations: u32,
     /// Send early data (0-RTT) where a ticket of TLS 1.3 allows it, a HEAD request, to see whether it is accepted
     #[arg(long)]
     early_data: bool,
@@ -342,6 +346,7 @@ impl How {
             target_time: Duration::from_secs(self.target_time),
             live_clients: self.clients == KnownClients::Live,
             revocation: self.revocation,
+            renegotiations: self.renegotiations,
             early_data: self.early_data,
             depth: Depth { profile, intrusive: !self.no_intrusive },
         }

@@ -100,8 +100,11 @@ pub struct Limits {
     pub target_time: Duration,
     /// The hellos of known clients are sent, too: one connection each.
     pub live_clients: bool,
-    /// Responders and lists are asked whether certificates are revoked, whatever a target says.
+    /// Third parties that certificates name are asked, whatever a target says: responders and lists whether they are
+    /// revoked, and for issuers that were not sent.
     pub revocation: bool,
+    /// How often a server that takes up a handshake inside a session is asked for another, at most.
+    pub renegotiations: u32,
     /// Early data is sent where a ticket allows it: a request that changes nothing.
     pub early_data: bool,
     /// How much is asked of every target.
@@ -116,6 +119,7 @@ impl Default for Limits {
             target_time: Duration::from_secs(300),
             live_clients: false,
             revocation: false,
+            renegotiations: 3,
             early_data: false,
             depth: Depth::default(),
         }

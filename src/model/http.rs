@@ -64,8 +64,14 @@ pub struct Hsts {
     pub ip_host: bool,
     /// The connection had a certificate error, so that a browser ignores the header.
     pub certificate_error: bool,
+    /// A value stands in quotes, which browsers read and the preload list does not.
+    #[serde(default)]
+    pub quoted: bool,
     /// The list of browsers holds the host.
     pub preloaded: Fact<bool>,
+    /// Digest of the copy of the list that was looked at; `unreadable`, or empty where none was given.
+    #[serde(default)]
+    pub preload_list: String,
     /// Conditions of the preload list that do not hold.
     pub preload_obstacles: Vec<Obstacle>,
 }

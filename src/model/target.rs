@@ -155,6 +155,9 @@ pub struct Connection {
     /// A list of certificate transparency logs.
     #[serde(skip)]
     pub ct_log_list: Option<PathBuf>,
+    /// A copy of the list of hosts that browsers reach over HTTPS alone.
+    #[serde(skip)]
+    pub hsts_preload_list: Option<PathBuf>,
     /// Responders and lists are asked whether its certificates are revoked.
     #[serde(skip)]
     pub revocation: bool,

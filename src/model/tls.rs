@@ -395,7 +395,7 @@ pub struct Features {
     /// Temporary RSA keys that were sent in the place of the certificate's.
     #[serde(default)]
     pub temporary_rsa: Vec<TemporaryKey>,
-    /// The compression methods chosen, by name; `none` alone is good.
+    /// The compression method chosen: `none`, which alone is good, `deflate` or `lzs`.
     pub compression: Fact<String>,
     /// The protocol chosen from our list, or `none`.
     pub alpn: Fact<String>,

@@ -280,6 +280,7 @@ impl Reading<'_, '_> {
             target.connection.weak_keys_file = tls.weak_keys_file.as_ref().map(|path| folder.join(path));
             target.connection.revocation = tls.revocation.unwrap_or_default();
             target.connection.responders.clone_from(&tls.responders);
+            target.connection.hsts_preload_list = tls.hsts_preload_list.as_ref().map(|path| folder.join(path));
             target.connection.ct_log_list = tls.ct_log_list.as_ref().map(|path| folder.join(path));
         }
     }

@@ -386,7 +386,12 @@ pub(super) struct Tls {
     /// A list of certificate transparency logs in the form that Google publishes (log_list.json, version 3).
     #[serde(default)]
     pub(super) ct_log_list: Option<String>,
-    /// `true` asks the responders and lists that certificates name whether they are revoked.
+    /// A copy of the list of hosts that browsers reach over HTTPS alone, as Chromium's source has it
+    /// (transport_security_state_static.json).
+    #[serde(default)]
+    pub(super) hsts_preload_list: Option<String>,
+    /// `true` asks at the addresses that certificates name: responders and lists whether they are revoked, and for issuers
+    /// that were not sent.
     #[serde(default)]
     pub(super) revocation: Option<bool>,
     /// Hosts, with or without a port, of responders and lists that may be asked although their addresses are not public.

@@ -266,7 +266,12 @@ impl Loading {
     /// The user's own certification authorities are part of what is judged against, so they go into the digest.
     fn ca_files(&mut self, target: &Target, spot: &Spot<'_>) {
         let connection = &target.connection;
-        for (key, path) in [("weak_keys_file", &connection.weak_keys_file), ("ct_log_list", &connection.ct_log_list)] {
+        let lists = [
+            ("weak_keys_file", &connection.weak_keys_file),
+            ("ct_log_list", &connection.ct_log_list),
+            ("hsts_preload_list", &connection.hsts_preload_list),
+        ];
+        for (key, path) in lists {
             if let Some((path, reason)) = path.as_ref().and_then(|path| Some((path, part::readable(path).err()?))) {
                 self.mistakes.push(part::unreadable(&spot.key("tls").key(key), path, &reason));
             }

@@ -27,6 +27,12 @@ pub const UNLUCKY: std::ops::RangeInclusive<usize> = 256..=511;
 /// They are padded to this length.
 pub const PADDED: usize = 512;
 
+/// The compression method DEFLATE (RFC 3749).
+pub const DEFLATE: u8 = 1;
+
+/// The compression method LZS (RFC 3943).
+pub const LZS: u8 = 64;
+
 impl ClientHello {
     /// The record with the message as it stands, without padding of our own.
     pub fn to_exact_record(&self, record_version: u16) -> Vec<u8> {

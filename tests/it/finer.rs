@@ -9,7 +9,7 @@ use probity::catalogue::Catalogue;
 use probity::check::derive;
 use probity::collect::{CollectContext, Limits};
 use probity::model::policy::Judging;
-use probity::model::tls::{Clients, Dh, Features, Flaws, Vulnerabilities};
+use probity::model::tls::{Clients, Dh, Features, Flaws, Suites, Vulnerabilities};
 use probity::model::tls_session::Resumption;
 use probity::model::{Fact, Observation};
 use probity::wire::key_exchange::{Params, ServerKeyExchange};
@@ -161,33 +161,82 @@ kill $server"#;
 
 /// A server of TLS 1.2 with one suite that answers with these extensions and this key exchange, and goes no further.
 fn answering(suite: u16, extensions: Vec<u16>, params: Option<Params>) -> SocketAddr {
+    compressing(suite, extensions, params, 0)
+}
+
+/// The same, with a compression method where it was offered.
+fn compressing(suite: u16, extensions: Vec<u16>, params: Option<Params>, method: u8) -> SocketAddr {
+    choosing(extensions, method, move |hello| hello.suites.contains(&suite).then(|| (suite, params.clone())))
+}
+
+/// The same with the suite and the key exchange that this says.
+fn choosing(
+    extensions: Vec<u16>,
+    method: u8,
+    choose: impl Fn(&ClientHello) -> Option<(u16, Option<Params>)> + Send + Sync + 'static,
+) -> SocketAddr {
     let leaf = rcgen::generate_simple_self_signed(["shop.example".to_owned()]).unwrap().cert.der().to_vec();
     scripted(move |mut stream| {
         let Some(hello) = read_hello(&mut stream) else { return };
         let modern = !hello.versions().is_empty() && !hello.versions().contains(&0x0303);
-        if modern || hello.version < 0x0303 || !hello.suites.contains(&suite) {
-            let description = if modern || hello.version < 0x0303 { 70 } else { 40 };
+        let too_old = modern || hello.version < 0x0303;
+        let Some((suite, params)) = choose(&hello).filter(|_| !too_old) else {
+            let description = if too_old { 70 } else { 40 };
             let _ = stream.write_all(&record::write(record::ALERT, 0x0303, &[2, description]));
             return;
-        }
+        };
         let asked = extensions.iter().filter(|kind| hello.extension(**kind).is_some());
         let answer = ServerHello {
             version: 0x0303,
             random: [7; 32],
             session_id: Vec::new(),
             suite,
-            compression: 0,
+            compression: if hello.compression.contains(&method) { method } else { 0 },
             extensions: asked.map(|kind| Extension::empty(*kind)).collect(),
         };
         let mut messages = [answer.to_message(), certificate::write_chain(std::slice::from_ref(&leaf))].concat();
-        if let Some(params) = &params {
-            let exchange = ServerKeyExchange { hint: None, params: params.clone(), scheme: Some(0x0401) };
+        if let Some(params) = params {
+            let exchange = ServerKeyExchange { hint: None, params, scheme: Some(0x0401) };
             messages.extend(exchange.to_message(Some(&[1; 64])));
         }
         messages.extend(flight::server_hello_done());
         let _ = stream.write_all(&record::write(HANDSHAKE, 0x0303, &messages));
         let _ = stream.read(&mut [0; 1024]);
     })
+}
+
+/// A server with an order of its own, the finite fields of which are those that a hello names: without one it passes its
+/// suites of DHE over, so that they are found late.
+#[test]
+fn suites_that_need_a_named_field_stand_where_the_server_has_them() {
+    for order in [
+        [0x009E_u16, 0x009F, 0xC02F, 0xC030, 0x009C],
+        [0xC030, 0x009E, 0xC02F, 0x009F, 0x009C],
+        [0xC030, 0xC02F, 0x009F, 0x009C, 0x009E],
+    ] {
+        let address = choosing(Vec::new(), 0, move |hello| {
+            let able = |id: &u16| match id {
+                0x009E | 0x009F => hello.groups().contains(&0x0100),
+                0xC02F | 0xC030 => hello.groups().contains(&0x001D),
+                _ => true,
+            };
+            let suite = order.into_iter().find(|id| hello.suites.contains(id) && able(id))?;
+            // All primes of RFC 7919 begin with the same digits.
+            let start = [0xFF; 8].into_iter().chain([0xAD, 0xF8, 0x54, 0x58, 0xA2, 0xBB, 0x4A, 0x9A]);
+            let p: Vec<u8> = start.chain([0x77; 240]).collect();
+            let params = match suite {
+                0x009E | 0x009F => Some(Params::Field { public: vec![5; p.len()], p, g: vec![2] }),
+                0xC02F | 0xC030 => Some(Params::Curve { group: 0x001D, point: vec![9; 32] }),
+                _ => None,
+            };
+            Some((suite, params))
+        });
+        let suites: Suites = crate::support::tls::enumerate(address).of("tls.suites").read().unwrap();
+        assert_eq!(suites.suites.len(), order.len(), "{suites:?}");
+        let seen = &suites.order[0];
+        assert_eq!(seen.preference, word("server"), "{seen:?}");
+        assert_eq!(seen.ids, order.map(|id| format!("0x{id:04X}")), "{seen:?}");
+    }
 }
 
 fn read_hello(stream: &mut TcpStream) -> Option<ClientHello> {
@@ -212,6 +261,21 @@ fn truncated_macs_are_seen_and_not_seen() {
     let Some((_server, port)) = nginx(&scratch, "ssl_protocols TLSv1.3;") else { return };
     let features: Features = crate::support::tls::enumerate(loopback(port)).read("tls.features");
     assert_eq!(features.truncated_hmac, word("not-applicable"));
+}
+
+#[test]
+fn a_compression_method_that_is_chosen_is_named() {
+    for (method, named) in [(0, "none"), (1, "deflate"), (64, "lzs")] {
+        let address = compressing(0x009C, Vec::new(), None, method);
+        let seen = crate::support::tls::enumerate(address);
+        let features: Features = seen.of("tls.features").read().unwrap();
+        assert_eq!(features.compression, word(named));
+        let derived = derived(&seen, address);
+        let rows: Vulnerabilities =
+            derived.iter().find(|one| one.kind == "tls.vulnerabilities").unwrap().read().unwrap();
+        let row = rows.tests.into_iter().find(|row| row.name == "crime").unwrap();
+        assert_eq!(row.vulnerable, Fact::Known(method != 0), "{row:?}");
+    }
 }
 
 #[test]
@@ -268,4 +332,43 @@ fn the_whole_look_stays_within_its_connections() {
     let clients: Clients =
         derived(&seen, proxy.address()).iter().find(|one| one.kind == "tls.clients").unwrap().read().unwrap();
     assert!(clients.clients.iter().all(|row| row.failure != "sni_needed"));
+}
+
+#[test]
+fn the_order_across_a_long_and_a_short_list_is_settled() {
+    let scratch = Scratch::new("finer-order");
+    let options = Options {
+        ciphers: "ALL:COMPLEMENTOFALL:@SECLEVEL=0",
+        versions: Some(("TLSv1.2", "TLSv1.2")),
+        ..Options::default()
+    };
+    let Some((_server, port)) = node(&scratch, lab::OPENSSL_1_1_1K, &options) else { return };
+    let suites: Suites = crate::support::tls::enumerate(loopback(port)).read("tls.suites");
+    let order = &suites.order[0];
+    assert_eq!(order.preference, word("server"), "{order:?}");
+    // Those without authentication have a list of their own, and the server puts them among the others.
+    let anonymous = |id: &String| suites.suites.iter().any(|suite| &suite.id == id && suite.auth == "anon");
+    let places: Vec<usize> = (0..order.ids.len()).filter(|at| anonymous(&order.ids[*at])).collect();
+    assert!(places.len() >= 3 && order.ids.len() > 30, "{order:?}");
+    // As OpenSSL's own client sees it: of two neighbours the server takes the first, though the second is offered first.
+    for at in places {
+        let name = |at: usize| &suites.suites.iter().find(|suite| suite.id == order.ids[at]).unwrap().openssl_name;
+        for (first, second) in [(at.wrapping_sub(1), at), (at, at + 1)] {
+            if second < order.ids.len() && first < second {
+                assert_eq!(&agreed(port, &format!("{}:{}", name(second), name(first))), name(first), "{order:?}");
+            }
+        }
+    }
+}
+
+/// The suite that OpenSSL as a client ends up with, of these in this order.
+fn agreed(port: u16, ciphers: &str) -> String {
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-tls1_2", "-cipher"])
+        .arg(format!("{ciphers}:@SECLEVEL=0"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_once("Cipher is ").unwrap().1.lines().next().unwrap().to_owned()
 }

@@ -58,7 +58,7 @@ fn config(choice: Arc<Choice>, versions: &[&'static rustls::SupportedProtocolVer
 }
 
 fn ask(versions: Versions, kinds: &[KeyKind]) -> Ask {
-    Ask { server_name: HOST.to_owned(), versions, schemes: schemes_of(kinds), alpn: Vec::new() }
+    Ask { server_name: HOST.to_owned(), versions, schemes: schemes_of(kinds), alpn: Vec::new(), groups: Vec::new() }
 }
 
 /// Asks a server in this process.

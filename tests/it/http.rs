@@ -74,11 +74,16 @@ impl Secrets for NoSecrets {
 }
 
 fn look(port: u16, plain: Option<u16>, authorities: Vec<PathBuf>) -> Vec<Observation> {
+    look_with(port, plain, authorities, None)
+}
+
+fn look_with(port: u16, plain: Option<u16>, authorities: Vec<PathBuf>, list: Option<PathBuf>) -> Vec<Observation> {
     let mut target = Target::new("shop", TargetKind::Endpoint, format!("{HOST}:{port}"));
     target.connection.host = HOST.to_owned();
     target.connection.port = port;
     target.connection.http_port = plain;
     target.connection.ca_files = authorities;
+    target.connection.hsts_preload_list = list;
     let addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
     let job = Job { target, addresses, earlier: Vec::new() };
     let cx = CollectContext {
@@ -124,6 +129,33 @@ fn assert_facts(facts: &Value, expected: &[(&str, Value)]) {
     for (name, value) in expected {
         assert_eq!(&facts[*name], value, "{name} in {facts}");
     }
+}
+
+#[test]
+fn a_copy_of_the_preload_list_is_looked_at() {
+    let header = r#"location / { add_header Strict-Transport-Security "max-age=\"63072000\"; preload" always; return 200 "ok"; }"#;
+    let Some(site) = Site::start("http-preload", header, "return 301 https://$host:HTTPS$request_uri;") else { return };
+    let scratch = Scratch::new("http-preload-list");
+    let entry = |name: &str| {
+        format!(
+            r#"// a comment
+{{ "entries": [ {{ "name": "{name}", "mode": "force-https", "include_subdomains": true }} ] }}"#
+        )
+    };
+    for (name, held) in [(HOST, true), ("example", true), ("other.example", false)] {
+        let list = scratch.write("list.json", entry(name));
+        let seen = look_with(site.secure, Some(site.plain), vec![site.authority.clone()], Some(list));
+        let hsts = facts(&seen, "http.hsts");
+        assert_facts(&hsts, &[("preloaded", json!(held)), ("quoted", json!(true))]);
+        assert!(hsts["preload_list"].as_str().unwrap().starts_with("sha256:"));
+    }
+    let list = scratch.write("list.json", "no list".to_owned());
+    let seen = look_with(site.secure, Some(site.plain), vec![site.authority.clone()], Some(list));
+    let hsts = facts(&seen, "http.hsts");
+    assert_facts(&hsts, &[("preload_list", json!("unreadable"))]);
+    assert!(hsts["preloaded"]["unknown"].as_str().unwrap().contains("not a preload list"));
+    let hsts = facts(&site.look(), "http.hsts");
+    assert!(hsts["preloaded"]["unknown"].as_str().unwrap().contains("hsts_preload_list"));
 }
 
 #[test]

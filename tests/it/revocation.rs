@@ -1,10 +1,11 @@
 //! Revocation: real responders and lists, staples, and what is no answer.
 
 use crate::support::authority::{Authority, Page, Signer};
-use crate::support::tls::{enumeration, look_with, loopback, scripted, target};
+use crate::support::tls::{enumeration, look_with, loopback, openssl, scripted, target};
 use crate::support::{Scratch, Server, free_port, probity, program};
 use probity::model::revocation::{CertificateStatus, Revocation};
 use probity::model::target::Profile;
+use probity::model::tls::Certificates;
 use probity::model::{FixedClock, Target};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -314,5 +315,44 @@ fn a_staple_is_read_without_asking_anybody() {
             (Some(expected), "staple"),
             "{row:?}"
         );
+    }
+}
+
+#[test]
+fn an_issuer_that_was_not_sent_is_fetched_where_that_is_wished() {
+    let scratch = Scratch::new("revocation-issuer");
+    let Some(root) = Authority::new(&scratch) else { return };
+    let middle = root.below("middle", 71, "http://127.0.0.1:1/");
+    let der = scratch.path().join("middle.der");
+    openssl(&["x509", "-in", middle.pem().to_str().unwrap(), "-outform", "DER", "-out", der.to_str().unwrap()]);
+    let der = std::fs::read(der).unwrap();
+    let leaf = |serial: u32, address: &str| {
+        let lines = format!("subjectAltName=DNS:shop.example\nauthorityInfoAccess=caIssuers;URI:{address}\n");
+        middle.issue(&format!("leaf{serial}"), serial, &lines)
+    };
+    let deployment = |pair: &(PathBuf, PathBuf), ask: bool| {
+        let (_server, port) = server(pair, &[]);
+        let mut target = asking(port, root.pem());
+        target.connection.revocation = ask;
+        let seen = look_with(target, loopback(port), &enumeration());
+        let certificates: Certificates = seen.of("tls.certificates").read().unwrap();
+        let deployment = certificates.deployments.into_iter().next().unwrap();
+        (deployment.trust.known().cloned(), deployment.trust_detail)
+    };
+    let page = Page::of(der);
+    let good = leaf(72, &page.url());
+    let (trust, detail) = deployment(&good, true);
+    assert_eq!((trust.as_deref(), detail.as_str(), page.asked()), (Some("incomplete"), "not sent: CN=middle", 1));
+    // Without the wish nobody is asked, and nothing shows that the chain would lead anywhere.
+    let (trust, detail) = deployment(&good, false);
+    assert_eq!((trust.as_deref(), page.asked()), (Some("untrusted"), 1));
+    assert!(detail.contains("CN=middle was not sent") && detail.contains("--revocation"), "{detail}");
+    // What is no certificate, somebody else's, or not there, completes nothing.
+    let stranger = std::fs::read(leaf(73, "http://127.0.0.1:1/").1).unwrap();
+    let pages = [Page::of(stranger), Page::of(vec![0x30; 70_000]), Page::new("HTTP/1.1 404 Not Found", Vec::new())];
+    for (n, page) in pages.iter().enumerate() {
+        let pair = leaf(74 + u32::try_from(n).unwrap(), &page.url());
+        assert_eq!(deployment(&pair, true).0.as_deref(), Some("untrusted"));
+        assert_eq!(page.asked(), 1);
     }
 }

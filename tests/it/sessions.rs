@@ -6,6 +6,7 @@ use crate::support::postgres::{Postgres, Posture};
 use crate::support::proxy::Proxy;
 use crate::support::simulated::{Flaw, simulated};
 use crate::support::tls::{Seen, context, look, look_with, loopback, nginx, s_server, target};
+use probity::collect::{CollectContext, Limits};
 use probity::model::Fact;
 use probity::model::tls::{Flaws, VulnerabilityTest};
 use probity::model::tls_session::{Renegotiation, Resumption};
@@ -108,6 +109,11 @@ fn a_server_that_lets_clients_renegotiate_is_seen() {
     assert_eq!(renegotiation.insecure, word("no"));
     let resumption: Resumption = seen.read("tls.resumption");
     assert_eq!((resumption.session_id, resumption.ticket), (word("yes"), word("yes")));
+    let cx = context();
+    let often = CollectContext { limits: Limits { renegotiations: 10, ..cx.limits }, ..cx };
+    let renegotiation: Renegotiation =
+        look_with(target(loopback(port)), loopback(port), &often).read("tls.renegotiation");
+    assert_eq!((renegotiation.client_initiated, renegotiation.accepted), (word("accepted"), 10));
 }
 
 #[test]

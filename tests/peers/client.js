@@ -13,7 +13,7 @@ var answers = [], next = 0, running = 0;
 process.on('uncaughtException', function () {});
 
 function options(question) {
-  var made = { port: job.port, host: '127.0.0.1', ciphers: question.ciphers, rejectUnauthorized: false };
+  var made = { port: job.port, host: '127.0.0.1', servername: 'localhost', ciphers: question.ciphers, rejectUnauthorized: false };
   made.checkServerIdentity = function () {};
   if (major >= 10 && question.protocol !== 'TLSv1.3') made.ciphers += ':@SECLEVEL=0';
   if (major >= 12) {
@@ -41,7 +41,7 @@ function ask(index) {
     go();
   }
   running += 1;
-  timer = setTimeout(function () { end(null); }, 5000);
+  timer = setTimeout(function () { end(null); }, 10000);
   try {
     socket = tls.connect(options(job.questions[index]));
   } catch (unknown) {

@@ -9,6 +9,7 @@
 
 mod comparison;
 mod facts;
+mod gnutls;
 mod grades;
 mod peers;
 mod probity;
@@ -19,3 +20,4 @@ mod servers;
 mod support;
 mod truth;
 mod way;
+mod written;

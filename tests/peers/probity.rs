@@ -121,7 +121,9 @@ impl Reader<'_> {
             self.add("curves", Value::Unknown(groups["incomplete"].to_string()));
         }
         let dh = self.of("tls.dh").clone();
-        let smallest = list(&dh["parameters"]).iter().filter_map(|one| one["bits"].as_u64()).min();
+        let named =
+            list(&dh["named_seen"]).iter().filter_map(|name| name.as_str()?.strip_prefix("ffdhe")?.parse().ok());
+        let smallest = list(&dh["parameters"]).iter().filter_map(|one| one["bits"].as_u64()).chain(named).min();
         self.add("smallest dh", smallest.map_or("none".into(), |bits| bits.to_string()));
         let certificates = self.of("tls.certificates").clone();
         let kind = |deployment: &Json| {

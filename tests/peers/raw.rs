@@ -2,7 +2,7 @@
 //! are taken. It shares no code with the scanner under test.
 
 use num_bigint::BigUint;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub struct Answer {
     pub compression: Option<u8>,
     /// The extensions of the ServerHello.
     pub extensions: Vec<u16>,
+    /// The connection was closed before the flight was whole.
+    pub closed: bool,
     /// The description of an alert.
     pub alert: Option<u8>,
     /// The first certificate, in DER.
@@ -49,7 +51,7 @@ pub fn bleeds(port: u16, version: u16, suites: &[u16]) -> bool {
     }
     let [high, low] = version.to_be_bytes();
     stream.write_all(&[24, high, low, 0, 3, 1, 0x10, 0]).unwrap();
-    record(&mut stream).is_some_and(|(kind, _)| kind == 24)
+    record(&mut stream).is_ok_and(|(kind, _)| kind == 24)
 }
 
 /// What each of five ClientKeyExchanges is answered with, the first of them right, behind suites with RSA key transport.
@@ -81,9 +83,10 @@ fn answer_to_block(port: u16, version: u16, suites: &[u16], which: usize) -> Str
     let finished = [&[22, high, low, 0, 64][..], &[0x77; 64]].concat();
     let _ = stream.write_all(&[packed(version, &key_exchange), change.to_vec(), finished].concat());
     match record(&mut stream) {
-        Some((21, alert)) => format!("alert {alert:?}"),
-        Some((kind, _)) => format!("record {kind}"),
-        None => "closed".into(),
+        Ok((21, alert)) => format!("alert {alert:?}"),
+        Ok((kind, _)) => format!("record {kind}"),
+        Err(error) if is_close(&error) => "closed".into(),
+        Err(_) => "silence".into(),
     }
 }
 
@@ -101,7 +104,7 @@ fn rsa_key(certificate: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
 }
 
@@ -116,7 +119,10 @@ fn client_hello(version: u16, suites: &[u16]) -> Vec<u8> {
     body.extend([2, 1, 0]);
     // SSLv3 knows no extensions.
     if version > 0x300 {
+        let name = b"localhost";
+        let listed = [&words(&[name.len() as u16 + 3])[..], &[0], &words(&[name.len() as u16]), name].concat();
         let extensions = [
+            extension(0, &listed),
             extension(10, &words(&[10, 29, 23, 24, 25, 30])),
             extension(11, &[1, 0]),
             extension(13, &words(&[16, 0x401, 0x403, 0x501, 0x601, 0x804, 0x805, 0x806, 0x201])),
@@ -141,24 +147,36 @@ fn packed(version: u16, message: &[u8]) -> Vec<u8> {
     [&[22, high, low, a, b][..], message].concat()
 }
 
-fn record(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+fn record(stream: &mut TcpStream) -> std::io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 5];
-    stream.read_exact(&mut head).ok()?;
+    stream.read_exact(&mut head)?;
     let mut body = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
-    stream.read_exact(&mut body).ok()?;
-    Some((head[0], body))
+    stream.read_exact(&mut body)?;
+    Ok((head[0], body))
+}
+
+/// The other side ended the connection; else nothing came in time.
+fn is_close(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted)
 }
 
 fn read_flight(stream: &mut TcpStream, suites: &[u16]) -> Answer {
     let (mut answer, mut bytes) = (Answer::default(), Vec::new());
-    while let Some((kind, body)) = record(stream) {
+    loop {
+        let (kind, body) = match record(stream) {
+            Ok(record) => record,
+            Err(error) => {
+                answer.closed = is_close(&error);
+                return answer;
+            }
+        };
         match kind {
             22 => bytes.extend(body),
             21 => {
                 answer.alert = body.get(1).copied();
-                break;
+                return answer;
             }
-            _ => break,
+            _ => return answer,
         }
         while bytes.len() >= 4 {
             let length = usize::from(bytes[1]) << 16 | usize::from(bytes[2]) << 8 | usize::from(bytes[3]);
@@ -172,7 +190,6 @@ fn read_flight(stream: &mut TcpStream, suites: &[u16]) -> Answer {
             note(&mut answer, message[0], &message[4..], suites);
         }
     }
-    answer
 }
 
 fn note(answer: &mut Answer, kind: u8, body: &[u8], suites: &[u16]) {

@@ -2,9 +2,9 @@
 //! configured. No scanner has a part in it.
 
 use crate::facts::{Facts, PROTOCOLS, said, suites_of};
-use crate::raw;
 use crate::servers::{Running, node_program};
 use crate::support::{Scratch, lab};
+use crate::{gnutls, raw};
 use probity::catalogue::registry::{self, Suite};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,14 +18,20 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("SSLv2", "a CLIENT-HELLO of SSLv2 by hand: a SERVER-HELLO came back, or not"),
     ("SSLv3", "at least one suite is accepted with it"),
     ("TLSv", "at least one suite is accepted with it"),
-    ("suites", "a connection for each version and suite by OpenSSL 1.0.1e, 1.0.2o, 1.1.1k and 3.5 as clients"),
+    (
+        "suites",
+        "a connection for each version and suite by OpenSSL 1.0.1e, 1.0.2o, 1.1.1k and 3.5 as clients, and by GnuTLS for DHE",
+    ),
     (
         "order",
         "the same client offers all accepted suites, and then the other way round; with SSLv2 the client always chooses",
     ),
     ("curves", "a connection for each group with TLS 1.2 and 1.3 by OpenSSL 3.5"),
     ("certificates", "the server's configuration"),
-    ("smallest dh", "the prime in the ServerKeyExchange, for each accepted DHE suite"),
+    (
+        "smallest dh",
+        "the prime in the ServerKeyExchange for each accepted DHE suite, and for each field of RFC 7919 that GnuTLS names",
+    ),
     ("heartbeat", "the extension in a ServerHello"),
     ("heartbleed", "a heartbeat of 0 bytes that claims 4096"),
     ("ccs", "the version of the library: mended in OpenSSL 1.0.0m and 1.0.1h (CVE-2014-0224)"),
@@ -34,7 +40,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("compression", "the method in a ServerHello, with DEFLATE offered first"),
     ("ticket resumption", "`openssl s_client -sess_in` with tickets"),
     ("id resumption", "`openssl s_client -sess_in -no_ticket`"),
-    ("fallback scsv", "a hello of the second best version with TLS_FALLBACK_SCSV"),
+    ("fallback scsv", "a hello of the second best version is answered, and refused with TLS_FALLBACK_SCSV beside it"),
     ("poodle", "the accepted suites: CBC with SSLv3"),
     ("freak", "the accepted suites: RSA_EXPORT"),
     ("logjam", "the accepted suites and their primes: DHE with 1024 bits or fewer"),
@@ -74,12 +80,14 @@ pub struct Inquiry<'a> {
     port: u16,
     /// Who accepted which OpenSSL name, by version.
     accepted: BTreeMap<&'static str, BTreeMap<String, &'static str>>,
+    /// The bits of the primes that GnuTLS agreed on.
+    fields: Vec<usize>,
     facts: Facts,
 }
 
 /// Everything that is true of this server, on a port where TLS comes first.
 pub fn of(scratch: &Scratch, running: &Running, port: u16) -> Facts {
-    let mut inquiry = Inquiry { scratch, port, accepted: BTreeMap::new(), facts: Facts::new() };
+    let mut inquiry = Inquiry { scratch, port, accepted: BTreeMap::new(), fields: Vec::new(), facts: Facts::new() };
     inquiry.suites();
     inquiry.orders();
     inquiry.curves();
@@ -123,7 +131,10 @@ impl Inquiry<'_> {
                 "TLSv1.3" => (&CLIENTS[3..], modern.clone()),
                 _ => (&CLIENTS, older.clone()),
             };
-            let accepted = self.accept(protocol, clients, &names);
+            let mut accepted = self.accept(protocol, clients, &names);
+            if protocol == "TLSv1.2" {
+                self.accept_named_fields(&mut accepted);
+            }
             let offered = if protocol == "SSLv2" { raw::ssl2_answers(self.port) } else { !accepted.is_empty() };
             let id = |name: &String| match SSL2.iter().find(|(known, _)| protocol == "SSLv2" && known == name) {
                 Some((_, id)) => (*id).to_owned(),
@@ -158,6 +169,18 @@ impl Inquiry<'_> {
             }
         }
         accepted
+    }
+
+    /// DHE suites that are given to clients who name the fields of RFC 7919.
+    fn accept_named_fields(&mut self, accepted: &mut BTreeMap<String, &'static str>) {
+        let agreed = |suite: (&str, &str, &str)| gnutls::agreed(self.port, suite, "ALL");
+        let given: Vec<_> = gnutls::SUITES.into_iter().filter(|suite| agreed(*suite).is_some()).collect();
+        if let Some(suite) = given.first() {
+            self.fields = gnutls::FIELDS.iter().filter_map(|field| gnutls::agreed(self.port, *suite, field)).collect();
+        }
+        for (name, ..) in given {
+            accepted.entry(name.to_owned()).or_insert("GnuTLS");
+        }
     }
 
     fn orders(&mut self) {
@@ -249,13 +272,17 @@ impl Inquiry<'_> {
         let codes = PROTOCOLS.into_iter().zip(0x2ff..0x305u16).filter(|(protocol, _)| *protocol != "SSLv2");
         let offered: Vec<_> = codes.filter(|(protocol, _)| !self.accepted[protocol].is_empty()).collect();
         if let [.., (second, version), _] = offered[..] {
+            let (_, usual) = raw::hello(self.port, version, &self.codes(second));
+            assert!(usual.compression.is_some(), "the server answered a client library");
             let (_, answer) = raw::hello(self.port, version, &[self.codes(second), vec![0x5600]].concat());
-            self.facts.insert("fallback scsv".into(), said(answer.alert == Some(86)));
+            // Some end the connection at the point at which their library asks for the alert.
+            let refused = answer.alert == Some(86) || answer.closed && answer.compression.is_none();
+            self.facts.insert("fallback scsv".into(), said(refused));
         }
     }
 
     fn primes(&mut self) {
-        let mut bits = Vec::new();
+        let mut bits = self.fields.clone();
         for (protocol, version) in PROTOCOLS.into_iter().zip(0x2ff..0x304u16) {
             for name in self.accepted[protocol].keys() {
                 let suite = registry::suite_by_name(name);
@@ -299,6 +326,7 @@ impl Inquiry<'_> {
         };
         let mut command = Command::new("openssl");
         command.args(["s_client", "-connect", &format!("127.0.0.1:{}", self.port), version]);
+        command.args(["-servername", "localhost"]);
         command.args(["-cipher", "ALL:!aNULL:@SECLEVEL=0", "-legacy_server_connect"]).args(more);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -1,14 +1,10 @@
-//! Strict-Transport-Security, read as RFC 6797 sections 6.1 and 8.1 say, and the conditions of the preload list.
+//! Strict-Transport-Security, read as RFC 6797 sections 6.1 and 8.1 say.
 
-use super::client::Response;
 use crate::model::Fact;
-use crate::model::http::{Hsts, Obstacle};
+use crate::model::http::Hsts;
 
 /// Seconds from which a policy counts as long: 180 days.
 pub const LONG: u64 = 15_552_000;
-
-/// What the preload list asks for.
-const PRELOAD_AGE: u64 = 31_536_000;
 
 /// Reads the fields of a response over TLS, in their order. Only the first is processed (section 8.1).
 pub fn read(fields: &[&str], ip_host: bool, certificate_error: bool) -> Hsts {
@@ -19,7 +15,7 @@ pub fn read(fields: &[&str], ip_host: bool, certificate_error: bool) -> Hsts {
         multiple: fields.len() > 1,
         ip_host,
         certificate_error,
-        preloaded: Fact::unknown("no copy of the preload list was given"),
+        preloaded: Fact::unknown("no copy of the preload list was given (hsts_preload_list)"),
         ..Hsts::default()
     };
     let Some(field) = fields.first() else { return facts };
@@ -39,6 +35,7 @@ pub fn read(fields: &[&str], ip_host: bool, certificate_error: bool) -> Hsts {
             facts.include_subdomains = policy.include_subdomains;
             facts.preload = policy.preload;
             facts.whitespace = policy.whitespace;
+            facts.quoted = policy.quoted;
         }
     }
     facts
@@ -50,6 +47,7 @@ struct Policy {
     include_subdomains: bool,
     preload: bool,
     whitespace: bool,
+    quoted: bool,
 }
 
 /// Parses one field value. The error says why a browser ignores it.
@@ -75,6 +73,7 @@ fn parse(field: &str) -> Result<Policy, String> {
             Some(text) => {
                 let trimmed = text.trim_start_matches([' ', '\t']);
                 policy.whitespace |= spaced.len() != after.len() || trimmed.len() != text.len();
+                policy.quoted |= trimmed.starts_with('"');
                 let (value, after) = value(trimmed)?;
                 (Some(value), after)
             }
@@ -138,58 +137,6 @@ fn seconds(text: &str) -> Result<u64, String> {
     Ok(text.parse::<u64>().map_or(i64::MAX as u64, |n| n.min(i64::MAX as u64)))
 }
 
-/// The conditions of the preload list that the host's own answers do not meet.
-///
-/// `plain` are the answers from `http://host`, `first` is the first answer from `https://host`.
-pub fn preload_obstacles(host: &str, facts: &Hsts, first: &Response, plain: &[Response]) -> Vec<Obstacle> {
-    let mut obstacles = Vec::new();
-    let mut add = |code: &str, words: &str| {
-        obstacles.push(Obstacle { code: format!("preload.{code}"), words: words.to_owned() });
-    };
-    match psl::domain_str(host) {
-        None => add("domain.public_suffix", "the host is a public suffix, below which others register names"),
-        Some(domain) if !domain.eq_ignore_ascii_case(host) => {
-            add("domain.subdomain", "the host is a subdomain, and the list takes registrable domains alone")
-        }
-        Some(_) => {}
-    }
-    if facts.certificate_error {
-        add("tls.chain", "the certificate is not trusted");
-    }
-    if !facts.present || facts.status == "invalid" {
-        add("header.max_age_missing", "no valid HSTS header is sent");
-    } else {
-        if facts.max_age < PRELOAD_AGE {
-            add("header.max_age_low", "max-age is less than a year (31536000 s)");
-        }
-        if !facts.include_subdomains {
-            add("header.no_subdomains", "the directive includeSubDomains is missing");
-        }
-        if !facts.preload {
-            add("header.no_preload", "the directive preload is missing");
-        }
-    }
-    if facts.multiple {
-        add("header.multiple", "the header is sent more than once");
-    }
-    if let Some(redirect) = plain.first() {
-        let to = redirect.location();
-        let secure = to.as_ref().is_some_and(|url| url.scheme() == "https");
-        if !secure {
-            add("redirect.not_https_first", "plain HTTP answers without a redirect to HTTPS");
-        } else if to.is_some_and(|url| url.host_str() != redirect.url.host_str()) {
-            add("redirect.www_first", "plain HTTP redirects to another host before the same one over HTTPS");
-        }
-        if plain.len() > 4 {
-            add("redirect.too_many", "plain HTTP goes through too many redirects");
-        }
-    }
-    if first.location().is_some_and(|url| url.scheme() == "http") {
-        add("redirect.insecure_later", "HTTPS redirects back to plain HTTP");
-    }
-    obstacles
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,27 +191,5 @@ mod tests {
     #[test]
     fn a_number_too_large_is_clamped() {
         assert_eq!(status(&["max-age=99999999999999999999999"]).1, i64::MAX as u64);
-    }
-
-    #[test]
-    fn an_obstacle_is_told_in_words() {
-        let url = url::Url::parse("https://shop.example/").unwrap();
-        let fields = vec![("strict-transport-security".to_owned(), "max-age=300".to_owned())];
-        let answer = Response { url, status: 200, fields, body: String::new(), body_bytes: 0 };
-        let facts = read(&["max-age=300"], false, true);
-        let obstacles = preload_obstacles("www.shop.example", &facts, &answer, &[]);
-        let codes: Vec<&str> = obstacles.iter().map(|obstacle| obstacle.code.as_str()).collect();
-        assert_eq!(
-            codes,
-            [
-                "preload.domain.subdomain",
-                "preload.tls.chain",
-                "preload.header.max_age_low",
-                "preload.header.no_subdomains",
-                "preload.header.no_preload",
-            ]
-        );
-        assert!(obstacles.iter().all(|obstacle| obstacle.words.contains(' ') && !obstacle.words.contains('_')));
-        assert_eq!(obstacles[2].words, "max-age is less than a year (31536000 s)");
     }
 }

@@ -7,6 +7,7 @@ mod csp;
 mod headers;
 mod hsts;
 mod page;
+mod preload;
 mod security_txt;
 
 use super::witness::Authorities;
@@ -55,7 +56,7 @@ pub fn fuzz(data: &[u8]) {
     let status = if data.len().is_multiple_of(2) { 200 } else { 301 };
     let answer = Response { url, status, fields, body: body.to_owned(), body_bytes: body.len() as u64 };
     let facts = hsts::read(&answer.all("strict-transport-security"), false, false);
-    let _ = hsts::preload_obstacles("shop.example", &facts, &answer, std::slice::from_ref(&answer));
+    let _ = preload::obstacles("shop.example", &facts, &answer, std::slice::from_ref(&answer));
     let _ = (headers::read(&answer), answer.location().as_ref().map(redacted));
     let _ = headers::cookies(&[&answer], jiff::Timestamp::UNIX_EPOCH);
     let _ = (page::read(&answer), page::cors(&answer));
@@ -204,7 +205,16 @@ fn over_tls(recorder: &Recorder<'_>, host: &str, client: &Client, seen: &Seen, p
     };
     let certificate_error = client.certificate_error().is_some();
     let mut facts = hsts::read(&first.all("strict-transport-security"), client::is_ip(&first.url), certificate_error);
-    facts.preload_obstacles = hsts::preload_obstacles(host, &facts, first, &plain.responses);
+    facts.preload_obstacles = preload::obstacles(host, &facts, first, &plain.responses);
+    if let Some(file) = &recorder.target.connection.hsts_preload_list {
+        match preload::look_up(file, host) {
+            Ok(entry) => (facts.preloaded, facts.preload_list) = (Fact::Known(entry.held), entry.digest),
+            Err(trouble) => {
+                "unreadable".clone_into(&mut facts.preload_list);
+                facts.preloaded = Fact::unknown(trouble.detail);
+            }
+        }
+    }
     let exchanges = transcript(secure);
     let hsts = recorder.complete("http.hsts", &facts);
     let rest: Vec<Observation> = match &secure.trouble {

@@ -250,7 +250,7 @@ async fn groups_and_order(
     prober: &Prober<'_>,
     versions: &BTreeMap<Version, VersionSuites>,
 ) -> (Option<LegacyGroups>, Option<Order>) {
-    let Some(groups) = older_groups(prober).await else { return (None, None) };
+    let Some(groups) = older_groups(prober, versions).await else { return (None, None) };
     let order = match versions.get(&groups.version) {
         Some(suites) => order::of_version(prober, suites.version, &suites.lists, &groups.choices).await,
         None => None,
@@ -266,8 +266,9 @@ fn older_groups_version(prober: &Prober<'_>) -> Option<Version> {
 }
 
 /// Its groups.
-async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
+async fn older_groups(prober: &Prober<'_>, versions: &BTreeMap<Version, VersionSuites>) -> Option<LegacyGroups> {
     let version = older_groups_version(prober)?;
+    let theirs = versions.get(&version).is_some_and(|suites| !order::follows_ours(&suites.lists));
     let ledger = prober.ledger();
     let (suites, ecdsa) = legacy_groups::suites(&ledger.accepted(version));
     let any = u32::from(*suites.first()?);
@@ -278,7 +279,8 @@ async fn older_groups(prober: &Prober<'_>) -> Option<LegacyGroups> {
         super::facts::curve_group(&curve)
     });
     let group = first.and_then(|known| known.group);
-    Some(legacy_groups::enumerate(prober, version, suites, (group, ledger.groups_of(version)), kept).await)
+    let known = (group, ledger.groups_of(version));
+    Some(legacy_groups::enumerate(prober, version, suites, known, kept, theirs).await)
 }
 
 /// TLS_FALLBACK_SCSV needs two versions; the hello is one of the second-best. Also whether the fact rests on silence.

@@ -92,6 +92,7 @@ async fn versions(prober: &Prober<'_>) -> (Vec<String>, Fact<bool>) {
 
 async fn certificate(prober: &Prober<'_>, host: &str) -> Result<Seen, Trouble> {
     let ask = Ask {
+        groups: Vec::new(),
         server_name: host.to_owned(),
         versions: Versions::Both,
         schemes: schemes_of(&KeyKind::ALL),

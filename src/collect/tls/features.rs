@@ -6,6 +6,7 @@ use crate::catalogue::registry;
 use crate::model::Fact;
 use crate::model::tls::{Features, TemporaryKey};
 use crate::wire::Version;
+use crate::wire::hello::LZS;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Facts {
@@ -58,7 +59,9 @@ impl Facts {
             temporary_rsa: self.temporary(),
             compression: match (legacy, ride.compression) {
                 (true, Tally { yes: 0, no: 0, .. }) => Fact::unknown("compression was not offered"),
-                (true, Tally { yes: 1.., .. }) => Fact::Known("deflate".to_owned()),
+                (true, Tally { yes: 1.., .. }) => {
+                    Fact::Known(if ride.method == LZS { "lzs" } else { "deflate" }.to_owned())
+                }
                 _ => open
                     .as_ref()
                     .map_or_else(|| Fact::Known("none".to_owned()), |trouble| Fact::unknown(trouble.detail.clone())),

@@ -33,6 +33,8 @@ pub struct Ask {
     pub schemes: Vec<SignatureScheme>,
     /// The application protocols offered; none means no extension.
     pub alpn: Vec<String>,
+    /// The groups offered; none means all that the library has.
+    pub groups: Vec<u16>,
 }
 
 /// The versions that are offered.
@@ -131,7 +133,11 @@ pub(super) fn config(ask: &Ask, record: Arc<Record>) -> Result<ClientConfig, Tro
         Versions::Tls13 => &[&rustls::version::TLS13],
         Versions::Both => &[&rustls::version::TLS13, &rustls::version::TLS12],
     };
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut provider = aws_lc_rs::default_provider();
+    if !ask.groups.is_empty() {
+        provider.kx_groups.retain(|group| ask.groups.contains(&u16::from(group.name())));
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
         .map_err(|error| Trouble::new(Reason::Internal, error.to_string()))?
         .dangerous()

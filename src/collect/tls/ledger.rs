@@ -144,6 +144,8 @@ pub struct Ride {
     pub request: Tally,
     /// Compression was chosen where it was offered.
     pub compression: Tally,
+    /// The method that was chosen last, or 0.
+    pub method: u8,
     /// A mark of a downgrade.
     pub sentinel: Tally,
     /// The application protocols chosen; an empty one where none was.
@@ -301,6 +303,9 @@ impl Ride {
         }
         if offer.compression {
             self.compression.note(hello.compression != 0, connection);
+            if hello.compression != 0 {
+                self.method = hello.compression;
+            }
         }
         self.sentinel.note(hello.marks_downgrade(), connection);
         if flight.complete {

@@ -37,13 +37,15 @@ pub struct LegacyGroups {
 }
 
 /// Which groups the server chooses with these suites. Of the groups known already, the first was chosen
-/// when all were offered; `kept` is the curve of the ECDSA certificate, which stays in the list, and last.
+/// when all were offered; `kept` is the curve of the ECDSA certificate, which stays in the list, and last. `theirs` says that
+/// the order of the server's is known to count.
 pub async fn enumerate(
     prober: &Prober<'_>,
     version: Version,
     suites: Vec<u16>,
     (first, mut known): Known,
     kept: Option<u16>,
+    theirs: bool,
 ) -> LegacyGroups {
     let mut choices = Vec::new();
     let offered: Vec<u16> = plan::groups(version).into_iter().filter(|group| !plan::is_field(*group)).collect();
@@ -63,7 +65,8 @@ pub async fn enumerate(
             break End::Refused(None);
         }
         prober.more_follows();
-        let order = modern::in_step(&suites, choices.len());
+        // Where the server's order is known to count, only ChaCha20 is left to be asked for.
+        let order = modern::in_step(&suites, choices.len() + usize::from(theirs));
         let offer = Offer { groups: left.clone(), ..Offer::new(version, order.clone()) };
         match prober.settle(&offer, &step).await {
             Answer::Yes(flight) => {
@@ -87,11 +90,11 @@ pub async fn enumerate(
             Answer::Unknown(trouble) => break End::Unknown(trouble),
         }
     };
-    let in_sequence = accepted.len();
+    let runs = vec![accepted.len()];
     let mut more: Vec<u16> = known.into_iter().filter(|group| !accepted.contains(group)).collect();
     more.dedup();
     accepted.extend(more);
-    let found = Found { in_sequence, offered, accepted, end };
+    let found = Found { runs, offered, accepted, end };
     LegacyGroups { version, found, choices }
 }
 

@@ -10,6 +10,7 @@ mod fetch;
 mod first;
 mod flaws;
 pub mod handshake;
+mod issuers;
 pub mod key_kind;
 mod ledger;
 mod legacy_groups;
@@ -205,21 +206,34 @@ async fn one(
     let open = unseen.clone().or_else(cut).or_else(|| prober.steadiness.doubt());
     let depth = cx.depth(target);
     let intrusive = depth.intrusive;
-    let computed = async {
+    // Stages after the enumeration stand here, side by side: hellos of an unusual shape, and whole sessions.
+    let deep = async {
         if depth.profile == Profile::Full {
             Box::pin(stapling::again(&prober, &name)).await;
         }
         let (asked, seen) = (name.clone(), prober.ledger());
+        let known = issuers::look(&prober, fetcher, &seen, &lists.anchors).await;
         // Signatures and primes are arithmetic: other sockets must not wait for it.
         let computing = tokio::task::spawn_blocking(move || {
             let facts = Facts::new(look, seen);
-            let certificates = facts.certificates(&asked, &lists.anchors, lists.keys.as_ref(), now);
+            let knowing = (!known.is_empty()).then(|| lists.anchors.clone().knowing(&known));
+            let anchors = knowing.as_ref().unwrap_or(&lists.anchors);
+            let certificates = facts.certificates(&asked, anchors, lists.keys.as_ref(), now);
             let logs = lists.logs.as_ref().map_err(String::as_str);
             let transparency = facts.transparency(&certificates.0, &lists.anchors, logs, now);
             let deployed = facts.deployed(&lists.anchors, now);
             (facts, certificates, transparency, deployed)
         });
-        computing.await
+        let Ok((mut facts, certificates, transparency, deployed)) = computing.await else { return None };
+        facts.doubt = prober.steadiness.doubt();
+        let sessions = Box::pin(sessions::look(&prober, &facts, &name, depth));
+        let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
+        let mut dh = facts.dh();
+        let fields = Box::pin(named_fields::look(&prober, &facts.ledger, &dh.0, depth.profile));
+        let revocation = Box::pin(revocation::look(&prober, fetcher, deployed));
+        let (sessions, oracles, fields, revocation) = tokio::join!(sessions, oracles, fields, revocation);
+        fields.note_in(&mut dh.0);
+        Some((facts, certificates, transparency, sessions, oracles, dh, revocation))
     };
     let known =
         Known { ledger: &ledger, unseen: unseen.as_ref(), open: open.as_ref(), server_name: &name, alpn: &alpn };
@@ -229,23 +243,19 @@ async fn one(
             Profile::Quick => None,
         }
     };
-    let (computed, shape) = tokio::join!(computed, shape);
-    let Ok((mut facts, (certificates, mut certificates_trouble), transparency, deployed)) = computed else {
+    let (deep, shape) = tokio::join!(deep, shape);
+    let Some((mut facts, certificates, transparency, sessions, oracles, dh, revocation)) = deep else {
         return failed(target, &part, cx, &Trouble::new(Reason::Internal, "the facts could not be computed"));
     };
-    facts.doubt = prober.steadiness.doubt();
-    // Stages after the enumeration stand here, side by side.
-    let sessions = Box::pin(sessions::look(&prober, &facts, &name, depth));
-    let oracles = Box::pin(flaws::oracles(&prober, &facts, intrusive));
-    let mut dh = facts.dh();
-    let named = Box::pin(named_fields::look(&prober, &facts.ledger, &dh.0, depth.profile)).await;
-    named.note_in(&mut dh.0);
-    let revocation = Box::pin(revocation::look(&prober, fetcher, deployed));
-    let (sessions, oracles, revocation) = tokio::join!(sessions, oracles, revocation);
+    let (certificates, mut certificates_trouble) = certificates;
     // A server that serves one connection after the other must not be kept waiting in the middle of handshakes meanwhile.
     let mut flaws = Box::pin(flaws::test(&prober, &facts, intrusive)).await;
     flaws.tests.extend(oracles);
     flaws.tests.extend(sessions.rows);
+    // What was concluded from silence holds only of a target that is still there.
+    if prober.steadiness.rests_on_silence() && prober.stopped().is_none() {
+        let _ = prober.control().await;
+    }
     // Whether the target is steady may have shown at the very end.
     let steadiness = &prober.steadiness;
     facts.doubt = steadiness.doubt();

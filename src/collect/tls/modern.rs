@@ -5,7 +5,7 @@
 
 use super::offer::Offer;
 use super::plan;
-use super::prober::{APART, Answer, Prober, Refusal};
+use super::prober::{Answer, Prober, Refusal};
 use super::suites::{self, End, Found};
 use crate::model::Trouble;
 use crate::wire::{Alert, ServerFlight, Version, alert};
@@ -115,7 +115,7 @@ async fn suites_and_curves(
     let (rest, groups) = tokio::join!(rest, more_groups(prober, suites.clone(), groups, groups_left));
     suites.extend(rest.accepted);
     Modern {
-        suites: Found { in_sequence: suites.len(), offered: all, accepted: suites, end: rest.end },
+        suites: Found { runs: Vec::new(), offered: all, accepted: suites, end: rest.end },
         groups: groups.0,
         choices: groups.1,
     }
@@ -146,8 +146,11 @@ async fn more_groups(
     mut left: Vec<u16>,
 ) -> (Found, Vec<Choice>) {
     let offered = plan::groups(Version::Tls13);
-    let mut choices = Vec::new();
+    let (mut choices, mut more) = (Vec::new(), Vec::new());
     let end = loop {
+        // A handshake may have met one of them meanwhile.
+        let met = prober.with_ledger(|ledger| ledger.groups_of(Version::Tls13));
+        more.extend(left.extract_if(.., |group| met.contains(group)));
         if left.is_empty() {
             break End::Refused(None);
         }
@@ -171,7 +174,9 @@ async fn more_groups(
             Answer::Unknown(trouble) => break End::Unknown(trouble),
         }
     };
-    (Found { in_sequence: accepted.len(), offered, accepted, end }, choices)
+    let runs = vec![accepted.len()];
+    accepted.extend(more);
+    (Found { runs, offered, accepted, end }, choices)
 }
 
 /// What the baseline's answer says on TLS 1.3.
@@ -201,7 +206,7 @@ pub async fn fallback_scsv(prober: &Prober<'_>, version: Version, suites: Vec<u1
     if let Some(known) = is(&first) {
         return Ok(known);
     }
-    prober.pause(APART).await?;
+    prober.apart().await?;
     let second = prober.ask(&offer, step).await;
     if let Some(known) = is(&second) {
         prober.changed(&first, &second);

@@ -3,6 +3,7 @@
 use super::plan;
 use crate::net::Random;
 use crate::wire::extension::{self, Extension};
+use crate::wire::hello::{DEFLATE, LZS};
 use crate::wire::{ClientHello, Version};
 
 /// TLS_FALLBACK_SCSV (RFC 7507).
@@ -121,7 +122,7 @@ impl Offer {
             random: client_random,
             session_id,
             suites,
-            compression: if offered { vec![1, 0] } else { vec![0] },
+            compression: if offered { vec![DEFLATE, LZS, 0] } else { vec![0] },
             extensions: (self.version > Version::Ssl3).then(|| self.extensions(manner, random, minimal)),
         }
     }

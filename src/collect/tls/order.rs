@@ -38,7 +38,7 @@ pub async fn of_version(prober: &Prober<'_>, version: Version, lists: &[Found], 
         let chacha = preference.reason().map_or_else(none, Fact::unknown);
         return Some(order(preference, &by_offer, chacha));
     }
-    let parts: Vec<Vec<u16>> = lists.iter().map(|list| list.accepted.clone()).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<Vec<u16>> = lists.iter().flat_map(Found::sequences).map(<[u16]>::to_vec).collect();
     match Merge::new(prober, version).all(parts.clone()).await {
         Ok(ids) => {
             let (chacha, ids) = chacha_priority(prober, version, ids, choices).await;
@@ -62,21 +62,24 @@ async fn preference(
     accepted: &[u16],
     choices: &[Choice],
 ) -> Fact<String> {
-    let mut sequences = lists.iter().map(|list| (list, list.accepted.get(..list.in_sequence).unwrap_or_default()));
-    let ours = sequences.all(|(list, sequence)| follows(&list.offered, sequence));
     // A choice says nothing where client and server would choose the same.
     let differs = |offered: &[u16]| offered.first() != accepted.iter().find(|id| offered.contains(id));
     let turned = choices.iter().find(|(offered, _)| offered.len() > 1 && differs(offered));
-    let word = match (ours, turned) {
+    let word = match (follows_ours(lists), turned) {
         (true, Some((offered, choice))) => word(offered, *choice, accepted),
         (false, _) => "server",
         // The server's own order may happen to be ours.
         (true, None) => {
-            let sequences = lists.iter().filter(|list| !list.accepted.is_empty()).count();
-            return ask(prober, version, accepted, sequences > 1).await;
+            let sequences: Vec<&[u16]> = lists.iter().flat_map(Found::sequences).collect();
+            return ask(prober, version, accepted, &sequences).await;
         }
     };
     Fact::Known(word.to_owned())
+}
+
+/// Whether every list was answered in our order.
+pub fn follows_ours(lists: &[Found]) -> bool {
+    lists.iter().all(|list| follows(&list.offered, list.first_sequence()))
 }
 
 /// What a choice from a turned order, of all accepted suites or of some, says.
@@ -88,14 +91,17 @@ fn word(offered: &[u16], choice: u16, accepted: &[u16]) -> &'static str {
     }
 }
 
-/// Asks for the suites turned round. Where they were found in several lists, it is not known which of them the server
-/// would choose first, and a choice of the client's first counts only if it is made the other way round, too.
-async fn ask(prober: &Prober<'_>, version: Version, accepted: &[u16], several: bool) -> Fact<String> {
+/// Asks for the suites turned round. Where they were found in several sequences, it is not known which of them the server
+/// would choose first, and a choice of the client's first counts only if it is made the other way round, too; or if
+/// another was chosen before it when both were on offer.
+async fn ask(prober: &Prober<'_>, version: Version, accepted: &[u16], sequences: &[&[u16]]) -> Fact<String> {
     let offered = super::modern::turned(accepted);
     // ChaCha20 stays behind, so that of it and one other suite only the list as it stands can be asked.
     let offered = if offered == accepted { offered.into_iter().rev().collect() } else { offered };
+    let beaten = |id: u16| sequences.iter().any(|sequence| sequence.iter().skip(1).any(|other| *other == id));
+    let open = sequences.len() > 1 && offered.first().is_some_and(|first| !beaten(*first));
     match prober.settle(&Offer::new(version, offered.clone()), "order of suites").await {
-        Answer::Yes(flight) if several && offered.first() == Some(&flight.hello.suite) => {
+        Answer::Yes(flight) if open && offered.first() == Some(&flight.hello.suite) => {
             let (last, back) = (flight.hello.suite, offered.into_iter().rev().collect::<Vec<u16>>());
             match prober.settle(&Offer::new(version, back.clone()), "order of suites").await {
                 Answer::Yes(flight) if back.first() == Some(&flight.hello.suite) => Fact::Known("client".to_owned()),
@@ -212,7 +218,7 @@ impl<'a, 'b> Merge<'a, 'b> {
             return Ok([one, other].concat());
         }
         if self.asked + one.len() + other.len() > COMPARISONS + 1 {
-            return Err(format!("the server chooses, and its order cannot be settled within {COMPARISONS} hellos"));
+            return self.inserted(one, other).await;
         }
         let (mut one, mut other) = (one.into_iter().peekable(), other.into_iter().peekable());
         let mut merged = Vec::new();
@@ -221,6 +227,29 @@ impl<'a, 'b> Merge<'a, 'b> {
             merged.extend(next);
         }
         Ok(merged.into_iter().chain(one).chain(other).collect())
+    }
+
+    /// The same with fewer questions where one list is short: the place of each of its suites is found by halving.
+    async fn inserted(&mut self, one: Vec<u16>, other: Vec<u16>) -> Result<Vec<u16>, String> {
+        let (mut long, short) = if one.len() < other.len() { (other, one) } else { (one, other) };
+        let questions = (long.len() + short.len()).ilog2() as usize + 1;
+        if self.asked + short.len() * questions > COMPARISONS {
+            return Err(format!("the server chooses, and its order cannot be settled within {COMPARISONS} hellos"));
+        }
+        let mut from = 0;
+        for suite in short {
+            let mut to = long.len();
+            while from < to {
+                let middle = from.midpoint(to);
+                match long.get(middle).copied() {
+                    Some(there) if self.wins(there, suite).await? => from = middle + 1,
+                    _ => to = middle,
+                }
+            }
+            long.insert(from, suite);
+            from += 1;
+        }
+        Ok(long)
     }
 
     /// Whether the server prefers this suite to that, which the client would like better.
@@ -265,7 +294,7 @@ fn groups_seen(groups: &Found) -> Option<&'static str> {
         1 => return Some("single"),
         _ => {}
     }
-    let (first, rest) = accepted.split_at_checked(groups.in_sequence).unwrap_or_default().0.split_at_checked(1)?;
+    let (first, rest) = groups.first_sequence().split_at_checked(1)?;
     let best_first = groups.offered.iter().find(|id| accepted.contains(id)) == first.first();
     let reversed: Vec<u16> = groups.offered.iter().rev().copied().collect();
     match (best_first, follows(&reversed, rest)) {
@@ -281,12 +310,7 @@ mod tests {
     use crate::collect::tls::suites::End;
 
     fn groups(accepted: &[u16]) -> Found {
-        Found {
-            offered: vec![1, 2, 3, 4],
-            accepted: accepted.to_vec(),
-            in_sequence: accepted.len(),
-            end: End::Refused(None),
-        }
+        Found { offered: vec![1, 2, 3, 4], accepted: accepted.to_vec(), runs: Vec::new(), end: End::Refused(None) }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::offer::Offer;
 use super::plan;
 use crate::model::{Reason, Trouble};
 use crate::net::Stream;
+use crate::wire::hello::{DEFLATE, LZS};
 use crate::wire::key_exchange::{Form, Kind};
 use crate::wire::{Alert, FlightReader, ServerFlight, Version, WireError, alert, extension, limit, ssl2};
 use std::io::ErrorKind;
@@ -252,7 +253,7 @@ fn judge(flight: ServerFlight, offer: &Offer, asked: &[u16]) -> Outcome {
         let seen = format!("ServerHello with suite 0x{:04X}, which was not offered", hello.suite);
         return Outcome::Unasked("unoffered-suite", seen);
     }
-    if hello.compression != 0 && !(offer.compression && hello.compression == 1) {
+    if hello.compression != 0 && !(offer.compression && matches!(hello.compression, DEFLATE | LZS)) {
         let seen = "ServerHello with compression that was not offered".to_owned();
         return Outcome::Unasked("unoffered-compression", seen);
     }

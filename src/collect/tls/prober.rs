@@ -5,7 +5,7 @@ mod ahead;
 use super::ledger::Ledger;
 use super::offer::{Manner, Offer};
 use super::probe::{self, Outcome, Question};
-use super::steadiness::Steadiness;
+use super::steadiness::{OFFERED, Steadiness};
 use super::upgrade::Upgrade;
 use crate::collect::CollectContext;
 use crate::model::{Exchange, Reason, Trouble};
@@ -80,6 +80,8 @@ struct State {
     interrupted: Option<Trouble>,
     /// The shortest exchange so far: about a round trip.
     fastest: Option<Duration>,
+    /// When the last control probe was sent that was answered.
+    alive: Option<Instant>,
     ahead: Ahead,
     /// Questions about to be asked that others follow.
     followed: u32,
@@ -285,7 +287,7 @@ impl<'a> Prober<'a> {
         if let Some(answer) = clear(offer, &first) {
             return answer;
         }
-        if let Err(trouble) = self.pause(APART).await {
+        if let Err(trouble) = self.apart().await {
             return Answer::Unknown(trouble);
         }
         let second = self.ask_with(offer, manner, more, step).await;
@@ -343,7 +345,7 @@ impl<'a> Prober<'a> {
         }
         // Some stacks dislike the shape of a hello, and say so with one of these alerts: then the second try is simpler.
         let simpler = matches!(first, Outcome::Alert(_)) && offer.version > Version::Ssl3 && !offer.minimal;
-        if self.pause(APART).await.is_err() {
+        if self.apart().await.is_err() {
             return Answer::Unknown(self.stopped().unwrap_or_else(|| first.trouble()));
         }
         let retry = if simpler { offer.clone().minimal() } else { offer.clone() };
@@ -435,11 +437,14 @@ impl<'a> Prober<'a> {
             return Answer::Unknown(Trouble::new(Reason::HandshakeRejected, format!("inconsistent: {detail}")));
         }
         match self.control().await {
-            Ok(()) => Answer::No(Refusal {
-                proven: false,
-                version: false,
-                seen: format!("{}, twice, while other hellos are answered", second.words()),
-            }),
+            Ok(()) => {
+                self.steadiness.infer(OFFERED);
+                Answer::No(Refusal {
+                    proven: false,
+                    version: false,
+                    seen: format!("{}, twice, while other hellos are answered", second.words()),
+                })
+            }
             Err(trouble) => Answer::Unknown(trouble),
         }
     }
@@ -471,6 +476,27 @@ impl<'a> Prober<'a> {
         let trouble = Trouble::new(Reason::Refused, "the target stopped answering the control probe");
         self.state().interrupted = Some(trouble.clone());
         Err(trouble)
+    }
+
+    /// The wait before the same is asked for the second time. A target that was gone for a while is found out by the control
+    /// probe between the two, which one asks for all that wait: else both could fall into that while.
+    ///
+    /// # Errors
+    /// When the run is stopped, or the target's time is over before.
+    pub async fn apart(&self) -> Result<(), Trouble> {
+        let begin = Instant::now();
+        self.pause(APART).await?;
+        let Some(control) = self.state().control.clone() else { return Ok(()) };
+        let _gate = self.gate.lock().await;
+        if self.state().alive.is_some_and(|alive| alive > begin) || self.stopped().is_some() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        match self.ask(&control, "control").await {
+            Outcome::Hello(_) => self.state().alive = Some(asked),
+            other => self.unsteady(&format!("{} to the control probe", other.words())),
+        }
+        Ok(())
     }
 
     /// A refusal of the name or of the application protocols says nothing on the rest: the hello is sent without them,

@@ -47,6 +47,7 @@ impl Psk {
 /// Makes a session, waits for a ticket, and makes another with it.
 pub async fn look(prober: &Prober<'_>, server_name: &str) -> Psk {
     let ask = Ask {
+        groups: Vec::new(),
         server_name: server_name.to_owned(),
         versions: Versions::Tls13,
         schemes: schemes_of(&KeyKind::ALL),

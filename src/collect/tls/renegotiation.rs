@@ -12,8 +12,6 @@ use tokio::time::Instant;
 
 /// How long a server may take to answer the hello inside the session.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How often a server is asked in one session.
-const ROUNDS: u32 = 3;
 
 /// What a server does with one hello inside a session.
 enum Turn {
@@ -31,7 +29,7 @@ pub async fn client(prober: &Prober<'_>, mut session: Session, suites: &[Suite])
     }
     let version = session.agreed().version();
     let mut accepted = 0;
-    while accepted < ROUNDS {
+    while accepted < prober.cx.limits.renegotiations {
         let mut body = vec![u8::try_from(session.agreed().client_finished.len()).unwrap_or_default()];
         body.extend(&session.agreed().client_finished);
         let info = Extension::new(extension::RENEGOTIATION_INFO, body);

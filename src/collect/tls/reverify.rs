@@ -208,6 +208,7 @@ impl Known {
         let known: Vec<&str> = known.map(|deployment| deployment.id.as_str()).collect();
         let expected = known.join(" or ");
         let ask = Ask {
+            groups: Vec::new(),
             server_name: server_name.to_owned(),
             versions: Versions::Tls13,
             schemes: schemes_of(&KeyKind::ALL),

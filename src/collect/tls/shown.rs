@@ -2,13 +2,15 @@
 
 use super::handshake::{self, Ask, Seen, Versions};
 use super::key_kind::{KeyKind, schemes_of};
-use super::prober::{APART, Prober};
+use super::prober::Prober;
 use crate::model::{Reason, Trouble};
 use crate::wire::Version;
 use std::time::Duration;
 
 /// A whole handshake may take so long.
 const HANDSHAKE: Duration = Duration::from_secs(15);
+/// What all of our handshakes can use, and most servers too, of those that they do not choose first.
+const P384: u16 = 0x0018;
 /// The alerts by which a server says that it has nothing in common with a hello (tls-probing 1.3).
 const DEFINITE: [&str; 2] = ["alert handshake_failure", "alert insufficient_security"];
 
@@ -35,14 +37,11 @@ enum Answer {
     Unknown(Trouble),
 }
 
-/// Asks for RSA and for everything else side by side; then for what is left of everything else, until it is refused.
+/// Asks for a certificate of any kind, then for one of what is left, until that is refused.
 pub async fn certificates(prober: &Prober<'_>, server_name: &str) -> Shown {
-    let others: Vec<KeyKind> = KeyKind::ALL.into_iter().filter(|kind| *kind != KeyKind::Rsa).collect();
-    let rsa = ask(prober, &[KeyKind::Rsa], server_name);
-    let (rsa, others) = tokio::join!(rsa, one_by_one(prober, others, server_name));
     let mut result = Shown::default();
     let mut absent = Vec::new();
-    for answer in std::iter::once(rsa).chain(others) {
+    for answer in one_by_one(prober, server_name).await {
         match answer {
             Answer::Shown(_, alpn) => {
                 result.shown = true;
@@ -64,13 +63,20 @@ pub async fn certificates(prober: &Prober<'_>, server_name: &str) -> Shown {
 
 /// One more handshake with keys of any kind, for what a server shows later alone. The ledger takes what comes.
 pub async fn again(prober: &Prober<'_>, server_name: &str) {
-    let _ = once(prober, &KeyKind::ALL, server_name).await;
+    let _ = once(prober, &KeyKind::ALL, server_name, &[]).await;
 }
 
-async fn one_by_one(prober: &Prober<'_>, mut left: Vec<KeyKind>, server_name: &str) -> Vec<Answer> {
+/// The first handshake offers one group alone, that most servers have and choose late: one step less for the loop over
+/// groups. Its refusal says nothing.
+async fn one_by_one(prober: &Prober<'_>, server_name: &str) -> Vec<Answer> {
+    let mut left = KeyKind::ALL.to_vec();
     let mut answers = Vec::new();
+    let mut known = once(prober, &left, server_name, &[P384]).await.ok().map(shown);
     while !left.is_empty() {
-        let answer = ask(prober, &left, server_name).await;
+        let answer = match known.take() {
+            Some(answer) => answer,
+            None => ask(prober, &left, server_name).await,
+        };
         match &answer {
             Answer::Shown(Some(kind), _) if left.contains(kind) => left.retain(|other| other != kind),
             _ => left.clear(),
@@ -83,19 +89,19 @@ async fn one_by_one(prober: &Prober<'_>, mut left: Vec<KeyKind>, server_name: &s
 /// A definite alert is believed. Anything else counts as a refusal only if it comes twice, at least a second apart,
 /// and the target still answers what it is known to answer.
 async fn ask(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str) -> Answer {
-    let first = match once(prober, kinds, server_name).await {
-        Ok(seen) => return Answer::Shown(seen.scheme.and_then(KeyKind::of), seen.alpn.unwrap_or_default()),
+    let first = match once(prober, kinds, server_name, &[]).await {
+        Ok(seen) => return shown(seen),
         Err(trouble) if DEFINITE.contains(&trouble.detail.as_str()) => return Answer::Absent(trouble),
         Err(trouble) if !refuses(&trouble) => return Answer::Unknown(trouble),
         Err(trouble) => trouble,
     };
-    if let Err(trouble) = prober.pause(APART).await {
+    if let Err(trouble) = prober.apart().await {
         return Answer::Unknown(trouble);
     }
-    match once(prober, kinds, server_name).await {
+    match once(prober, kinds, server_name, &[]).await {
         Ok(seen) => {
             prober.unsteady(&format!("{}, then a whole handshake", first.detail));
-            Answer::Shown(seen.scheme.and_then(KeyKind::of), seen.alpn.unwrap_or_default())
+            shown(seen)
         }
         Err(trouble) if DEFINITE.contains(&trouble.detail.as_str()) => Answer::Absent(trouble),
         Err(second) if second.reason == first.reason => match prober.control().await {
@@ -109,12 +115,16 @@ async fn ask(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str) -> Answe
     }
 }
 
+fn shown(seen: Seen) -> Answer {
+    Answer::Shown(seen.scheme.and_then(KeyKind::of), seen.alpn.unwrap_or_default())
+}
+
 /// What may be a refusal, if it comes twice.
 fn refuses(trouble: &Trouble) -> bool {
     matches!(trouble.reason, Reason::HandshakeRejected | Reason::Refused | Reason::TimedOut)
 }
 
-async fn once(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str) -> Result<Seen, Trouble> {
+async fn once(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str, groups: &[u16]) -> Result<Seen, Trouble> {
     if let Some(trouble) = prober.stopped() {
         return Err(trouble);
     }
@@ -122,6 +132,7 @@ async fn once(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str) -> Resu
         server_name: server_name.to_owned(),
         versions: Versions::Tls13,
         schemes: schemes_of(kinds),
+        groups: groups.to_vec(),
         alpn: prober.manner().alpn.iter().map(|name| (*name).to_owned()).collect(),
     };
     let look = async { handshake::look(prober.open().await?, &ask, HANDSHAKE).await };
@@ -134,11 +145,17 @@ async fn once(prober: &Prober<'_>, kinds: &[KeyKind], server_name: &str) -> Resu
         Err(trouble) => trouble.detail.clone(),
     };
     let words = kinds.iter().map(|kind| format!("{kind:?}")).collect::<Vec<String>>().join(" ");
-    prober.record_words(format!("TLSv1.3 handshake, keys {words}"), received, "certificates of TLSv1.3");
+    let only = groups.first().map_or_else(String::new, |group| format!(", group 0x{group:04X} alone"));
+    prober.record_words(format!("TLSv1.3 handshake, keys {words}{only}"), received, "certificates of TLSv1.3");
     let seen = seen?;
     prober.with_ledger(|ledger| {
         ledger.note_certificates(Version::Tls13, &seen.chain, seen.staple.as_ref());
         ledger.schemes.extend(seen.scheme.map(|scheme| (Version::Tls13, u16::from(scheme))));
+        if let [only] = groups
+            && seen.group == Some(*only)
+        {
+            ledger.groups.entry(*only).or_default().insert(Version::Tls13);
+        }
     });
     Ok(seen)
 }

@@ -41,6 +41,11 @@ impl Steadiness {
         self.state().inferred.insert(fact.to_owned());
     }
 
+    /// Whether anything was concluded from silence.
+    pub fn rests_on_silence(&self) -> bool {
+        !self.state().inferred.is_empty()
+    }
+
     /// The fact, or why it is not known after all.
     pub fn settle<T>(&self, name: &str, fact: &mut Fact<T>) {
         if let Some(doubt) = self.doubt().filter(|_| self.state().inferred.contains(name)) {
@@ -82,6 +87,8 @@ impl Steadiness {
     }
 }
 
+/// What hellos offer.
+pub const OFFERED: &str = "offered";
 /// Names of facts that are no rows.
 pub const CLIENT_RENEGOTIATION: &str = "client-initiated renegotiation";
 /// It is that of the row, too.

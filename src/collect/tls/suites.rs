@@ -1,5 +1,6 @@
 //! Remove-the-chosen: which suites a version accepts.
 
+use super::ledger::{Chain, Field, Ledger};
 use super::offer::Offer;
 use super::plan;
 use super::prober::{Answer, Prober, Refusal};
@@ -10,9 +11,9 @@ use futures_util::future::{BoxFuture, join_all};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A list is cut once so many of it have been accepted, so many are left, and a round trip takes so long.
+/// A list is cut once so many of it have been accepted, so many stand behind these, and a round trip takes so long.
 const CUT_AFTER: usize = 8;
-const CUT_LEFT: usize = 8;
+const CUT_LEFT: usize = 40;
 const CUT_ROUND_TRIP: Duration = Duration::from_millis(20);
 /// Into how many parts, where the user allows more connections than are polite unasked, and else. Each costs a refusal.
 const PARTS: [usize; 2] = [6, 3];
@@ -25,10 +26,32 @@ pub struct Found {
     pub offered: Vec<u16>,
     /// What was accepted, in the order of discovery.
     pub accepted: Vec<u16>,
-    /// The first so many were found one after another; the rest in parts side by side.
-    pub in_sequence: usize,
+    /// The lengths of its sequences. Within one, each was chosen before those that follow; what came in parts side by
+    /// side, or was passed over at first, is in another, and its place there says nothing against the others.
+    pub runs: Vec<usize>,
     /// Why it ended.
     pub end: End,
+}
+
+impl Found {
+    /// What was accepted, in sequences.
+    pub fn sequences(&self) -> Vec<&[u16]> {
+        let mut rest = self.accepted.as_slice();
+        let mut all = Vec::new();
+        for run in &self.runs {
+            let (one, more) = rest.split_at_checked(*run).unwrap_or((rest, &[]));
+            all.push(one);
+            rest = more;
+        }
+        all.push(rest);
+        all.retain(|sequence| !sequence.is_empty());
+        all
+    }
+
+    /// The first of them, which began with everything.
+    pub fn first_sequence(&self) -> &[u16] {
+        self.runs.first().map_or(self.accepted.as_slice(), |run| self.accepted.get(..*run).unwrap_or_default())
+    }
 }
 
 /// Why a loop ended.
@@ -102,12 +125,12 @@ fn offer(prober: &Prober<'_>, version: Version, suites: &[u16], keep_fields: boo
     offer
 }
 
-/// Whether suites with a finite field were accepted here, and only with a field of RFC 7919 that the hello named: a
-/// server may have no other, and refuse such suites without.
-fn only_named_fields(prober: &Prober<'_>, version: Version, accepted: &[u16]) -> bool {
+/// Whether suites of this list were accepted with a finite field, be it in answer to another hello, and only with one of
+/// RFC 7919 that the hello named: a server may have no other, and refuse such suites without.
+fn only_named_fields(prober: &Prober<'_>, version: Version, list: &[u16]) -> bool {
     prober.with_ledger(|ledger| {
         let mut fields = ledger.fields.iter().filter(|field| field.version == version);
-        ledger.fields.iter().any(|field| field.version == version && accepted.contains(&field.suite))
+        ledger.fields.iter().any(|field| field.version == version && list.contains(&field.suite))
             && fields.all(|field| field.named && is_from_list(&field.p))
     })
 }
@@ -138,12 +161,21 @@ pub async fn version(prober: &Prober<'_>, version: Version, first: Vec<Answer>) 
     }
     let pair = first.len() == 2 && first.iter().all(|answer| matches!(answer, Answer::Yes(_)));
     let mut first = first.into_iter();
+    let theirs = pair && prober.with_ledger(|ledger| chooses_itself(ledger));
     let loops = plan::lists(version).into_iter().map(|list| {
-        let (tandem, answer) = (Tandem::of(version, &list, pair), first.next());
+        let (tandem, answer) = (Tandem::of(version, &list, pair, theirs), first.next());
         async move { removing(prober, version, list, answer, true, tandem).await }
     });
     let mut lists = join_all(loops).await;
-    lists.extend(singled_out(prober, version, &lists).await);
+    let mut from = 2;
+    loop {
+        let more = singled_out(prober, version, lists.get(from..).unwrap_or_default()).await;
+        if more.is_empty() {
+            break;
+        }
+        from = lists.len();
+        lists.extend(more);
+    }
     let unclear = unnamed_fields(prober, version).await;
     let suites = VersionSuites::of(version, lists);
     VersionSuites { trouble: suites.trouble.clone().or(unclear), ..suites }
@@ -155,11 +187,15 @@ async fn unnamed_fields(prober: &Prober<'_>, version: Version) -> Option<Trouble
     if version >= Version::Tls13 {
         return None;
     }
-    let named = |ledger: &super::ledger::Ledger| -> Vec<u16> {
+    let named = |ledger: &Ledger| -> Vec<u16> {
         let of_version = || ledger.fields.iter().filter(|field| field.version == version);
-        let plain: Vec<u16> = of_version().filter(|field| !field.named).map(|field| field.suite).collect();
-        let wanted = of_version().filter(|field| field.named && is_from_list(&field.p)).map(|field| field.suite);
-        let mut wanted: Vec<u16> = wanted.filter(|suite| !plain.contains(suite)).collect();
+        let plain = |named: &Field| {
+            of_version().filter(|field| !field.named).any(|field| {
+                field.suite == named.suite || (field.p == named.p && certified_alike(field.suite, named.suite))
+            })
+        };
+        let wanted = of_version().filter(|field| field.named && is_from_list(&field.p) && !plain(field));
+        let mut wanted: Vec<u16> = wanted.map(|field| field.suite).collect();
         plan::worst_first(&mut wanted);
         wanted.dedup();
         wanted
@@ -178,22 +214,30 @@ async fn unnamed_fields(prober: &Prober<'_>, version: Version) -> Option<Trouble
     None
 }
 
-/// Lists without RSA and ECDSA hold several classes at once. Where one of them was accepted, the others are asked on
-/// their own: the refusal of the mixture proves nothing then.
+/// Whether two suites go with the same kind of certificate, and neither is for export: no server has other parameters for
+/// one of them than for the other. Without a certificate some choose them by the strength of the cipher.
+fn certified_alike(one: u16, other: u16) -> bool {
+    let (Some(one), Some(other)) = (plan::suite(one), plan::suite(other)) else { return false };
+    one.auth == other.auth && matches!(one.auth.as_str(), "RSA" | "DSS") && !one.export && !other.export
+}
+
+/// Lists without RSA and ECDSA hold several classes at once. Where some of them were accepted, the refusal of the mixture
+/// proves nothing: what is left of each of these is asked on its own, and the others, of which nothing is, together.
 async fn singled_out(prober: &Prober<'_>, version: Version, lists: &[Found]) -> Vec<Found> {
+    let auth = |id: u16| plan::suite(id).map_or("", |row| row.auth.as_str());
     let mut classes: BTreeMap<(usize, &str), Vec<u16>> = BTreeMap::new();
-    for (index, list) in lists.iter().enumerate().skip(2) {
+    for (index, list) in lists.iter().enumerate() {
         if list.accepted.is_empty() || matches!(list.end, End::Unknown(_)) {
             continue;
         }
         for id in list.offered.iter().filter(|id| !list.accepted.contains(id)) {
-            let auth = plan::suite(*id).map_or("", |row| row.auth.as_str());
-            classes.entry((index, auth)).or_default().push(*id);
+            let taken = list.accepted.iter().any(|other| auth(*other) == auth(*id));
+            classes.entry((index, if taken { auth(*id) } else { "" })).or_default().push(*id);
         }
     }
     // A single class has been refused on its own already.
     let single: Vec<usize> =
-        (2..lists.len()).filter(|list| classes.keys().filter(|(of, _)| of == list).count() < 2).collect();
+        (0..lists.len()).filter(|list| classes.keys().filter(|(of, _)| of == list).count() < 2).collect();
     let asked = classes.into_iter().filter(|((list, _), _)| !single.contains(list));
     join_all(asked.map(|(_, ids)| run(prober, version, ids, None, false))).await
 }
@@ -206,7 +250,7 @@ pub fn run<'a>(
     first: Option<Answer>,
     may_cut: bool,
 ) -> BoxFuture<'a, Found> {
-    let tandem = Tandem::of(version, &list, false);
+    let tandem = Tandem::of(version, &list, false, false);
     removing(prober, version, list, first, may_cut, tandem)
 }
 
@@ -223,12 +267,12 @@ fn removing<'a>(
         let mut left = list.clone();
         let mut accepted = Vec::new();
         let mut answer = first;
-        let (mut keep_fields, mut in_sequence) = (false, None);
+        let (mut keep_fields, mut runs) = (false, Vec::new());
         let end = loop {
             if left.is_empty() {
                 break End::Refused(None);
             }
-            if may_cut && is_long(prober, &list, &accepted, &left) {
+            if may_cut && is_long(prober, &list, &accepted) {
                 return in_parts(prober, version, list, accepted, left).await;
             }
             let next = match answer.take() {
@@ -251,24 +295,26 @@ fn removing<'a>(
                 }
                 // With groups taken away, a refusal may be about these.
                 Answer::No(_) if tandem.restore() => {}
-                Answer::No(_) if !keep_fields && only_named_fields(prober, version, &accepted) => {
+                Answer::No(_) if !keep_fields && only_named_fields(prober, version, &list) => {
                     // What comes now was passed over before, so its place says nothing of who chooses.
-                    in_sequence = Some(accepted.len());
+                    runs.push(accepted.len());
                     keep_fields = true;
                 }
                 Answer::No(refusal) => break End::Refused(Some(refusal)),
                 Answer::Unknown(trouble) => break End::Unknown(trouble),
             }
         };
-        Found { in_sequence: in_sequence.unwrap_or(accepted.len()), offered: list, accepted, end }
+        Found { runs, offered: list, accepted, end }
     })
 }
 
 /// In the list of ECDSA every suite that a common server has needs a curve, so a group can be taken away together with
 /// each suite without changing which suite comes next: a step of the loop over groups for nothing. In the list of RSA
-/// that holds as long as a group is left, so it is done once; and only beside a list of ECDSA, else there is no need.
+/// that holds as long as a group is left, so it is done once, or until the common suites are found where the server goes by
+/// its own order, which puts them first by all likelihood; and only beside a list of ECDSA, else there is no need.
 struct Tandem {
     on: bool,
+    rsa: bool,
     once: bool,
     taken: Vec<u16>,
     /// The curve of the certificate stays, and last (RFC 8422 section 5.1).
@@ -277,20 +323,24 @@ struct Tandem {
 
 impl Tandem {
     /// The suites after which a refusal is what comes next, most likely.
-    const COMMON: [u16; 3] = [0xC02B, 0xC02C, 0xCCA9];
+    const COMMON: [[u16; 3]; 2] = [[0xC02B, 0xC02C, 0xCCA9], [0xC02F, 0xC030, 0xCCA8]];
 
-    fn of(version: Version, list: &[u16], pair: bool) -> Tandem {
-        let ecdsa = list.contains(&Self::COMMON[0]) && version == Version::Tls12;
+    fn of(version: Version, list: &[u16], pair: bool, theirs: bool) -> Tandem {
+        let ecdsa = list.contains(&0xC02B) && version == Version::Tls12;
         let rsa = pair && list.contains(&0xC02F);
-        Tandem { on: ecdsa || rsa, once: rsa, taken: Vec::new(), kept: None }
+        Tandem { on: ecdsa || rsa, rsa, once: rsa && !theirs, taken: Vec::new(), kept: None }
     }
 
     fn without(&mut self, prober: &Prober<'_>, mut offer: Offer, accepted: &[u16]) -> Offer {
-        if Self::COMMON.iter().all(|id| accepted.contains(id)) {
+        if Self::COMMON.iter().any(|common| common.iter().all(|id| accepted.contains(id))) {
             self.restore();
         }
-        if self.once && !self.taken.is_empty() {
-            self.taken = prober.with_ledger(|ledger| ledger.groups_of(Version::Tls12));
+        if self.rsa && !self.taken.is_empty() {
+            // The list of ECDSA shows the curve of its certificate.
+            self.taken = prober.with_ledger(|ledger| {
+                let certificates = ledger.chains.values().filter(|_| !self.once).filter_map(curve_of);
+                ledger.groups_of(Version::Tls12).into_iter().chain(certificates).collect()
+            });
         }
         offer.groups.retain(|group| !self.taken.contains(group));
         if let Some(curve) = self.kept.filter(|_| self.on) {
@@ -302,15 +352,14 @@ impl Tandem {
 
     fn note(&mut self, flight: &ServerFlight) {
         let Some(group) = legacy_groups::group_of(flight).filter(|_| self.on) else { return };
-        if self.once {
-            match self.taken.is_empty() {
+        if self.rsa {
+            match self.taken.is_empty() || !self.once {
                 true => self.taken.push(group),
                 false => drop(self.restore()),
             }
             return;
         }
-        let curve = flight.chain.first().and_then(|leaf| certificate::key_of(leaf));
-        self.kept = self.kept.or(curve.and_then(|key| super::facts::curve_group(&key.curve)));
+        self.kept = self.kept.or(flight.chain.first().and_then(|leaf| curve_of_leaf(leaf)));
         if self.kept != Some(group) {
             self.taken.push(group);
         }
@@ -318,7 +367,7 @@ impl Tandem {
 
     /// Whether this choice, of a suite without a group, may be due to the groups that were taken away. They are put back.
     fn misled(&mut self, flight: &ServerFlight) -> bool {
-        self.once && !self.taken.is_empty() && legacy_groups::group_of(flight).is_none() && self.restore()
+        self.rsa && !self.taken.is_empty() && legacy_groups::group_of(flight).is_none() && self.restore()
     }
 
     /// Puts the groups back, for good. Whether there were any.
@@ -329,11 +378,27 @@ impl Tandem {
     }
 }
 
+/// Whether the server chooses by its own order, by what is known of TLS 1.3 before any of its lists: it did not take the
+/// first of ours that nearly every server has. It decides what is asked, and no fact.
+fn chooses_itself(ledger: &Ledger) -> bool {
+    matches!(ledger.accepted(Version::Tls13).first(), Some(0x1302 | 0x1303))
+}
+
+fn curve_of(chain: &Chain) -> Option<u16> {
+    curve_of_leaf(chain.certificates.first()?)
+}
+
+fn curve_of_leaf(leaf: &[u8]) -> Option<u16> {
+    super::facts::curve_group(&certificate::key_of(leaf)?.curve)
+}
+
 /// Whether the rest is better asked in parts. Not under a preference of the server's, whose order the parts would hide,
 /// nor of a target that is asked less at a time.
-fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16], left: &[u16]) -> bool {
+fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16]) -> bool {
+    // What stands before them was on offer, and was passed over.
+    let behind = list.iter().rev().position(|id| accepted.contains(id)).unwrap_or(list.len());
     accepted.len() >= if prober.budget.connections() < MANY { CUT_AFTER } else { CUT_AFTER / 2 }
-        && left.len() >= CUT_LEFT
+        && behind >= CUT_LEFT
         && prober.round_trip() >= CUT_ROUND_TRIP
         && prober.steadiness.doubt().is_none()
         && follows(list, accepted)
@@ -346,12 +411,13 @@ async fn in_parts(
     mut accepted: Vec<u16>,
     left: Vec<u16>,
 ) -> Found {
-    let in_sequence = accepted.len();
+    let mut runs = vec![accepted.len()];
     let [many, few] = PARTS;
     let count = if prober.budget.connections() < MANY { few } else { many };
     let parts = (0..count).map(|part| left.iter().copied().skip(part).step_by(count).collect::<Vec<u16>>());
     let mut end = End::Refused(None);
     for part in join_all(parts.map(|part| run(prober, version, part, None, false))).await {
+        runs.extend(part.sequences().iter().map(|sequence| sequence.len()));
         accepted.extend(part.accepted);
         end = match (end, part.end) {
             (End::Unknown(trouble), _) | (_, End::Unknown(trouble)) => End::Unknown(trouble),
@@ -359,7 +425,7 @@ async fn in_parts(
             (End::Refused(one), End::Refused(other)) => End::Refused(other.or(one)),
         };
     }
-    Found { offered, accepted, in_sequence, end }
+    Found { offered, accepted, runs, end }
 }
 
 /// Whether the choices follow the order of the offer.
@@ -376,7 +442,7 @@ mod tests {
     use super::*;
 
     fn found(accepted: &[u16], end: End) -> Found {
-        Found { offered: vec![1, 2, 3], accepted: accepted.to_vec(), in_sequence: accepted.len(), end }
+        Found { offered: vec![1, 2, 3], accepted: accepted.to_vec(), runs: Vec::new(), end }
     }
 
     fn refusal(proven: bool) -> Refusal {

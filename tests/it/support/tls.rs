@@ -134,6 +134,11 @@ pub fn openssl(arguments: &[&str]) -> bool {
 
 /// A key and a self-signed certificate for shop.example.
 pub fn pair(scratch: &Scratch, kind: &str) -> (PathBuf, PathBuf) {
+    pair_for(scratch, kind, "shop.example")
+}
+
+/// The same for another name.
+fn pair_for(scratch: &Scratch, kind: &str, name: &str) -> (PathBuf, PathBuf) {
     let key = scratch.path().join(format!("{kind}.key"));
     let pem = scratch.path().join(format!("{kind}.pem"));
     let generate: &[&str] = match kind {
@@ -143,8 +148,8 @@ pub fn pair(scratch: &Scratch, kind: &str) -> (PathBuf, PathBuf) {
         "ed25519" | "ed448" => &["-newkey", kind],
         other => panic!("{other}"),
     };
-    let mut arguments = vec!["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=shop.example"];
-    arguments.extend(["-addext", "subjectAltName=DNS:shop.example"]);
+    let (subject, names) = (format!("/CN={name}"), format!("subjectAltName=DNS:{name}"));
+    let mut arguments = vec!["req", "-x509", "-nodes", "-days", "30", "-subj", &subject, "-addext", &names];
     arguments.extend(generate);
     arguments.extend(["-keyout", key.to_str().unwrap(), "-out", pem.to_str().unwrap()]);
     openssl(&arguments);
@@ -175,10 +180,15 @@ pub fn nginx(scratch: &Scratch, lines: &str) -> Option<(Server, u16)> {
 
 /// An HAProxy with an RSA and an ECDSA certificate: nine suites of TLS 1.2 and three of TLS 1.3.
 pub fn haproxy(scratch: &Scratch, options: &str) -> Option<(Server, u16)> {
+    haproxy_for(scratch, options, "shop.example")
+}
+
+/// The same with certificates for another name.
+pub fn haproxy_for(scratch: &Scratch, options: &str, name: &str) -> Option<(Server, u16)> {
     let haproxy = program("haproxy")?;
     let mut files = Vec::new();
     for kind in ["rsa", "ecdsa"] {
-        let (key, pem) = pair(scratch, kind);
+        let (key, pem) = pair_for(scratch, kind, name);
         let both = [std::fs::read(pem).unwrap(), std::fs::read(key).unwrap()].concat();
         files.push(scratch.write(&format!("{kind}.both.pem"), both));
     }

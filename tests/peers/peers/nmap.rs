@@ -15,12 +15,16 @@ pub fn command(scratch: &Scratch, port: u16, word: Option<&str>, file: &Path) ->
     let service = word.unwrap_or("https");
     scratch.write("nmap/nmap-services", format!("{service} {port}/tcp 0.5\n"));
     let mut command = scanner("nmap");
-    command.args(["-sT", "-Pn", "-n", "--script", SCRIPTS, "--datadir"]).arg(scratch.path().join("nmap"));
+    command.args(["-sT", "-Pn", "-n", "--script", SCRIPTS, "--script-args", "tls.servername=localhost"]);
+    command.arg("--datadir").arg(scratch.path().join("nmap"));
     command.args(["-p", &port.to_string(), "-oX"]).arg(file).arg("127.0.0.1");
     Some(command)
 }
 
-pub fn read(text: &str) -> Facts {
+pub fn read(text: &str) -> Option<Facts> {
+    if !text.contains("</nmaprun>") {
+        return None;
+    }
     let mut facts = Facts::new();
     let mut suites: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (mut protocol, mut script) = ("", "");
@@ -60,7 +64,7 @@ pub fn read(text: &str) -> Facts {
     for flaw in ["heartbleed", "ccs", "poodle"] {
         facts.insert(flaw.into(), said(found.contains(flaw)));
     }
-    facts
+    Some(facts)
 }
 
 /// The id of a suite by nmap's name for it, which is IANA's for most.

@@ -15,11 +15,14 @@ pub fn command(_: &Scratch, port: u16, word: Option<&str>, file: &Path) -> Optio
         Some(word) => drop(command.arg(format!("--starttls-{word}"))),
         None => {}
     }
-    command.arg(format!("--xml={}", file.display())).arg(format!("127.0.0.1:{port}"));
+    command.arg("--sni-name=localhost").arg(format!("--xml={}", file.display())).arg(format!("127.0.0.1:{port}"));
     Some(command)
 }
 
-pub fn read(text: &str) -> Facts {
+pub fn read(text: &str) -> Option<Facts> {
+    if !text.contains("</document>") {
+        return None;
+    }
     let mut facts = Facts::new();
     let mut suites: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let (mut curves, mut keys, mut bleeds) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
@@ -74,5 +77,5 @@ pub fn read(text: &str) -> Facts {
         facts.insert("smallest dh".into(), smallest.to_string().into());
     }
     facts.extend(renegotiation.map(|secure| ("secure renegotiation".to_owned(), said(secure))));
-    facts
+    (!facts.is_empty()).then_some(facts)
 }

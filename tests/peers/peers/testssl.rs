@@ -4,6 +4,7 @@ use super::scanner;
 use crate::facts::{Facts, PROTOCOLS, Value, said, suites_of};
 use crate::support::Scratch;
 use probity::catalogue::registry;
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
@@ -15,11 +16,11 @@ const WHAT: [&str; 16] =
 pub fn command(scratch: &Scratch, port: u16, word: Option<&str>, file: &Path) -> Option<Command> {
     let mut command = scanner("testssl");
     command.current_dir(scratch.path()).args(["--quiet", "--color", "0", "--warnings", "batch", "--nodns", "none"]);
-    command.args(WHAT).arg("-4").arg("--jsonfile").arg(file);
+    command.args(WHAT).args(["-4", "--ip", "127.0.0.1"]).arg("--jsonfile").arg(file);
     if let Some(word) = word {
         command.arg("--starttls").arg(if word == "postgresql" { "postgres" } else { word });
     }
-    command.arg(format!("127.0.0.1:{port}"));
+    command.arg(format!("localhost:{port}"));
     Some(command)
 }
 
@@ -33,8 +34,8 @@ const NAMES: [(&str, &str, &str); 6] = [
     ("TLSv1.3", "TLS1_3", "cipher-tls1_3_x"),
 ];
 
-pub fn read(text: &str) -> Facts {
-    let rows: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
+pub fn read(text: &str) -> Option<Facts> {
+    let rows: Vec<Json> = serde_json::from_str(text).ok()?;
     let mut found: BTreeMap<&str, &str> = BTreeMap::new();
     let mut facts = Facts::new();
     let mut suites: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -54,7 +55,7 @@ pub fn read(text: &str) -> Facts {
     }
     for (protocol, name, _) in NAMES {
         if let Some(finding) = found.get(name) {
-            facts.insert(protocol.into(), said(!finding.starts_with("not offered")));
+            facts.insert(protocol.into(), said(!finding.contains("not offered")));
         }
     }
     facts.extend(suites.into_iter().map(|(protocol, ids)| (suites_of(protocol), ids.into())));
@@ -63,8 +64,9 @@ pub fn read(text: &str) -> Facts {
     }
     order(&mut facts, &found);
     curves(&mut facts, &found);
-    flaws(&mut facts, &found);
-    facts
+    flaws(&mut facts, &rows, &found);
+    // One that it could not connect to has a row about that alone.
+    (!facts.is_empty()).then_some(facts)
 }
 
 /// It speaks of the server as a whole, which is of the newest version that has an order in the sense of old.
@@ -92,7 +94,7 @@ fn curves(facts: &mut Facts, found: &BTreeMap<&str, &str>) {
     facts.insert("curves".into(), names.into());
 }
 
-fn flaws(facts: &mut Facts, found: &BTreeMap<&str, &str>) {
+fn flaws(facts: &mut Facts, rows: &[Json], found: &BTreeMap<&str, &str>) {
     // Its words for good are these; a `potentially` or `likely` is neither.
     let vulnerable = |finding: &str| match finding {
         finding if finding.starts_with("not vulnerable") || finding.starts_with("no ") => said(false),
@@ -127,7 +129,8 @@ fn flaws(facts: &mut Facts, found: &BTreeMap<&str, &str>) {
     }
     for (name, id) in [("ticket resumption", "sessionresumption_ticket"), ("id resumption", "sessionresumption_ID")] {
         if let Some(finding) = found.get(id) {
-            add(name, said(*finding == "supported"));
+            let made = matches!(*finding, "supported" | "not supported");
+            add(name, if made { said(*finding == "supported") } else { Value::Unknown((*finding).to_owned()) });
         }
     }
     match found.get("fallback_SCSV") {
@@ -136,7 +139,10 @@ fn flaws(facts: &mut Facts, found: &BTreeMap<&str, &str>) {
         _ => {}
     }
     if let Some(finding) = found.get("LOGJAM") {
-        let primes = found.get("LOGJAM-common_primes").copied().unwrap_or_default();
-        add("logjam", said(vulnerable(finding) == said(true) || vulnerable(primes) == said(true)));
+        // It names a common prime here whatever its size, and finds fault with one of 1024 bits at most.
+        let common = rows.iter().any(|row| {
+            row["id"] == "LOGJAM-common_primes" && matches!(row["severity"].as_str(), Some("HIGH" | "CRITICAL"))
+        });
+        add("logjam", said(vulnerable(finding) == said(true) || common));
     }
 }

@@ -85,21 +85,21 @@ fn keys(facts: &Facts, caps: &mut Vec<Fired>) {
     for parameters in facts.dh.iter().flat_map(|dh| &dh.parameters) {
         let bits = parameters.bits;
         let composite = parameters.composite.known() == Some(&true);
-        if bits < 1024 && !parameters.export || composite {
+        if bits < 1024 || composite {
             let why = if composite { ", and p is not prime" } else { "" };
             caps.push(("CAP_DH_INSECURE", format!("DH parameters of {bits} bits{why}"), &["tls.dh"]));
         }
-        if bits < 2048 && !parameters.export {
+        if bits < 2048 {
             caps.push(("CAP_WEAK_DH", format!("DH parameters of {bits} bits"), &["tls.dh"]));
         }
     }
     for deployment in facts.certificates.iter().flat_map(|c| &c.deployments) {
         let leaf = &deployment.leaf;
         let key = format!("{} {}", leaf.key_type, leaf.key_bits);
-        match leaf.key_strength {
-            0..1024 => caps.push(("CAP_KEY_INSECURE", format!("the certificate's key is {key}"), CERTIFICATES)),
-            1024..2048 => caps.push(("CAP_WEAK_KEY", format!("the certificate's key is {key}"), CERTIFICATES)),
-            _ => {}
+        // Every rule that fires is listed, the milder one beside the harsher one.
+        let limits = [("CAP_KEY_INSECURE", 1024), ("CAP_WEAK_KEY", 2048)];
+        for (code, _) in limits.into_iter().filter(|(_, bits)| leaf.key_strength < *bits) {
+            caps.push((code, format!("the certificate's key is {key}"), CERTIFICATES));
         }
         let weak = [(&leaf.known_key, "is known to others"), (&leaf.roca, "bears the mark of CVE-2017-15361 (ROCA)")];
         for (_, why) in weak.into_iter().filter(|(fact, _)| fact.known() == Some(&true)) {

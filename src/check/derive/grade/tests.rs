@@ -360,3 +360,24 @@ fn a_key_that_others_know_or_can_compute_is_an_f() {
         assert!(grade.caps.iter().any(|cap| cap.code == "CAP_DEBIAN_KEY"), "{:?}", grade.caps);
     }
 }
+
+#[test]
+fn a_key_or_a_field_that_is_far_too_short_fires_the_milder_rule_too() {
+    let seen = good().into_iter().filter(|one| !matches!(one.kind.as_str(), "tls.certificates" | "tls.dh"));
+    let mut seen: Vec<Observation> = seen.collect();
+    let mut certificates: tls::Certificates =
+        good().iter().find(|one| one.kind == "tls.certificates").unwrap().read().unwrap();
+    certificates.deployments[0].leaf.key_strength = 512;
+    seen.push(Observation::complete("tls.certificates", "t", "p", "test", as_of(), &certificates).unwrap());
+    let field = json!({
+        "protocols": ["TLSv1.2"], "export": true, "bits": 512, "sha256": "", "known": "", "safe_prime": true,
+        "composite": false, "public_reused": false,
+    });
+    let dh = json!({ "used": true, "parameters": [field] });
+    seen.push(Observation::complete("tls.dh", "t", "p", "test", as_of(), &dh).unwrap());
+    let grade: Grade = derived(&seen, None).read().unwrap();
+    let codes: Vec<&str> = grade.caps.iter().map(|cap| cap.code.as_str()).collect();
+    for code in ["CAP_KEY_INSECURE", "CAP_WEAK_KEY", "CAP_DH_INSECURE", "CAP_WEAK_DH"] {
+        assert!(codes.contains(&code), "{codes:?} without {code}");
+    }
+}

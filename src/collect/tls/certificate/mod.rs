@@ -127,6 +127,24 @@ pub fn is_weakly_signed(chain: &[Vec<u8>]) -> Option<bool> {
     weak
 }
 
+/// Whether these bytes are a certificate.
+pub fn is_one(der: &[u8]) -> bool {
+    Parsed::read(der).is_ok()
+}
+
+/// Where the issuers can be had that a chain lacks on its way to an anchor, of those that are not known already.
+pub fn absent_issuers(chain: &[Vec<u8>], known: &[Vec<u8>], anchors: &Anchors) -> Vec<String> {
+    let all = chain.iter().take(CHAIN).chain(known);
+    let readable: Vec<Parsed> = all.filter_map(|der| Parsed::read(der).ok()).collect();
+    let paths = Paths::search(readable.iter().collect(), anchors);
+    if !paths.found.is_empty() {
+        return Vec::new();
+    }
+    let reached = paths.reached.iter().filter_map(|n| paths.pool.get(*n));
+    let lacking = reached.filter(|below| !paths.pool.iter().any(|issuer| issuer.subject == below.issuer));
+    lacking.flat_map(|below| below.extensions.ca_issuers.iter().cloned()).collect()
+}
+
 /// Reads arbitrary bytes as a chain and as an OCSP response: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
     let anchors = Anchors::none();
@@ -144,6 +162,7 @@ pub fn fuzz(data: &[u8]) {
     if let Ok(leaf) = Parsed::read(front) {
         let _ = list::answer(back, &leaf, &ocsp::Issuer { subject: &leaf.issuer, spki: &leaf.spki }, 0);
     }
+    let _ = (is_one(data), absent_issuers(&[front.to_vec()], &[back.to_vec()], &anchors));
     der::shallow(data);
     transparency::fuzz(data);
 }
@@ -201,7 +220,7 @@ fn dead_end(paths: &Paths<'_>, now: i64) -> String {
             let fetch = if certificate.extensions.ca_issuers.is_empty() {
                 ""
             } else {
-                " (the certificate says where it can be had)"
+                " (the certificate says where it can be had; --revocation asks there)"
             };
             details.push(format!("{} was not sent and is no anchor{fetch}", certificate.issuer_text));
         }

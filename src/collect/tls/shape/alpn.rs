@@ -4,7 +4,7 @@ use super::super::handshake::{Ask, Versions};
 use super::super::key_kind::{KeyKind, schemes_of};
 use super::super::offer::Offer;
 use super::super::probe::Outcome;
-use super::super::prober::{APART, Prober};
+use super::super::prober::Prober;
 use super::{Known, signatures};
 use crate::model::shape::ApplicationProtocols;
 use crate::model::{Fact, Reason, Trouble};
@@ -88,7 +88,7 @@ async fn ask(prober: &Prober<'_>, known: &Known<'_>, list: &[&'static str]) -> C
     let first = prober.ask_with(&offer, &manner, &words, STEP).await;
     match read(&first) {
         Chosen::Unknown(trouble) => {
-            if prober.pause(APART).await.is_err() {
+            if prober.apart().await.is_err() {
                 return Chosen::Unknown(trouble);
             }
             read(&prober.ask_with(&offer, &manner, &words, STEP).await)
@@ -113,6 +113,7 @@ fn read(outcome: &Outcome) -> Chosen {
 
 async fn shaken(prober: &Prober<'_>, known: &Known<'_>, list: &[&'static str]) -> Chosen {
     let ask = Ask {
+        groups: Vec::new(),
         server_name: known.server_name.to_owned(),
         versions: Versions::Tls13,
         schemes: schemes_of(&KeyKind::ALL),

@@ -110,6 +110,7 @@ async fn ask(prober: &Prober<'_>, known: &Known<'_>, name: Option<&'static str>)
 
 async fn shaken(prober: &Prober<'_>, name: Option<&str>, words: String, step: &str) -> Shown {
     let ask = Ask {
+        groups: Vec::new(),
         server_name: name.unwrap_or(NO_NAME).to_owned(),
         versions: Versions::Both,
         schemes: schemes_of(&KeyKind::ALL),

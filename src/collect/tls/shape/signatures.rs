@@ -7,7 +7,7 @@
 use super::super::handshake::{Ask, Versions};
 use super::super::offer::{Manner, Offer};
 use super::super::plan;
-use super::super::prober::{APART, Answer, Prober, clear};
+use super::super::prober::{Answer, Prober, clear};
 use super::Known;
 use crate::catalogue::registry::{self, Scheme};
 use crate::model::shape::{SignatureScheme, Signatures};
@@ -248,6 +248,7 @@ async fn modern(prober: &Prober<'_>, known: &Known<'_>) -> Found {
 /// A handshake with these schemes alone: the one that was used, or none where they are refused.
 async fn scheme(prober: &Prober<'_>, known: &Known<'_>, list: &'static [u16]) -> Result<Option<u16>, Trouble> {
     let ask = Ask {
+        groups: Vec::new(),
         server_name: known.server_name.to_owned(),
         versions: Versions::Tls13,
         schemes: list.iter().map(|id| rustls::SignatureScheme::from(*id)).collect(),
@@ -261,7 +262,7 @@ async fn scheme(prober: &Prober<'_>, known: &Known<'_>, list: &'static [u16]) ->
         Err(trouble) if super::is_definite(&trouble) => return Ok(None),
         Err(trouble) => trouble,
     };
-    prober.pause(APART).await?;
+    prober.apart().await?;
     match super::shake(prober, &ask, words(), step).await {
         Ok(seen) => Ok(seen.scheme.map(u16::from)),
         Err(trouble) if super::is_definite(&trouble) => Ok(None),

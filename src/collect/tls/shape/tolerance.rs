@@ -8,7 +8,7 @@
 use super::super::offer::Manner;
 use super::super::offer::Offer;
 use super::super::probe::{Outcome, Question};
-use super::super::prober::{APART, Answer, Prober};
+use super::super::prober::{Answer, Prober};
 use super::super::steadiness::V2_HELLO;
 use super::Known;
 use crate::model::Fact;
@@ -238,7 +238,7 @@ impl Bench<'_> {
         if is_good(test.good, &first) {
             return row(test.name, Fact::Known(true), first.words());
         }
-        if matches!(first, Outcome::NoTransport(_)) || self.prober.pause(APART).await.is_err() {
+        if matches!(first, Outcome::NoTransport(_)) || self.prober.apart().await.is_err() {
             return row(test.name, Fact::unknown(first.trouble().detail), first.words());
         }
         let second = self.ask(&test).await;
@@ -293,7 +293,7 @@ impl Bench<'_> {
             }
             _ => {}
         }
-        if let Err(trouble) = self.prober.pause(APART).await {
+        if let Err(trouble) = self.prober.apart().await {
             return Fact::unknown(trouble.detail);
         }
         let second = self.prober.put(&question, words(), STEP).await;

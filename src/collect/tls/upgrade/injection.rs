@@ -111,6 +111,7 @@ impl Test<'_> {
             other => other.result()?,
         }
         let ask = Ask {
+            groups: Vec::new(),
             server_name: self.server_name.to_owned(),
             versions: Versions::Both,
             schemes: schemes_of(&KeyKind::ALL),
