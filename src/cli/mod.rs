@@ -13,6 +13,7 @@ mod key;
 mod output;
 mod progress;
 mod prove;
+mod retention;
 mod scan;
 mod schema;
 mod sweep;
@@ -59,6 +60,7 @@ enum Command {
     Evaluate(scan::Evaluate),
     Sweep(sweep::Sweep),
     Prove(prove::Prove),
+    Retention(retention::Retention),
     Demo(demo::Demo),
     Check(check::Check),
     Evidence(evidence::Evidence),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Sweep(command) => command.run(),
         Command::Prove(command) => command.run(),
+        Command::Retention(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Evidence(command) => command.run(),

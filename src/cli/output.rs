@@ -58,6 +58,11 @@ pub fn write_all(
     Ok(())
 }
 
+/// The columns that a table of this output has.
+pub fn columns(output: &Output) -> u16 {
+    width(output.path.is_none() && std::io::stdout().is_terminal())
+}
+
 /// Columns of the terminal, or 100 where there is none.
 fn width(on_terminal: bool) -> u16 {
     if !on_terminal {

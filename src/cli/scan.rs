@@ -19,7 +19,7 @@ use crate::worker;
 use crate::yaml::Diagnostic;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroU16;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The largest file that `evaluate` reads.
@@ -249,7 +249,7 @@ impl Evaluate {
     /// Runs the command.
     pub fn run(self) -> Ending {
         let catalogue = self.judged.catalogue()?;
-        let mut evidence = self.read()?;
+        let mut evidence = stored(&self.evidence)?;
         super::prove::join(&mut evidence, &self.judged.proof)?;
         if let Some(file) = &self.config {
             let config = target::load(file)?;
@@ -259,19 +259,20 @@ impl Evaluate {
         }
         self.judged.finish(evidence, &catalogue)
     }
+}
 
-    fn read(&self) -> Result<Evidence, Failure> {
-        let shown = self.evidence.display();
-        let help = "give the file that `probity collect -o json=PATH` wrote";
-        let unreadable =
-            |error: std::io::Error| Failure::help(format!("{shown} cannot be read: {}", output::cause(&error)), help);
-        let size = std::fs::metadata(&self.evidence).map_err(unreadable)?.len();
-        if size > EVIDENCE_BYTES {
-            return Err(Failure::new(format!("{shown} is larger than {} MiB", EVIDENCE_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(&self.evidence).map_err(unreadable)?;
-        worker::read_evidence(&bytes).map_err(|error| Failure::help(format!("{shown}: {error}"), help))
+/// What `collect` wrote into this file.
+pub(super) fn stored(file: &Path) -> Result<Evidence, Failure> {
+    let shown = file.display();
+    let help = "give the file that `probity collect -o json=PATH` wrote";
+    let unreadable =
+        |error: std::io::Error| Failure::help(format!("{shown} cannot be read: {}", output::cause(&error)), help);
+    let size = std::fs::metadata(file).map_err(unreadable)?.len();
+    if size > EVIDENCE_BYTES {
+        return Err(Failure::new(format!("{shown} is larger than {} MiB", EVIDENCE_BYTES >> 20)));
     }
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    worker::read_evidence(&bytes).map_err(|error| Failure::help(format!("{shown}: {error}"), help))
 }
 
 impl What {

@@ -22,7 +22,8 @@ pub struct Proof {
 /// The files of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Searched {
-    /// `data`, `tablespace`, `wal`, `journal`, `temp`, `redo`, `binlog`; `device` for the bytes below the file system.
+    /// `data`, `tablespace`, `wal`, `journal`, `temp`; of MariaDB `data of Aria`, `other tables`, `redo log`, `undo log`,
+    /// `binary log`, `Aria log`; `device` for the bytes below the file system.
     pub kind: String,
     /// How many files.
     pub files: u64,

@@ -7,6 +7,7 @@ mod html;
 mod index;
 pub mod json;
 mod junit;
+pub mod retention;
 mod sarif;
 mod summary;
 pub mod sweep;

@@ -33,6 +33,26 @@ pub fn judge(evidence: Evidence, catalogue: &Catalogue) -> Result<Assessment, Ve
     Ok(Judge::new(catalogue, evidence.judging.clone())?.assess(evidence))
 }
 
+/// The same, and only what the checks of one family say: the check of this id and those below it.
+///
+/// # Errors
+/// When a check does not compile, or an overlay names none.
+pub fn judge_family(evidence: Evidence, catalogue: &Catalogue, family: &str) -> Result<Assessment, Vec<Diagnostic>> {
+    let belongs = |check: &str| check.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let mut assessment = judge(evidence, catalogue)?;
+    assessment.results.retain(|result| belongs(&result.check));
+    assessment.findings.retain(|finding| belongs(&finding.check));
+    // A blind spot without checks is a target that was not looked at at all, which counts for every family.
+    assessment.blind_spots.retain_mut(|spot| {
+        let whole = spot.checks.is_empty();
+        spot.checks.retain(|check| belongs(check));
+        whole || !spot.checks.is_empty()
+    });
+    // A control rests on other checks as well.
+    assessment.controls.clear();
+    Ok(assessment)
+}
+
 /// A catalogue that is ready to judge, for many pieces of evidence under one policy.
 pub struct Judge<C> {
     catalogue: C,

@@ -244,3 +244,108 @@ mod server {
         assert!(report.to_string().contains("may not read"));
     }
 }
+
+#[cfg(feature = "mysql")]
+mod mariadb {
+    use super::*;
+    use crate::support::mariadb::{Mariadb, PASSWORD, Posture};
+
+    fn config(mariadb: &Mariadb) -> String {
+        format!(
+            "targets:\n  - {{ id: store, kind: database, engine: mariadb, address: '127.0.0.1:{}', database: app, \
+             credentials: {{ user: auditor, password: 'env:PROBITY_TEST_DB' }} }}\n{}{ERASURE}",
+            mariadb.port,
+            schedule("", "timestamp")
+        )
+    }
+
+    /// The same rows, in MariaDB's words.
+    fn tables() -> String {
+        let rows = rows("DATETIME").replace("INTEGER PRIMARY KEY", "INT PRIMARY KEY").replace("INTEGER", "INT");
+        format!("CREATE DATABASE app; USE app; {}", rows.replace("T00:00:00Z", " 00:00:00").replace("email TEXT", "email VARCHAR(80)"))
+    }
+
+    fn traces(report: &Value, set: &str) -> Value {
+        let seen = report["observations"].as_array().unwrap().iter().find(|seen| seen["kind"] == "data.subjects");
+        let sets = seen.unwrap()["data"]["sets"].as_array().unwrap().clone();
+        sets.iter().find(|one| one["key"] == set).unwrap().clone()
+    }
+
+    fn look(scratch: &Scratch, mariadb: &Mariadb, config: &str) -> (BTreeMap<(String, String), String>, Value) {
+        // The password reaches the child by its own environment.
+        let config = config.replace("env:PROBITY_TEST_DB", &format!("file:{}", scratch.write("pw", PASSWORD).display()));
+        let seen = scan(scratch, &config, Some(KEY));
+        mariadb.assert_gone();
+        seen
+    }
+
+    #[test]
+    fn a_server_is_searched_page_by_page() {
+        let Some(mariadb) = Mariadb::start(Posture::Plain) else { return };
+        mariadb.sql("DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES");
+        mariadb.sql(&tables());
+        mariadb.sql(
+            "USE app; CREATE TABLE good (v INT, FOREIGN KEY (v) REFERENCES visitors (id)) ENGINE = InnoDB; \
+             CREATE TABLE loose (v INT, CONSTRAINT loose_v FOREIGN KEY (v) REFERENCES visitors (id)) ENGINE = InnoDB; \
+             SET foreign_key_checks = 0; INSERT INTO loose VALUES (99); \
+             GRANT SELECT ON app.* TO auditor@'%'; GRANT PROCESS, REFERENCES ON *.* TO auditor@'%'",
+        );
+        let scratch = Scratch::new("erasure-mariadb");
+        scratch.write("ledger.yaml", ledger());
+        let (results, report) = look(&scratch, &mariadb, &config(&mariadb));
+        expect(&results, WANTED);
+        expect(
+            &results,
+            &[("data.erasure.orphans", "app.good good_ibfk_1", "pass"), ("data.erasure.orphans", "app.loose loose_v", "fail")],
+        );
+        let visitors = traces(&report, "visitors");
+        assert_eq!((&visitors["residual_refs"], &visitors["reappeared_refs"]), (&serde_json::json!(["E-1"]), &serde_json::json!(["E-2"])));
+        // Ann is behind more rows than one page holds, and is found all the same; letters of another case are another person.
+        mariadb.sql(
+            "USE app; DELETE FROM visitors WHERE id = 1; INSERT INTO visitors SELECT 100 + seq, CONCAT('p', seq, '@example.org'), \
+             '2025-05-05' FROM seq_1_to_25000; INSERT INTO visitors VALUES (90000, 'ann@example.org', '2025-05-05'), \
+             (90001, 'ANN@example.org', '2025-05-05')",
+        );
+        let (_, report) = look(&scratch, &mariadb, &config(&mariadb));
+        let visitors = traces(&report, "visitors");
+        assert_eq!(visitors["residual"], 1, "{visitors}");
+        assert!(visitors["how"].as_str().unwrap().contains("25005"), "{visitors}");
+        // Two sides that are compared by guessing are not counted.
+        mariadb.sql("USE app; ALTER TABLE talks MODIFY visitor_id VARCHAR(20)");
+        let (results, report) = look(&scratch, &mariadb, &config(&mariadb));
+        expect(&results, &[("data.erasure.orphans", "talks.visitor_id -> visitors.id", "not-evaluated")]);
+        assert!(report.to_string().contains("different types"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_whole_is_no_erasure() {
+        let Some(mariadb) = Mariadb::start(Posture::Plain) else { return };
+        mariadb.sql("DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES");
+        mariadb.sql(&tables());
+        let scratch = Scratch::new("erasure-mariadb-less");
+        scratch.write("ledger.yaml", ledger());
+        let open = |results: &BTreeMap<(String, String), String>, sets: &[&str]| {
+            for set in sets {
+                expect(results, &[("data.erasure.residual", set, "not-evaluated")]);
+            }
+        };
+        // No right at all, then a right on one column alone.
+        let (results, report) = look(&scratch, &mariadb, &config(&mariadb));
+        open(&results, &["visitors", "talks", "stray"]);
+        expect(&results, &[("data.erasure.orphans", "talks.visitor_id -> visitors.id", "not-evaluated")]);
+        assert!(report.to_string().contains("GRANT SELECT ON"), "the right that would show it is named");
+        mariadb.sql("GRANT SELECT (email) ON app.talks TO auditor@'%'");
+        open(&look(&scratch, &mariadb, &config(&mariadb)).0, &["visitors", "talks", "stray"]);
+        mariadb.sql("GRANT SELECT ON app.* TO auditor@'%'; USE app; ALTER TABLE talks MODIFY email VARBINARY(80)");
+        let (results, report) = look(&scratch, &mariadb, &config(&mariadb));
+        open(&results, &["talks"]);
+        assert!(traces(&report, "talks").to_string().contains("column of bytes"));
+        // Foreign keys that the account does not see may be there.
+        expect(&results, &[("data.erasure.orphans", "(foreign keys)", "not-evaluated")]);
+        // More rows than are read, and no key to read on by.
+        mariadb.sql("USE app; INSERT INTO stray SELECT CONCAT('p', seq, '@example.org'), '2025-05-05' FROM seq_1_to_25000");
+        let (results, report) = look(&scratch, &mariadb, &config(&mariadb));
+        open(&results, &["stray"]);
+        assert!(traces(&report, "stray").to_string().contains("more than 20000 rows"), "{}", traces(&report, "stray"));
+    }
+}

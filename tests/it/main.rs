@@ -14,6 +14,7 @@ mod cli;
 mod clients;
 mod config;
 mod corpus;
+mod data_sets;
 mod demo;
 mod dns;
 mod erasure;

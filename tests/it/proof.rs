@@ -1,5 +1,8 @@
 //! The proof on the disk: a value that is written, searched for and taken out again, on real files and servers.
 
+#[cfg(feature = "mysql")]
+mod mariadb;
+
 use crate::support::machine::Volume;
 use crate::support::postgres::{PASSWORD, Postgres, Posture};
 use crate::support::{Scratch, note_skip, probity, program, signal};
@@ -345,11 +348,12 @@ fn a_plain_redo_log_beside_encrypted_tables_is_found_out() {
     let of = |kind: &str| {
         seen.iter().find(|part| part.kind == kind).unwrap_or_else(|| panic!("no {kind}: {seen:?} {error}"))
     };
-    assert_eq!(of("redo").state, known("plain"), "{seen:?} {error}");
+    assert_eq!(of("redo log").state, known("plain"), "{seen:?} {error}");
     let table = probity::collect::proof::Part {
         kind: "data".to_owned(),
         files: vec![data.join("app/t.ibd")],
         folder: data.clone(),
+        ..Default::default()
     };
     let table = search.part(&table);
     assert_eq!(table.found, Fact::Known(false), "{table:?}");

@@ -2,7 +2,7 @@
 
 use super::{Census, Counted, Outcome, Topic};
 use crate::model::Fact;
-use crate::model::retention::{Cutoff, DataSet, Measured, Sampled, Sentinel, Strategy, Zone};
+use crate::model::retention::{Cost, Cutoff, DataSet, Measured, Sampled, Sentinel, Strategy, Zone};
 use jiff::Timestamp;
 
 impl Census<'_> {
@@ -177,6 +177,7 @@ pub fn unmeasured(set: &DataSet, zone: &Zone, as_of: Timestamp, reason: &str) ->
         mechanism: format!("{}{reference}", set.mechanism.kind.word()),
         query: String::new(),
         plan: String::new(),
+        cost: Cost::default(),
         notes: Vec::new(),
         summary: reason.to_owned(),
     };

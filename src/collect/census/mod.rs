@@ -4,6 +4,7 @@
 
 mod draw;
 mod facts;
+mod meter;
 mod outcome;
 mod question;
 
@@ -14,6 +15,7 @@ use crate::model::retention::{
 };
 pub use draw::draws;
 pub use facts::{rule_of_three, unmeasured};
+pub use meter::Meter;
 use jiff::{SignedDuration, Timestamp};
 pub use outcome::{Counted, Outcome, Whole};
 pub use question::{Oldest, Question, Topic};

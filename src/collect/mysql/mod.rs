@@ -9,6 +9,7 @@
 mod accounts;
 mod audit;
 mod auth;
+mod canary;
 mod connection;
 mod expiry;
 mod greeting;
@@ -20,11 +21,13 @@ mod rights;
 mod session;
 mod settings;
 mod spaces;
+mod subjects;
 mod table;
 mod transport;
 
 use crate::collect::channel;
 use crate::collect::limit::{self, Limit};
+use crate::collect::traces::Wanted;
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Exchange, Method, Observation, Reason, Target, TargetKind, Trouble};
@@ -38,6 +41,7 @@ use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 use transport::{Answers, Greeting};
 
+pub use canary::prove;
 pub use rights::grants;
 
 /// Looks at servers of MySQL and MariaDB.
@@ -48,9 +52,9 @@ pub struct Mysql {
 }
 
 const ID: &str = "mysql";
-const YIELDS: &[&str] = &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.transport"];
+const YIELDS: &[&str] = &["data.inventory", "data.retention", "data.subjects", "db.at_rest", "db.audit", "db.auth", "db.transport"];
 /// The kinds that need a login.
-const INSIDE: [&str; 5] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention"];
+const INSIDE: [&str; 6] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention", "data.subjects"];
 
 impl Collector for Mysql {
     fn id(&self) -> &'static str {
@@ -230,6 +234,7 @@ impl Look<'_> {
         }
         self.step(4, "counting rows past their time");
         seen.extend(self.measure(&session, &settings).await);
+        seen.push(self.persons(&session, &settings).await);
         session.close().await;
         seen
     }
@@ -263,6 +268,26 @@ impl Look<'_> {
             Err(trouble) => self.failed("data.inventory", &trouble),
         };
         [inventory, self.complete("data.retention", &facts).by(Method::Test)]
+    }
+
+    /// Looks for the persons whom the ledger of erasures and the export name.
+    async fn persons(&self, session: &Session<'_>, settings: &Result<Settings, Trouble>) -> Observation {
+        let wanted = match Wanted::of(self.cx) {
+            Ok(wanted) => wanted,
+            Err(trouble) => return self.failed("data.subjects", &trouble),
+        };
+        let default_schema = self.target.connection.database.as_deref().unwrap_or_default();
+        let place = (self.target.id.as_str(), default_schema);
+        let finding = subjects::find(session, settings, &wanted, place, self.effort);
+        let failed = |reason, words: &str| self.failed("data.subjects", &Trouble::new(reason, words));
+        match tokio::time::timeout(self.cx.limits.target_time, finding).await {
+            Ok(_) if self.cx.cancel.is_cancelled() => failed(Reason::Interrupted, "stopped by the user"),
+            Ok(found) => self.complete("data.subjects", &found).by(Method::Test),
+            Err(_) => {
+                session.abandon().await;
+                failed(Reason::TimedOut, "the look for persons took longer than a target may")
+            }
+        }
     }
 
     async fn log_in<'s>(

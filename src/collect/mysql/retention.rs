@@ -4,6 +4,7 @@
 //! server stops it and a short patience for locks. What is asked is a count or an oldest date. The server goes on where
 //! a value does not fit its type and warns alone, so that a count with a warning is not taken.
 
+use super::connection::Answer;
 use super::expiry::Means;
 use super::plan::{Reading, judge};
 use super::session::Session;
@@ -11,7 +12,7 @@ use super::settings::Settings;
 use super::spaces::{OWN_SCHEMAS, sees_all};
 use super::table::{Table, no_number, place};
 use crate::collect::answer::{Row, text};
-use crate::collect::census::{Census, Counted, Outcome, Topic, draws, rule_of_three, unmeasured};
+use crate::collect::census::{Census, Counted, Meter, Outcome, Topic, draws, rule_of_three, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::{
     DataSet, Dialect, Inventory, Measured, Retention, Sampled, Schedule, Strategy, StrategyWish,
@@ -143,9 +144,9 @@ async fn one(session: &Session<'_>, schedule: &Schedule, set: &DataSet, at: Plac
             if let Ok((schema, name)) = place(set, at.default_schema) {
                 census.table = format!("{}.{}", Dialect::Mysql.quote(&schema), Dialect::Mysql.quote(&name));
             }
-            let measuring = Measuring { session, census: &census, set, effort };
+            let measuring = Measuring { session, census: &census, set, effort, meter: Meter::new("rows") };
             let outcome = measuring.run(at.default_schema).await.map_err(|trouble| measuring.words(&trouble));
-            census.measured(outcome)
+            Measured { cost: measuring.meter.cost(), ..census.measured(outcome) }
         }
         Err(reason) => unmeasured(set, &schedule.time_zone, at.as_of, &reason),
     }
@@ -157,27 +158,47 @@ struct Measuring<'a, 's> {
     census: &'a Census<'a>,
     set: &'a DataSet,
     effort: Effort,
+    meter: Meter,
 }
 
 impl Measuring<'_, '_> {
     async fn run(&self, default_schema: &str) -> Result<Outcome, Trouble> {
-        let table = Table::read(self.session, self.set, default_schema, self.timeout()).await?;
+        let (schema, name) = place(self.set, default_schema)?;
+        let table = Table::read(self.session, (&schema, &name), self.timeout()).await?;
         table.fits(self.set)?;
+        let before = self.rows_read().await;
+        let outcome = self.choose(&table).await;
+        // Asked after a statement that was given up, the session has no answer any more.
+        let after = self.rows_read().await;
+        let read = before.and_then(|before| Ok(after?.saturating_sub(before)));
+        self.meter.read(read.map_err(|trouble| format!("the server does not tell how many rows it read: {trouble}")));
+        outcome
+    }
+
+    /// Rows and entries of indexes that the engines have handed over in this session. The question itself is not counted.
+    async fn rows_read(&self) -> Result<u64, Trouble> {
+        let rows = self.session.within("SHOW SESSION STATUS LIKE 'Handler_read_%'", self.timeout()).await?.rows;
+        let number = |row: &Row| text(row, 1)?.parse::<u64>().map_err(|_| no_number());
+        let counts = rows.iter().map(number).collect::<Result<Vec<u64>, Trouble>>()?;
+        if counts.is_empty() { Err(no_number()) } else { Ok(counts.iter().fold(0, |sum, more| sum.saturating_add(*more))) }
+    }
+
+    async fn choose(&self, table: &Table) -> Result<Outcome, Trouble> {
         let wish = self.set.measure.strategy;
         match wish {
             StrategyWish::Metadata => {
                 return Err(Trouble::new(Reason::Unsupported, "this store has no metadata about ages"));
             }
             StrategyWish::Exact => return self.whole().await,
-            StrategyWish::Sample => return self.sample(&table).await,
+            StrategyWish::Sample => return self.sample(table).await,
             StrategyWish::Auto | StrategyWish::Bounded | StrategyWish::Partitions => {}
         }
-        if let Some(outcome) = self.in_part(&table).await? {
+        if let Some(outcome) = self.in_part(table).await? {
             return Ok(outcome);
         }
         match wish {
             StrategyWish::Auto if table.bytes <= self.effort.small_table => self.whole().await,
-            StrategyWish::Auto => self.sample(&table).await,
+            StrategyWish::Auto => self.sample(table).await,
             _ => Err(Trouble::new(
                 Reason::Unsupported,
                 "no index and no small partition answers, and nothing else may be read",
@@ -199,9 +220,14 @@ impl Measuring<'_, '_> {
         }
     }
 
+    async fn ask(&self, sql: &str) -> Result<Answer, Trouble> {
+        self.meter.asked(1);
+        self.session.within(sql, self.timeout()).await
+    }
+
     /// The only row of a count, where nothing in it had to be bent to fit.
     async fn row(&self, sql: &str) -> Result<Row, Trouble> {
-        let answer = self.session.within(sql, self.timeout()).await?;
+        let answer = self.ask(sql).await?;
         if answer.warnings > 0 {
             return Err(Trouble::new(
                 Reason::Unsupported,
@@ -284,7 +310,7 @@ impl Measuring<'_, '_> {
             if !matches!(self.plan(&sql, false, table).await, Ok(Reading::Index(_))) {
                 continue;
             }
-            if let Ok(answer) = self.session.within(&sql, self.timeout()).await {
+            if let Ok(answer) = self.ask(&sql).await {
                 found.push(answer.rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten());
             }
         }
@@ -293,7 +319,7 @@ impl Measuring<'_, '_> {
 
     /// How the server would read.
     async fn plan(&self, sql: &str, bounded: bool, table: &Table) -> Result<Reading, Trouble> {
-        let answer = self.session.within(&format!("EXPLAIN FORMAT=JSON {sql}"), self.timeout()).await?;
+        let answer = self.ask(&format!("EXPLAIN FORMAT=JSON {sql}")).await?;
         let text: String = answer.rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
         let plan = serde_json::from_str(&text)
             .map_err(|_| Trouble::new(Reason::ProtocolViolation, "the server's plan is not JSON"))?;

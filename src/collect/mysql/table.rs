@@ -33,17 +33,15 @@ impl Table {
     /// Reads the catalogue.
     pub async fn read(
         session: &Session<'_>,
-        set: &DataSet,
-        default_schema: &str,
+        (schema, name): (&str, &str),
         time: Duration,
     ) -> Result<Table, Trouble> {
-        let (schema, name) = place(set, default_schema)?;
-        let of = format!("TABLE_SCHEMA = {} AND TABLE_NAME = {}", literal(&schema), literal(&name));
+        let of = format!("TABLE_SCHEMA = {} AND TABLE_NAME = {}", literal(schema), literal(name));
         let about = format!(
             "SELECT TABLE_TYPE, COALESCE(DATA_LENGTH, 0), TABLE_ROWS FROM information_schema.TABLES WHERE {of} LIMIT 1"
         );
         let Some(about) = session.within(&about, time).await?.rows.into_iter().next() else {
-            let right = format!("SELECT ON {}.{}", Dialect::Mysql.quote(&schema), Dialect::Mysql.quote(&name));
+            let right = format!("SELECT ON {}.{}", Dialect::Mysql.quote(schema), Dialect::Mysql.quote(name));
             let words = format!("no such table, or the audit account has no right on it; {}", session.grant(&right));
             return Err(Trouble::new(Reason::Unsupported, words));
         };
@@ -122,6 +120,21 @@ impl Table {
 
     fn is_of(&self, column: &str, types: &[&str]) -> bool {
         self.columns.get(&column.to_lowercase()).is_some_and(|kind| types.contains(&kind.as_str()))
+    }
+
+    /// Whether a column holds whole numbers.
+    pub fn is_whole_number(&self, column: &str) -> bool {
+        self.is_of(column, &INTEGERS)
+    }
+
+    /// What the values of a column are compared as: numbers, texts, or its own type.
+    pub fn kind_of_value(&self, column: &str) -> Option<&str> {
+        let kind = self.columns.get(&column.to_lowercase())?;
+        Some(match kind.as_str() {
+            number if INTEGERS.contains(&number) => "number",
+            text if TEXTS.contains(&text) => "text",
+            other => other,
+        })
     }
 
     /// The table as it is to be read: by those of its indexes that begin with a column that dates rows.

@@ -145,7 +145,7 @@ impl Proving<'_, '_> {
             let mut parts = layout::parts(&folder, layout::postgres, &[("wal", start)])?;
             if let Some(device) = device {
                 let of = Path::new("/").to_owned();
-                parts.push(Part { kind: "device".to_owned(), files: vec![device], folder: of });
+                parts.push(Part { kind: "device".to_owned(), files: vec![device], folder: of, ..Part::default() });
             }
             Ok((search.control(), parts.iter().map(|part| search.part(part)).collect()))
         })

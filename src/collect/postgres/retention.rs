@@ -4,7 +4,7 @@
 //! short patience for locks. What is asked is a count or an oldest date.
 
 use super::expiry::Means;
-use crate::collect::census::{Census, Counted, Outcome, Topic, rule_of_three, table_name, unmeasured};
+use crate::collect::census::{Census, Counted, Meter, Outcome, Topic, rule_of_three, table_name, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::expression::literal;
 use crate::model::retention::{
@@ -57,7 +57,7 @@ pub async fn measure_with(
     as_of: Timestamp,
     effort: Effort,
 ) -> Retention {
-    let guard = Guard { client };
+    let guard = Guard::new(client);
     let about = "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint, current_setting('server_version'), \
                  pg_is_in_recovery()";
     let server = guard.row(about, Duration::from_secs(5), Scans::Allowed).await;
@@ -83,7 +83,7 @@ pub async fn measure_with(
     let means = Means::read(&guard).await;
     for set in schedule.sets_of(store) {
         mechanisms.push(means.of(&guard, set, as_of).await);
-        let mut facts = one(&guard, schedule, set, as_of, effort).await;
+        let mut facts = one(client, schedule, set, as_of, effort).await;
         facts.notes.extend(notes.iter().cloned());
         measured.push(facts);
     }
@@ -106,7 +106,7 @@ pub async fn inventory(
          AND n.nspname <> 'information_schema' ORDER BY 1, 2, a.attnum LIMIT {}",
         MOST_COLUMNS + 1
     );
-    let rows = Guard { client }.rows(&sql, Duration::from_secs(5), Scans::Allowed).await?;
+    let rows = Guard::new(client).rows(&sql, Duration::from_secs(5), Scans::Allowed).await?;
     let cut = (rows.len() > MOST_COLUMNS)
         .then(|| Trouble::new(Reason::TooLarge, "the database has more columns than are read"));
     let mut columns: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
@@ -122,12 +122,13 @@ pub async fn inventory(
     Ok((Inventory { tables: tables.collect() }, cut))
 }
 
-async fn one(guard: &Guard<'_>, schedule: &Schedule, set: &DataSet, as_of: Timestamp, effort: Effort) -> Measured {
+async fn one(client: &Client, schedule: &Schedule, set: &DataSet, as_of: Timestamp, effort: Effort) -> Measured {
     match Census::new(schedule, set, Dialect::Postgres, as_of) {
         Ok(census) => {
-            let measuring = Measuring { guard, census: &census, set, effort };
+            let guard = Guard::new(client);
+            let measuring = Measuring { guard: &guard, census: &census, set, effort };
             let outcome = measuring.run().await.map_err(|trouble| trouble.to_string());
-            census.measured(outcome)
+            Measured { cost: guard.meter.cost(), ..census.measured(outcome) }
         }
         Err(reason) => unmeasured(set, &schedule.time_zone, as_of, &reason),
     }
@@ -145,31 +146,60 @@ pub(super) enum Scans {
 /// Runs one statement in a transaction that can do nothing but read, and not for long.
 pub(super) struct Guard<'a> {
     client: &'a Client,
+    meter: Meter,
 }
 
 impl<'a> Guard<'a> {
     /// Guards this client.
     pub(super) fn new(client: &'a Client) -> Guard<'a> {
-        Guard { client }
+        Guard { client, meter: Meter::new("pages") }
     }
 
     /// The rows of an answer.
     pub(super) async fn rows(&self, sql: &str, timeout: Duration, scans: Scans) -> Result<Vec<Row>, Trouble> {
+        self.within(timeout, scans, self.read(sql)).await
+    }
+
+    /// The same, with a count of the pages of this table that it read.
+    async fn metered(
+        &self,
+        sql: &str,
+        timeout: Duration,
+        scans: Scans,
+        table: &Table,
+    ) -> Result<Option<Row>, Trouble> {
+        let pages = table.pages_read();
         let asking = async {
-            let stream = self.client.simple_query_raw(sql).await?;
-            let mut stream = std::pin::pin!(stream);
-            let mut rows: Vec<Row> = Vec::new();
-            while let Some(message) = stream.try_next().await? {
-                if let SimpleQueryMessage::Row(row) = message
-                    && rows.len() <= MOST_COLUMNS
-                {
-                    let text = |place| row.try_get(place).map(|text: Option<&str>| text.map(str::to_owned));
-                    rows.push((0..row.len()).map(text).collect::<Result<Row, _>>()?);
-                }
-            }
+            // The server counts on across transactions until it sums up, which it does between two of them alone.
+            let before = self.read(&pages).await?;
+            let rows = self.read(sql).await?;
+            let after = self.read(&pages).await.map(|after| number(&after).zip(number(&before)));
+            let read = after.ok().flatten().map(|(after, before)| after.saturating_sub(before));
+            self.meter.read(read.ok_or_else(|| "the server does not tell how many pages it read".to_owned()));
             Ok(rows)
         };
-        self.within(timeout, scans, asking).await
+        Ok(self.within(timeout, scans, asking).await?.into_iter().next())
+    }
+
+    async fn metered_row(&self, sql: &str, timeout: Duration, scans: Scans, table: &Table) -> Result<Row, Trouble> {
+        let row = self.metered(sql, timeout, scans, table).await?;
+        row.ok_or_else(|| Trouble::new(Reason::ProtocolViolation, "a statement that gives one row gave none"))
+    }
+
+    async fn read(&self, sql: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.meter.asked(1);
+        let stream = self.client.simple_query_raw(sql).await?;
+        let mut stream = std::pin::pin!(stream);
+        let mut rows: Vec<Row> = Vec::new();
+        while let Some(message) = stream.try_next().await? {
+            if let SimpleQueryMessage::Row(row) = message
+                && rows.len() <= MOST_COLUMNS
+            {
+                let text = |place| row.try_get(place).map(|text: Option<&str>| text.map(str::to_owned));
+                rows.push((0..row.len()).map(text).collect::<Result<Row, _>>()?);
+            }
+        }
+        Ok(rows)
     }
 
     /// Two texts of each row of an answer, to a statement with a secret and a list: neither stands in the statement,
@@ -277,7 +307,7 @@ impl<'a> Guard<'a> {
             _ => Fact::unknown("the table was never analysed"),
         };
         let page = page.parse::<u64>().ok().filter(|page| *page > 0).unwrap_or(PAGE);
-        Ok(Table { bytes, pages: bytes.div_ceil(page), page, rows })
+        Ok(Table { oid, bytes, pages: bytes.div_ceil(page), page, rows })
     }
 
     /// The steps of the plan, if it reads by an index and costs little.
@@ -310,6 +340,7 @@ struct Measuring<'a> {
 
 /// What the catalogue tells of a table.
 pub(super) struct Table {
+    oid: u32,
     /// Its bytes, with those of its partitions.
     pub(super) bytes: u64,
     pages: u64,
@@ -321,6 +352,16 @@ impl Table {
     fn is_small(&self, effort: Effort) -> bool {
         self.bytes <= effort.small_table
     }
+
+    /// Asks how many pages of the table, its partitions and their indexes this session has fetched.
+    fn pages_read(&self) -> String {
+        format!(
+            "WITH RECURSIVE tree (oid) AS (SELECT {}::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t \
+             ON i.inhparent = t.oid) SELECT coalesce(sum(pg_stat_get_xact_blocks_fetched(r.oid)), 0)::bigint FROM \
+             (SELECT oid FROM tree UNION SELECT x.indexrelid FROM pg_index x JOIN tree t ON x.indrelid = t.oid) r",
+            self.oid
+        )
+    }
 }
 
 impl Measuring<'_> {
@@ -331,7 +372,7 @@ impl Measuring<'_> {
             StrategyWish::Partitions | StrategyWish::Metadata => {
                 return Err(Trouble::new(Reason::Unsupported, "this build does not measure by partitions or metadata"));
             }
-            StrategyWish::Exact => return self.whole().await,
+            StrategyWish::Exact => return self.whole(&table).await,
             StrategyWish::Sample => return self.sample(&table).await,
             StrategyWish::Auto | StrategyWish::Bounded => {}
         }
@@ -339,7 +380,7 @@ impl Measuring<'_> {
             return Ok(outcome);
         }
         match wish {
-            StrategyWish::Auto if table.is_small(self.effort) => self.whole().await,
+            StrategyWish::Auto if table.is_small(self.effort) => self.whole(&table).await,
             StrategyWish::Auto => self.sample(&table).await,
             _ => Err(Trouble::new(Reason::Unsupported, "no index answers, and only an index may be used")),
         }
@@ -354,9 +395,9 @@ impl Measuring<'_> {
     }
 
     /// Every row.
-    async fn whole(&self) -> Result<Outcome, Trouble> {
+    async fn whole(&self, table: &Table) -> Result<Outcome, Trouble> {
         let query = self.census.whole(&self.census.table, &[]);
-        let row = self.guard.row(&query, self.timeout(), Scans::Allowed).await?;
+        let row = self.guard.metered_row(&query, self.timeout(), Scans::Allowed, table).await?;
         let (counts, members, oldest) = self.census.read_whole(&row).ok_or_else(no_number)?;
         Ok(Outcome {
             strategy: Strategy::SmallTable,
@@ -389,7 +430,7 @@ impl Measuring<'_> {
                         continue;
                     }
                 };
-                let row = self.guard.row(&sql, self.timeout(), scans).await;
+                let row = self.guard.metered_row(&sql, self.timeout(), scans, table).await;
                 let rows = row.and_then(|row| {
                     row.first().cloned().flatten().and_then(|rows| rows.parse::<u64>().ok()).ok_or_else(no_number)
                 });
@@ -407,21 +448,21 @@ impl Measuring<'_> {
             }
             counts.insert(question.topic.clone(), counted);
         }
-        let oldest = self.oldest().await;
+        let oldest = self.oldest(table).await;
         let total = table.rows.clone();
         Ok(Some(Outcome { strategy: Strategy::Index, counts, oldest, total, sampled: None, query, plan }))
     }
 
     /// The oldest row of each group; a short list says that one was not found.
-    async fn oldest(&self) -> Vec<Option<String>> {
+    async fn oldest(&self, table: &Table) -> Vec<Option<String>> {
         let mut found = Vec::new();
         for oldest in &self.census.oldest {
             let sql = self.census.first(oldest);
             if !matches!(self.plan(&sql, false).await, Ok(Some(_))) {
                 continue;
             }
-            if let Ok(rows) = self.guard.rows(&sql, self.timeout(), Scans::Off).await {
-                found.push(rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten());
+            if let Ok(row) = self.guard.metered(&sql, self.timeout(), Scans::Off, table).await {
+                found.push(row.and_then(|row| row.into_iter().next()).flatten());
             }
         }
         found
@@ -442,14 +483,14 @@ impl Measuring<'_> {
         let from = format!("{} TABLESAMPLE SYSTEM ({percent:.6}) REPEATABLE ({seed})", self.census.table);
         let pages = "count(DISTINCT tableoid::text || ' ' || split_part(ctid::text, ',', 1))";
         let mut query = self.census.whole(&from, &["count(*)", pages]);
-        let mut answer = self.guard.row(&query, self.timeout(), Scans::Allowed).await;
+        let mut answer = self.guard.metered_row(&query, self.timeout(), Scans::Allowed, table).await;
         let by_column = answer.as_ref().is_err_and(|trouble| trouble.reason == Reason::PermissionDenied);
         if by_column {
             // A role with rights on single columns may not see the place of a row. So many rows fill at least so
             // many pages: an entry takes 28 bytes and more.
             let least = format!("ceil(count(*) / {}::numeric)::bigint", (table.page / 28).max(1));
             query = self.census.whole(&from, &["count(*)", &least]);
-            answer = self.guard.row(&query, self.timeout(), Scans::Allowed).await;
+            answer = self.guard.metered_row(&query, self.timeout(), Scans::Allowed, table).await;
         }
         let row = answer?;
         let (mut counts, _, oldest) = self.census.read_whole(&row).ok_or_else(no_number)?;
@@ -471,6 +512,11 @@ impl Measuring<'_> {
             plan: format!("{}{pages} of {} pages were drawn", if by_column { "at least " } else { "" }, table.pages),
         })
     }
+}
+
+/// The number that stands first in an answer.
+fn number(rows: &[Row]) -> Option<u64> {
+    rows.first()?.first()?.as_deref()?.parse().ok()
 }
 
 fn no_number() -> Trouble {

@@ -107,7 +107,7 @@ impl Finder<'_> {
         search: &mut Search<'_>,
         timeout: Duration,
     ) -> Result<Looked, Trouble> {
-        let Place { table, key, members, made } = place;
+        let Place { table, key, members, made, .. } = place;
         let digest = format!(
             "encode({}.hmac(convert_to(CAST({key} AS text), 'UTF8'), $1::bytea, 'sha256'), 'hex')",
             quote(schema)
@@ -224,7 +224,7 @@ impl Finder<'_> {
 
     /// Whether a whole index begins with the column.
     async fn is_indexed(&self, side: &Side) -> Result<bool, Trouble> {
-        let (Some(column), [schema, table]) = (&side.column, side.table.as_slice()) else { return Ok(false) };
+        let (Some(column), [schema, table]) = (side.column(), side.table.as_slice()) else { return Ok(false) };
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n \
              ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] \
@@ -281,7 +281,7 @@ impl Finder<'_> {
             name: set.map_or_else(|| format!("{schema}.{table}"), |set| set.id.to_string()),
             table: vec![schema.clone(), table.clone()],
             keys: columns.iter().map(|column| quote(column)).collect(),
-            column: if columns.len() == 1 { columns.first().cloned() } else { None },
+            columns,
             members: "TRUE".to_owned(),
         };
         let proven = validated == "t" && disabled == "f";
@@ -295,6 +295,7 @@ impl Finder<'_> {
             child: side(below, child_schema, child, columns(8)),
             parent: side(above, parent_schema, parent, columns(9)),
             sensitive: below.is_some_and(DataSet::is_sensitive),
+            dialect: Dialect::Postgres,
             proof: if proven { "a validated foreign key, whose triggers are on".to_owned() } else { String::new() },
         })
     }

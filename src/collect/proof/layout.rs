@@ -37,7 +37,7 @@ pub fn parts(folder: &Path, layout: Layout, since: &[(&str, SystemTime)]) -> Res
     })?;
     let part = |(kind, mut files): (&str, Vec<PathBuf>)| {
         files.sort();
-        Part { kind: kind.to_owned(), files, folder: folder.to_owned() }
+        Part { kind: kind.to_owned(), files, folder: folder.to_owned(), ..Part::default() }
     };
     Ok(files.into_iter().map(part).collect())
 }
@@ -70,6 +70,12 @@ fn walk(
     Ok(())
 }
 
+/// The files that stand in this folder itself; none where it cannot be read.
+pub fn beside(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_file()).take(FILES).collect()
+}
+
 /// PostgreSQL's folder.
 pub fn postgres(path: &Path) -> Option<&'static str> {
     let text = path.to_str()?;
@@ -89,19 +95,21 @@ pub fn mariadb(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_str()?;
     let ending = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     if name.starts_with("ib_logfile") || path.starts_with("#innodb_redo") {
-        Some("redo")
+        Some("redo log")
     } else if name.starts_with("aria_log.") {
-        Some("aria")
+        Some("Aria log")
     } else if name.starts_with("ibtmp") || name.starts_with("#sql") || path.starts_with("#innodb_temp") {
         Some("temp")
     } else if name.starts_with("undo") {
-        Some("undo")
-    } else if name.starts_with("ibdata") || ending(&[".ibd", ".MAD", ".MAI", ".MYD", ".MYI", ".CSV"]) {
+        Some("undo log")
+    } else if name.starts_with("ibdata") || ending(&[".ibd"]) {
         Some("data")
+    } else if ending(&[".MYD", ".MYI", ".CSV"]) {
+        Some("other tables")
     } else {
         // A binary log ends in its number, and its name is the administrator's.
         let number = name.rsplit_once('.').filter(|(_, number)| number.len() == 6);
-        number.filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit())).map(|_| "binlog")
+        number.filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit())).map(|_| "binary log")
     }
 }
 
@@ -118,9 +126,9 @@ mod tests {
         assert_eq!(pg("pg_tblspc/16385/PG_15/5/16390"), Some("tablespace"));
         assert_eq!((pg("global/pg_control"), pg("postmaster.pid")), (None, None));
         let my = |path: &str| mariadb(Path::new(path));
-        assert_eq!((my("app/t.ibd"), my("ibdata1"), my("app/old.MYD")), (Some("data"), Some("data"), Some("data")));
-        assert_eq!((my("ib_logfile0"), my("#innodb_redo/#ib_redo4")), (Some("redo"), Some("redo")));
-        assert_eq!((my("aria_log.00000001"), my("ibtmp1"), my("undo001")), (Some("aria"), Some("temp"), Some("undo")));
-        assert_eq!((my("db1-bin.000012"), my("db1.pid"), my("aria_log_control")), (Some("binlog"), None, None));
+        assert_eq!((my("app/t.ibd"), my("ibdata1"), my("app/old.MYD")), (Some("data"), Some("data"), Some("other tables")));
+        assert_eq!((my("ib_logfile0"), my("#innodb_redo/#ib_redo4")), (Some("redo log"), Some("redo log")));
+        assert_eq!((my("aria_log.00000001"), my("ibtmp1"), my("undo001")), (Some("Aria log"), Some("temp"), Some("undo log")));
+        assert_eq!((my("db1-bin.000012"), my("db1.pid"), my("aria_log_control")), (Some("binary log"), None, None));
     }
 }

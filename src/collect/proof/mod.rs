@@ -42,6 +42,7 @@ impl Prover {
         match target.engine {
             Some(Engine::Sqlite) => None,
             Some(Engine::Postgresql) if cfg!(feature = "postgres") => None,
+            Some(Engine::Mariadb) if cfg!(feature = "mysql") => None,
             Some(_) => Some("there is no proof for this engine in this build".to_owned()),
             None => Some("the proof is for databases and database files".to_owned()),
         }
@@ -51,6 +52,7 @@ impl Prover {
     pub fn plan(&self, target: &Target) -> Vec<String> {
         let mut steps = match target.engine {
             Some(Engine::Sqlite) => sqlite_plan(target),
+            Some(Engine::Mariadb) => mariadb_plan(self),
             _ => postgres_plan(self),
         };
         if let Some(device) = &self.device {
@@ -60,7 +62,7 @@ impl Prover {
             "weigh up to 256 blocks of each kind of file, chosen by a seed: are their bytes spread as by chance?"
                 .to_owned(),
         );
-        steps.push("remove the table and look whether the value is gone; its text is never written down".to_owned());
+        steps.push("remove what was created and look whether the value is gone; its text is never written down".to_owned());
         steps
     }
 }
@@ -100,6 +102,27 @@ fn postgres_plan(prover: &Prover) -> Vec<String> {
     ]
 }
 
+fn mariadb_plan(prover: &Prover) -> Vec<String> {
+    let folder = prover
+        .data
+        .as_ref()
+        .map_or("the datadir of the server, which must be on this machine".to_owned(), |data| data.display().to_string());
+    vec![
+        "write a value of 64 random bytes to a plain file of our own, and see that the search finds it there"
+            .to_owned(),
+        "log in with the target's credentials, and turn off the general log for the session where the account may"
+            .to_owned(),
+        "create a database probity_canary_... with a table of InnoDB and one of Aria, and write the value to some thousand \
+         rows of each, as text and as bytes; the binary log and replicas receive it, too"
+            .to_owned(),
+        "search temporary files while the transaction is open, then flush both tables".to_owned(),
+        format!(
+            "search the tablespaces of InnoDB, the table of Aria, the redo, undo, binary and Aria logs, each kind by itself, \
+             all in {folder} and the folders of logs that the server names"
+        ),
+    ]
+}
+
 impl Collector for Prover {
     fn id(&self) -> &'static str {
         "proof"
@@ -123,6 +146,10 @@ impl Collector for Prover {
                 #[cfg(feature = "postgres")]
                 Some(Engine::Postgresql) => {
                     crate::collect::postgres::prove(job, cx, self, canary, Arc::clone(&stop.flag)).await
+                }
+                #[cfg(feature = "mysql")]
+                Some(Engine::Mariadb) => {
+                    crate::collect::mysql::prove(job, cx, self, canary, Arc::clone(&stop.flag)).await
                 }
                 _ => Err(Trouble::new(Reason::Unsupported, "there is no proof for this engine in this build")),
             };

@@ -20,6 +20,7 @@ const FILES: usize = 100_000;
 const DIGESTS: usize = 64;
 
 /// The files of one kind.
+#[derive(Default)]
 pub struct Part {
     /// For example `data`.
     pub kind: String,
@@ -27,6 +28,12 @@ pub struct Part {
     pub files: Vec<PathBuf>,
     /// The folder that their names are told from.
     pub folder: PathBuf,
+    /// So many bytes at the beginning of each file are plain by its format, and are not weighed.
+    pub plain_start: u64,
+    /// The bytes of a page, whose first block is not weighed, since its header is plain; 0 where there are no pages.
+    pub page: u64,
+    /// It is known that the value went through these files as it is, so that its absence shows by itself.
+    pub written: bool,
 }
 
 /// Looks for a value.
@@ -103,9 +110,9 @@ impl<'a> Search<'a> {
             digests: Vec::new(),
         };
         match self.fill(part, &mut searched) {
-            Ok(()) => judge(self.control, &mut searched),
+            Ok(()) => judge(self.control, part.written, &mut searched),
             // What was found until then was found; what was not may be in the rest.
-            Err(_) if searched.found == Fact::Known(true) => judge(self.control, &mut searched),
+            Err(_) if searched.found == Fact::Known(true) => judge(self.control, part.written, &mut searched),
             Err(trouble) => {
                 searched.found = Fact::unknown(trouble.to_string());
                 searched.state = Fact::unknown(trouble.to_string());
@@ -142,7 +149,7 @@ impl<'a> Search<'a> {
             searched.forms = forms.iter().map(|form| (*form).to_owned()).collect();
             searched.headers = heads.iter().map(|head| (*head).to_owned()).collect();
         }
-        (searched.uniform, searched.blocks) = self.weigh(&sizes)?;
+        (searched.uniform, searched.blocks) = self.weigh(part, &sizes)?;
         Ok(())
     }
 
@@ -186,7 +193,7 @@ impl<'a> Search<'a> {
     }
 
     /// Weighs blocks of the files, chosen by the seed: how many of how many are uniform.
-    fn weigh(&self, files: &[(&PathBuf, u64)]) -> Result<(u64, u64), Trouble> {
+    fn weigh(&self, part: &Part, files: &[(&PathBuf, u64)]) -> Result<(u64, u64), Trouble> {
         let block = weight::BLOCK as u64;
         let all: u64 = files.iter().map(|(_, bytes)| bytes / block).sum();
         let (mut uniform, mut weighed) = (0, 0);
@@ -200,12 +207,20 @@ impl<'a> Search<'a> {
                 }
             });
             let Some((path, from)) = place else { continue };
+            if from < part.plain_start || from.checked_rem(part.page) == Some(0) {
+                continue;
+            }
             let mut bytes = vec![0; weight::BLOCK];
             let mut file = File::open(path).map_err(|error| trouble(&error, path))?;
             file.seek(SeekFrom::Start(from)).map_err(|error| trouble(&error, path))?;
             let read = fill(&mut file, &mut bytes).map_err(|error| trouble(&error, path))?;
+            let block = bytes.get(..read).unwrap_or_default();
+            // What was never written to tells nothing.
+            if block.iter().all(|byte| *byte == 0) {
+                continue;
+            }
             weighed += 1;
-            uniform += u64::from(weight::is_uniform(bytes.get(..read).unwrap_or_default()));
+            uniform += u64::from(weight::is_uniform(block));
         }
         Ok((uniform, weighed))
     }
@@ -227,7 +242,7 @@ fn choose(seed: u64, all: u64) -> BTreeSet<u64> {
 }
 
 /// What was seen as a state: found is plain; not found and like chance is encrypted; else nothing is shown.
-fn judge(control: bool, searched: &mut Searched) {
+fn judge(control: bool, written: bool, searched: &mut Searched) {
     if searched.files == 0 {
         return;
     }
@@ -241,6 +256,12 @@ fn judge(control: bool, searched: &mut Searched) {
         (Fact::Known("plain".to_owned()), why)
     } else if !control {
         untold("the search does not find the value where it is known to be".to_owned())
+    } else if written {
+        let why = format!(
+            "a value that was written through the database went through {place} and is in none of its bytes; {uniform} of \
+             {blocks} blocks are as chance would spread them"
+        );
+        (Fact::Known("encrypted".to_owned()), why)
     } else if !searched.headers.is_empty() {
         untold(format!(
             "the value was not found in {place}, which begin as plain files do ({})",
@@ -330,7 +351,7 @@ mod tests {
         assert!(search.control());
         let file = folder.0.join("file");
         std::fs::write(&file, bytes).unwrap();
-        search.part(&Part { kind: "data".to_owned(), files: vec![file], folder: folder.0.clone() })
+        search.part(&Part { kind: "data".to_owned(), files: vec![file], folder: folder.0.clone(), ..Part::default() })
     }
 
     #[test]
@@ -374,7 +395,7 @@ mod tests {
         let stop = AtomicBool::new(false);
         let search = Search::new(&canary, &folder.0, &stop).unwrap();
         let part =
-            |name: &str| Part { kind: "wal".to_owned(), files: vec![folder.0.join(name)], folder: folder.0.clone() };
+            |name: &str| Part { kind: "wal".to_owned(), files: vec![folder.0.join(name)], ..Part::default() };
         assert_eq!(search.part(&part("none")).state, Fact::Known("absent".to_owned()));
         std::fs::write(folder.0.join("some"), noise(1 << 20)).unwrap();
         stop.store(true, Ordering::Relaxed);

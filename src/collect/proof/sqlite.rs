@@ -154,7 +154,7 @@ fn remove(writer: &mut Writer, path: &Path, canary: &Canary) -> Fact<bool> {
 
 fn part(kind: &str, files: Vec<PathBuf>) -> Part {
     let folder = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("")).to_owned();
-    Part { kind: kind.to_owned(), files, folder }
+    Part { kind: kind.to_owned(), files, folder, ..Part::default() }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Measuring the data sets of a file.
 
 use super::Store;
-use crate::collect::census::{Census, Counted, Outcome, Topic, draws, rule_of_three, table_name, unmeasured};
+use crate::collect::census::{Census, Counted, Meter, Outcome, Topic, draws, rule_of_three, table_name, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::{DataSet, Dialect, Measured, Retention, Sampled, Schedule, Strategy, StrategyWish};
 use crate::model::{Fact, Reason, Trouble};
@@ -58,9 +58,18 @@ pub fn measure_with(
 fn one(store: &Store, schedule: &Schedule, set: &DataSet, as_of: Timestamp, effort: Effort) -> Measured {
     match Census::new(schedule, set, Dialect::Sqlite, as_of) {
         Ok(census) => {
+            let (meter, before) = (Meter::new("steps"), store.spent());
             let measuring = Measuring { store, census: &census, set, effort };
-            let outcome = measuring.run().map_err(|trouble| trouble.to_string());
-            census.measured(outcome)
+            let outcome = measuring.run();
+            let after = store.spent();
+            meter.asked(after.0.saturating_sub(before.0));
+            // A statement that was stopped does not tell what it had done until then.
+            meter.read(match &outcome {
+                Ok(_) => Ok(after.1.saturating_sub(before.1)),
+                Err(trouble) => Err(format!("the measuring did not come to its end: {trouble}")),
+            });
+            let outcome = outcome.map_err(|trouble| trouble.to_string());
+            Measured { cost: meter.cost(), ..census.measured(outcome) }
         }
         Err(reason) => unmeasured(set, &schedule.time_zone, as_of, &reason),
     }

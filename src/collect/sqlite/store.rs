@@ -4,7 +4,8 @@ use crate::model::{Reason, Trouble};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, StatementStatus};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +20,8 @@ pub struct Store {
     started: Instant,
     /// Milliseconds after `started` at which the running statement is stopped.
     deadline: Arc<AtomicU64>,
+    /// Statements that ran, and the steps of SQLite's machine that they took.
+    spent: Cell<(u64, u64)>,
 }
 
 impl Store {
@@ -51,7 +54,7 @@ impl Store {
             connection.pragma_update(None, "query_only", true)
         };
         guard(&mut connection).map_err(|error| trouble(&error))?;
-        let store = Store { connection, started, deadline };
+        let store = Store { connection, started, deadline, spent: Cell::new((0, 0)) };
         // The first look at the schema shows whether it is a database at all.
         store.rows("SELECT count(*) FROM sqlite_schema", Duration::from_secs(5))?;
         Ok(store)
@@ -75,6 +78,8 @@ impl Store {
                     break;
                 }
             }
+            drop(answer);
+            self.spend(&statement);
             Ok(rows)
         };
         read().map_err(|error| trouble(&error))
@@ -101,6 +106,8 @@ impl Store {
                     break;
                 }
             }
+            drop(answer);
+            self.spend(&statement);
             Ok(())
         };
         read().map_err(|error| trouble(&error))
@@ -132,9 +139,21 @@ impl Store {
                     rows.push(texts?);
                 }
             }
+            self.spend(&statement);
             Ok(rows)
         };
         read().map_err(|error| trouble(&error))
+    }
+
+    /// The statements that came to their end, and the steps of SQLite's machine that they took.
+    pub fn spent(&self) -> (u64, u64) {
+        self.spent.get()
+    }
+
+    fn spend(&self, statement: &Statement<'_>) {
+        let (statements, steps) = self.spent.get();
+        let more = u64::try_from(statement.get_status(StatementStatus::VmStep)).unwrap_or(0);
+        self.spent.set((statements.saturating_add(1), steps.saturating_add(more)));
     }
 
     fn within(&self, timeout: Duration) {

@@ -184,7 +184,7 @@ impl Finder<'_> {
             name: set.map_or_else(|| table.clone(), |set| set.id.to_string()),
             table: vec![table.clone()],
             keys: columns.iter().map(|column| quote(column)).collect(),
-            column: None,
+            columns: Vec::new(),
             members: "TRUE".to_owned(),
         };
         if of_child.len() != of_parent.len() {
@@ -197,6 +197,7 @@ impl Finder<'_> {
             child: side(below, child, &of_child),
             parent: side(above, parent, &of_parent),
             sensitive: below.is_some_and(DataSet::is_sensitive),
+            dialect: Dialect::Sqlite,
             proof: String::new(),
         }))
     }

@@ -11,13 +11,25 @@ use futures_util::future::{BoxFuture, join_all};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A list is cut once so many of it have been accepted, so many stand behind these, and a round trip takes so long.
-const CUT_AFTER: usize = 8;
-const CUT_LEFT: usize = 40;
+/// When a list is cut into parts that are asked side by side, if a round trip takes so long. Each part costs a refusal.
+struct Cut {
+    /// So many of it have been accepted.
+    accepted: usize,
+    /// So many stand behind these.
+    behind: usize,
+    /// Into how many parts.
+    parts: usize,
+}
+
 const CUT_ROUND_TRIP: Duration = Duration::from_millis(20);
-/// Into how many parts, where the user allows more connections than are polite unasked, and else. Each costs a refusal.
-const PARTS: [usize; 2] = [6, 3];
+const CUT: Cut = Cut { accepted: 8, behind: 40, parts: 3 };
+/// The same where the user allows more connections than are polite unasked.
 const MANY: usize = 24;
+const CUT_FINER: Cut = Cut { accepted: 4, behind: 8, parts: 6 };
+
+fn cut(prober: &Prober<'_>) -> Cut {
+    if prober.budget.connections() < MANY { CUT } else { CUT_FINER }
+}
 
 /// What one list gave.
 #[derive(Clone, Debug)]
@@ -397,8 +409,9 @@ fn curve_of_leaf(leaf: &[u8]) -> Option<u16> {
 fn is_long(prober: &Prober<'_>, list: &[u16], accepted: &[u16]) -> bool {
     // What stands before them was on offer, and was passed over.
     let behind = list.iter().rev().position(|id| accepted.contains(id)).unwrap_or(list.len());
-    accepted.len() >= if prober.budget.connections() < MANY { CUT_AFTER } else { CUT_AFTER / 2 }
-        && behind >= CUT_LEFT
+    let cut = cut(prober);
+    accepted.len() >= cut.accepted
+        && behind >= cut.behind
         && prober.round_trip() >= CUT_ROUND_TRIP
         && prober.steadiness.doubt().is_none()
         && follows(list, accepted)
@@ -412,8 +425,7 @@ async fn in_parts(
     left: Vec<u16>,
 ) -> Found {
     let mut runs = vec![accepted.len()];
-    let [many, few] = PARTS;
-    let count = if prober.budget.connections() < MANY { few } else { many };
+    let count = cut(prober).parts;
     let parts = (0..count).map(|part| left.iter().copied().skip(part).step_by(count).collect::<Vec<u16>>());
     let mut end = End::Refused(None);
     for part in join_all(parts.map(|part| run(prober, version, part, None, false))).await {

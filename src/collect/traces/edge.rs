@@ -4,7 +4,6 @@ use crate::collect::census::table_name;
 use crate::model::Fact;
 use crate::model::Trouble;
 use crate::model::erasure::EdgeTraces;
-use crate::model::retention::expression::quote;
 use crate::model::retention::{DataSet, Dialect, Expression, Object, Schedule};
 
 /// One side of an edge.
@@ -16,8 +15,8 @@ pub struct Side {
     pub table: Vec<String>,
     /// What is compared: columns in quotes, or one expression.
     pub keys: Vec<String>,
-    /// The bare column that an index may lead with, where it is one.
-    pub column: Option<String>,
+    /// The bare columns that are compared; empty where something else is.
+    pub columns: Vec<String>,
     /// Which rows count.
     pub members: String,
 }
@@ -35,18 +34,22 @@ pub struct Edge {
     pub parent: Side,
     /// The child holds categories that weigh more.
     pub sensitive: bool,
+    /// Which database reads it.
+    pub dialect: Dialect,
     /// Why the store itself proves that there are no orphans; empty where it does not.
     pub proof: String,
 }
 
 impl Side {
-    fn quoted(&self) -> String {
-        self.table.iter().map(|part| quote(part)).collect::<Vec<_>>().join(".")
+    /// The bare column that an index may lead with, where it is the only one.
+    pub fn column(&self) -> Option<&String> {
+        self.columns.first().filter(|_| self.columns.len() == 1)
     }
 
-    fn rows(&self) -> String {
+    fn rows(&self, dialect: Dialect) -> String {
+        let table = self.table.iter().map(|part| dialect.quote(part)).collect::<Vec<_>>().join(".");
         let keys: Vec<String> = self.keys.iter().enumerate().map(|(n, key)| format!("{key} AS k{n}")).collect();
-        format!("(SELECT {} FROM {} WHERE {})", keys.join(", "), self.quoted(), self.members)
+        format!("(SELECT {} FROM {table} WHERE {})", keys.join(", "), self.members)
     }
 
     fn declared(set: &DataSet, key: &Expression, dialect: Dialect, counts_members: bool) -> Result<Side, String> {
@@ -56,7 +59,7 @@ impl Side {
             None => "TRUE".to_owned(),
         };
         let table = table_name(&set.object)?;
-        Ok(Side { name: set.id.to_string(), table, keys: vec![sql(key)?], column: key.column(dialect), members })
+        Ok(Side { name: set.id.to_string(), table, keys: vec![sql(key)?], columns: key.column(dialect).into_iter().collect(), members })
     }
 }
 
@@ -68,9 +71,9 @@ impl Edge {
         let same: Vec<String> = pairs.map(|n| format!("p.k{n} = c.k{n}")).collect();
         format!(
             "SELECT count(*) FROM (SELECT 1 FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) LIMIT {limit}) q",
-            self.child.rows(),
+            self.child.rows(self.dialect),
             there.join(" AND "),
-            self.parent.rows(),
+            self.parent.rows(self.dialect),
             same.join(" AND ")
         )
     }
@@ -114,6 +117,7 @@ pub fn declared(schedule: &Schedule, store: &str, dialect: Dialect) -> (Vec<Edge
                 parent: above,
                 sensitive: child.is_sensitive(),
                 proof: String::new(),
+                dialect,
             })
         } else {
             Err(format!("its parent is in another store, `{}`, and rows are not compared across stores", parent.store))

@@ -14,7 +14,7 @@ pub use wanted::{Erased, Person, Wanted};
 use super::census::table_name;
 use super::dated::Dated;
 use crate::model::erasure::{Entry, SetTraces};
-use crate::model::retention::expression::{literal, quote};
+use crate::model::retention::expression::literal;
 use crate::model::retention::{Anchor, DataSet, Dialect, Schedule, TimestampType, Zone};
 use crate::model::{Fact, Trouble};
 use jiff::civil::Date;
@@ -35,6 +35,8 @@ pub struct Place {
     pub members: String,
     /// What tells when a row was made, as text or number; `NULL` where nothing does.
     pub made: String,
+    /// Which database reads it.
+    pub dialect: Dialect,
 }
 
 impl Place {
@@ -52,28 +54,49 @@ impl Place {
             _ => "NULL".to_owned(),
         };
         Ok(Place {
-            table: table_name(&set.object)?.iter().map(|part| quote(part)).collect::<Vec<_>>().join("."),
+            table: table_name(&set.object)?.iter().map(|part| dialect.quote(part)).collect::<Vec<_>>().join("."),
             key: sql(&key.expr)?,
             members: match &set.filter {
                 Some(filter) => format!("{} IS TRUE", sql(filter)?),
                 None => "TRUE".to_owned(),
             },
             made,
+            dialect,
         })
     }
 
     /// Every key, with when its row was made.
     pub fn stream(&self, limit: usize) -> String {
-        let Place { table, key, members, made } = self;
+        let Place { table, key, members, made, dialect } = self;
+        let text = dialect.text();
         format!(
-            "SELECT CAST({key} AS text), CAST({made} AS text) FROM {table} WHERE {key} IS NOT NULL AND {members} LIMIT {limit}"
+            "SELECT CAST({key} AS {text}), CAST({made} AS {text}) FROM {table} WHERE {key} IS NOT NULL AND {members} LIMIT {limit}"
         )
+    }
+
+    /// The same in the order of a column of whole numbers that no two rows share, after this one, which stands third.
+    pub fn page(&self, order: &str, after: Option<i128>, limit: usize) -> String {
+        let Place { table, key, members, made, dialect } = self;
+        let text = dialect.text();
+        let after = after.map(|after| format!(" AND {order} > {after}")).unwrap_or_default();
+        format!(
+            "SELECT CAST({key} AS {text}), CAST({made} AS {text}), CAST({order} AS {text}) FROM {table} \
+             WHERE {key} IS NOT NULL AND {members}{after} ORDER BY {order} LIMIT {limit}"
+        )
+    }
+
+    /// How many rows one person has whose key is a number, at the most so many.
+    pub fn rows_of_number(&self, person: i64, limit: usize) -> String {
+        self.rows_equal(&person.to_string(), limit)
     }
 
     /// How many rows one person has, at the most so many.
     pub fn rows_of(&self, person: &str, limit: usize) -> String {
+        self.rows_equal(&literal(person), limit)
+    }
+
+    fn rows_equal(&self, person: &str, limit: usize) -> String {
         let Place { table, key, members, .. } = self;
-        let person = literal(person);
         format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {key} = {person} AND {members} LIMIT {limit}) q")
     }
 }

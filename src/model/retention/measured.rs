@@ -89,10 +89,28 @@ pub struct Measured {
     pub query: String,
     /// How the server ran it, in words.
     pub plan: String,
+    /// What the measuring cost the store.
+    #[serde(default)]
+    pub cost: Cost,
     /// What else a reader must know.
     pub notes: Vec<String>,
     /// The count in words.
     pub summary: String,
+}
+
+/// What the measuring of one set cost its store. The counting is meant; questions to the catalogue are in the statements and
+/// the time alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
+    /// How much was read, in the unit.
+    pub read: Fact<u64>,
+    /// `pages` of PostgreSQL's table and indexes, from memory or from the disk; `rows` or entries of an index that MySQL's
+    /// engine handed over; `steps` of SQLite's machine; empty where nothing was counted.
+    pub unit: String,
+    /// How many statements were sent.
+    pub statements: u64,
+    /// How long they took in all, waiting for the answers included.
+    pub milliseconds: u64,
 }
 
 /// How a set was measured.

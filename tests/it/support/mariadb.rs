@@ -137,6 +137,11 @@ impl Mariadb {
         }
     }
 
+    /// The number of the server's process.
+    pub fn process(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
+    }
+
     /// Stops the server at once, as a crash would.
     pub fn crash(&mut self) {
         super::signal(self.server.as_ref().unwrap().id(), "KILL");

@@ -194,7 +194,7 @@ fn what_lies_beside_the_data_is_covered_with_them_and_nothing_else_is() {
     let file = seen(vec![layer("file", Fact::Known(false), 5)], vec![("data", "plain"), ("journal", "plain")]);
     let state = on_disk(&[file], &disk(&[("data", "/srv/db.sqlite", yes(), 256)]), None);
     assert_eq!(state.encrypted, yes(), "{state:?}");
-    let file = seen(vec![layer("file", Fact::Known(false), 5)], vec![("data", "plain"), ("redo", "plain")]);
+    let file = seen(vec![layer("file", Fact::Known(false), 5)], vec![("data", "plain"), ("redo log", "plain")]);
     let state = on_disk(&[file], &disk(&[("data", "/srv/db", yes(), 256)]), None);
     assert_eq!(state.encrypted, Fact::Known(false), "where the log lies is not known: {state:?}");
 }
@@ -257,6 +257,6 @@ fn a_plain_log_spoils_encrypted_tables() {
     let table = seen(vec![layer("table", yes(), 2)], vec![]);
     let mut evidence = Evidence::of("db");
     evidence.take_facts(&table);
-    evidence.take_proof(&proof("redo", "plain"));
+    evidence.take_proof(&proof("redo log", "plain"));
     assert_eq!(verdict::combine(evidence).encrypted, Fact::Known(false));
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// What stands before the evidence that would settle something.
 const SHOWN_BY: &str = "; it would be shown by ";
 /// Kinds of file that are logs of changes.
-const LOGS: [&str; 6] = ["wal", "journal", "redo", "undo", "binlog", "aria"];
+const LOGS: [&str; 6] = ["wal", "journal", "redo log", "undo log", "binary log", "Aria log"];
 /// The layers by their depth.
 const LAYERS: [&str; 4] = ["table", "instance", "file", "disk"];
 /// The weakest evidence that is more than a claim.
