@@ -114,7 +114,9 @@ fn a_server_of_which_everything_is_well_passes_what_can_be_shown() {
     for (key, (status, _)) in &verdicts {
         let beyond = unshown.iter().any(|start| key.starts_with(start));
         let fine = matches!(status, Status::Pass | Status::NotApplicable);
-        assert!(fine != beyond || key == "db.at_rest.temp", "{key} is {status:?}");
+        // It keeps no journal, and so none in clear.
+        let absent = matches!(key.as_str(), "db.at_rest.temp" | "db.at_rest.logs journal");
+        assert!(fine != beyond || absent, "{key} is {status:?}");
     }
     assert_eq!(verdicts["db.in_transit.enforced rules for other machines"].0, Status::Pass);
     assert_eq!(verdicts["db.in_transit.protocols"].0, Status::Pass);
@@ -220,7 +222,7 @@ data_sets:
     store: db
     object: { key_pattern: 'session:*' }
     kind: primary
-    data_categories: [identifier]
+    data_categories: [identity]
     subject_categories: [customer]
     anchor: last_seen
     max_age: 30 days

@@ -154,7 +154,7 @@ pub mod tests {
 
     #[test]
     fn a_line_is_read_without_its_hashes() {
-        let one = account("user app on sanitize-payload #9f86d081 #deadbeef ~app:* resetchannels -@all +@read +@write");
+        let one = account("user app on sanitize-payload #9f86d081 #deadbeef ~app:* resetchannels -@all +@read +set");
         assert_eq!((one.name.as_str(), one.logs_in(), one.nopass, one.passwords), ("app", true, false, 2));
         assert!(!one.is_superuser() && one.far().is_empty() && !format!("{one:?}").contains("9f86"));
         assert!(!account("user off off nopass ~* &* +@all").logs_in());

@@ -5,7 +5,6 @@ use super::{Scratch, Server, free_port, program};
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// The audit account's password. No other text of the tests holds it.
 pub const PASSWORD: &str = "sesame-4d71-redis";
@@ -85,14 +84,5 @@ impl Redis {
         child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         assert!(child.wait().unwrap().success(), "{commands}: {text}");
         text.trim_end().to_owned()
-    }
-
-    /// Waits until a command prints something with these words.
-    pub fn wait_for(&self, command: &str, words: &str) {
-        let end = Instant::now() + Duration::from_secs(30);
-        while !self.run(command).contains(words) {
-            assert!(Instant::now() < end, "{command} never shows {words}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }
