@@ -16,6 +16,8 @@ pub mod host;
 pub mod http;
 mod limit;
 pub mod mail;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 #[cfg(feature = "postgres")]
@@ -197,6 +199,8 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
         Box::new(redis::Redis::default()),
+        #[cfg(feature = "mongodb")]
+        Box::new(mongodb::Mongodb),
         Box::new(sqlite::Sqlite),
         #[cfg(target_os = "linux")]
         Box::new(host::Host),

@@ -21,6 +21,8 @@ pub mod limit;
 pub mod luks;
 pub mod mountinfo;
 pub mod mysql;
+#[cfg(feature = "mongodb")]
+pub mod op_msg;
 pub mod postgres;
 pub mod record;
 pub mod resp;
