@@ -86,8 +86,7 @@ pub async fn meet(
         }
         (Err(_), Ok(Some(knock))) => {
             let none = Trouble::new(Reason::Unsupported, "the server offers no TLS on this port");
-            let meeting =
-                Meeting { offered: Fact::Known(false), session: Err(none), distrust: None, plain: Ok(knock) };
+            let meeting = Meeting { offered: Fact::Known(false), session: Err(none), distrust: None, plain: Ok(knock) };
             let entry = match may_go_in_clear(address) {
                 Ok(()) => reopen(look, address).await,
                 Err(trouble) => Err(trouble),
@@ -170,9 +169,7 @@ pub fn transport(look: &Look<'_>, meeting: &Meeting, told: Told, address: Socket
     }
     encryption.extend(told.encryption);
     let trial = match &meeting.plain {
-        Ok(knock) => {
-            Sign::new("login tried without TLS", Fact::Known(knock.word != "refused"), knock.seen.clone())
-        }
+        Ok(knock) => Sign::new("login tried without TLS", Fact::Known(knock.word != "refused"), knock.seen.clone()),
         Err(trouble) => Sign::new("login tried without TLS", Fact::unknown(untold(trouble)), ""),
     };
     let exchanges = vec![

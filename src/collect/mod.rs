@@ -3,6 +3,8 @@
 mod answer;
 pub mod census;
 mod channel;
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod command;
 pub mod dated;
@@ -199,6 +201,8 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
         Box::new(redis::Redis::default()),
+        #[cfg(feature = "clickhouse")]
+        Box::new(clickhouse::Clickhouse),
         #[cfg(feature = "mongodb")]
         Box::new(mongodb::Mongodb),
         Box::new(sqlite::Sqlite),

@@ -94,12 +94,7 @@ pub async fn look<S: Server>(server: &S, job: &Job, cx: &CollectContext) -> Vec<
 }
 
 /// Looks at a further address of the name without a login.
-async fn outside<S: Server>(
-    server: &S,
-    look: &Look<'_>,
-    address: SocketAddr,
-    entered: SocketAddr,
-) -> Vec<Observation> {
+async fn outside<S: Server>(server: &S, look: &Look<'_>, address: SocketAddr, entered: SocketAddr) -> Vec<Observation> {
     let trouble = Trouble::new(
         Reason::Unsupported,
         format!(
@@ -187,9 +182,10 @@ impl Look<'_> {
     /// Where it cannot be had.
     pub fn password(&self) -> Result<Option<Secret>, Trouble> {
         let reference = self.target.connection.password.as_ref();
-        reference.map(|reference| self.cx.secrets.read(reference)).transpose().map_err(|why| {
-            Trouble::new(Reason::AuthenticationFailed, format!("the password cannot be had: {why}"))
-        })
+        reference
+            .map(|reference| self.cx.secrets.read(reference))
+            .transpose()
+            .map_err(|why| Trouble::new(Reason::AuthenticationFailed, format!("the password cannot be had: {why}")))
     }
 
     /// What the user stopped was not answered.

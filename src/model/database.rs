@@ -244,10 +244,9 @@ impl BackupMeans {
         now: jiff::Timestamp,
     ) -> BackupMeans {
         let (last_success, age_s) = match last {
-            Fact::Known(at) => (
-                Fact::Known(at.to_string()),
-                Fact::Known(now.as_second().saturating_sub(at.as_second())),
-            ),
+            Fact::Known(at) => {
+                (Fact::Known(at.to_string()), Fact::Known(now.as_second().saturating_sub(at.as_second())))
+            }
             Fact::Unknown(why) => (Fact::Unknown(why.clone()), Fact::Unknown(why)),
         };
         BackupMeans { name: name.to_owned(), last_success, age_s, last_failed, seen: seen.into() }

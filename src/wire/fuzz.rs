@@ -181,7 +181,19 @@ pub fn resp(data: &[u8]) {
 /// Messages of MongoDB, and a walk over the fields of each.
 #[cfg(feature = "mongodb")]
 pub fn op_msg(data: &[u8]) {
-    super::op_msg::fuzz(data);
+    let mut reader = super::op_msg::Reader::new();
+    for part in data.chunks(7) {
+        reader.push(part);
+        match reader.message() {
+            Ok(None) => {}
+            Ok(Some((id, document))) => {
+                let fields = document.iter().take_while(Result::is_ok).count();
+                let _ = (fields, document.get_document("a"), document.get_array("b"));
+                let _ = super::op_msg::command(id, &document);
+            }
+            Err(_) => break,
+        }
+    }
 }
 
 #[cfg(test)]

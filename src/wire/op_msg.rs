@@ -87,22 +87,6 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// The entry of the fuzzer: messages, and a walk over the fields of each.
-pub fn fuzz(data: &[u8]) {
-    let mut reader = Reader::new();
-    for part in data.chunks(7) {
-        reader.push(part);
-        match reader.message() {
-            Ok(None) => {}
-            Ok(Some((id, document))) => {
-                let fields = document.iter().take_while(Result::is_ok).count();
-                let _ = (fields, document.get_document("a"), document.get_array("b"), command(id, &document));
-            }
-            Err(_) => break,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use crate::support::mariadb::{Mariadb, PASSWORD, Posture, cutting};
 use crate::support::store::{Look, assert_outside, known, of, read, sign, text};
 use probity::collect::mysql::Mysql;
 use probity::collect::mysql::retention::Effort;
-use probity::model::database::{AtRest, Audit, Auth, Transport};
+use probity::model::database::{AtRest, Audit, Auth, Backup, Transport};
 use probity::model::retention::{Inventory, Measured, Retention, Strategy};
 use probity::model::target::Engine;
 use probity::model::{Fact, FixedClock, Observation, ObservationStatus, Reason, Severity, Status};
@@ -747,4 +747,30 @@ mod brute {
         outcome.unwrap_or_else(|error| panic!("{error}"));
         mariadb.assert_gone();
     }
+}
+
+/// The table as mariadb-backup makes it with `--history`, filled by the test.
+#[test]
+fn copies_are_told_by_the_history_of_the_program_that_made_them() {
+    let Some(mariadb) = Mariadb::start(Posture::Plain) else { return };
+    let root = Look::new(Engine::Mariadb, mariadb.port, "root", "");
+    let status = |look: &Look, name: &str| {
+        let verdicts = look.judge(&run(look));
+        verdicts.get(&format!("db.backup.exists {name}")).unwrap_or_else(|| panic!("{name} in {verdicts:#?}")).0
+    };
+    assert_eq!(status(&root, "history of copies"), Status::NotEvaluated, "there is no table");
+    mariadb.sql(
+        "CREATE TABLE mysql.mariadb_backup_history (uuid varchar(40) NOT NULL PRIMARY KEY, name varchar(255), \
+         start_time timestamp NULL, end_time timestamp NULL, partial enum('Y', 'N'))",
+    );
+    assert_eq!(status(&root, "mariadb-backup"), Status::NotEvaluated, "it is empty");
+    mariadb.sql("INSERT INTO mysql.mariadb_backup_history VALUES ('a', 'x', NOW(), NOW() - INTERVAL 3 DAY, 'N')");
+    assert_eq!(status(&root, "mariadb-backup"), Status::Fail, "three days are too long");
+    mariadb.sql("INSERT INTO mysql.mariadb_backup_history VALUES ('b', 'x', NOW(), NOW(), 'Y')");
+    assert_eq!(status(&root, "mariadb-backup"), Status::Fail, "a part of a store is no copy of it");
+    mariadb.sql("INSERT INTO mysql.mariadb_backup_history VALUES ('c', 'x', NOW(), NOW() - INTERVAL 1 HOUR, 'N')");
+    assert_eq!(status(&root, "mariadb-backup"), Status::Pass);
+    let means = read::<Backup>(&run(&look(&mariadb)), "db.backup").means;
+    assert!(means.iter().any(|one| one.seen.contains("GRANT SELECT ON mysql.mariadb_backup_history")), "{means:?}");
+    assert_eq!(status(&look(&mariadb), "mariadb-backup"), Status::NotEvaluated, "it may not be read");
 }

@@ -202,7 +202,12 @@ fn answering(first: &'static [u8], later: &'static [u8]) -> u16 {
 fn bytes_of_no_redis_are_a_trouble_and_no_answer() {
     let garbage = nobody(answering(b"220 mail.example ESMTP\r\n", b"")).run(&Redis::default());
     assert!(garbage.iter().all(|seen| seen.status == ObservationStatus::Failed), "{garbage:?}");
-    for later in [b"*3\r\n$1\r\na\r\n:1\r\n$-1\r\n".as_slice(), b"$99999999\r\n", b"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", b"\x00\x01"] {
+    for later in [
+        b"*3\r\n$1\r\na\r\n:1\r\n$-1\r\n".as_slice(),
+        b"$99999999\r\n",
+        b"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+        b"\x00\x01",
+    ] {
         let port = answering(b"+PONG\r\n", later);
         let seen = nobody(port).run(&Redis::default());
         let transport: Transport = read(&seen, "db.transport");

@@ -137,7 +137,9 @@ async fn roles(session: &Session<'_>, wanted: BTreeSet<Role>) -> BTreeMap<Role, 
     let told = session.admin(command, "rolesInfo").await.and_then(|answer| powers(&answer));
     let one = |role: Role| {
         let power = match &told {
-            Ok(told) => told.get(&role).map_or_else(|| Fact::unknown("a role of an account is not shown"), |one| Fact::Known(*one)),
+            Ok(told) => told
+                .get(&role)
+                .map_or_else(|| Fact::unknown("a role of an account is not shown"), |one| Fact::Known(*one)),
             Err(trouble) if trouble.reason == Reason::PermissionDenied => {
                 Fact::unknown(format!("{trouble}; the action viewRole on every database would show it"))
             }

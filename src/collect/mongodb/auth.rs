@@ -51,7 +51,10 @@ pub fn facts(settings: &Settings, accounts: &Result<Accounts, Trouble>, open: &F
         password_storage: vec![Sign::new(
             "stored passwords",
             map(&challenge, |count| *count == 0),
-            challenge.known().map(|count| format!("{count} accounts have a hash of MD5 alone (MONGODB-CR)")).unwrap_or_default(),
+            challenge
+                .known()
+                .map(|count| format!("{count} accounts have a hash of MD5 alone (MONGODB-CR)"))
+                .unwrap_or_default(),
         )],
         fast_hashes: challenge,
         slow_hashes: count(&|one| one.mechanisms.iter().any(|one| one.starts_with("SCRAM-"))),

@@ -59,9 +59,9 @@ fn engine(settings: &Settings) -> Engine {
             let key = map(&beside, |beside| if *beside { "local_file" } else { "kms" }.to_owned());
             Engine { encrypted: Fact::Known(true), cipher, key, level: 1, source: OPTIONS }
         }
-        Fact::Known(_) => untold(
-            "the server does not encrypt its files itself, and cannot tell what the disk below does",
-        ),
+        Fact::Known(_) => {
+            untold("the server does not encrypt its files itself, and cannot tell what the disk below does")
+        }
         Fact::Unknown(why) => untold(&why.unknown),
     }
 }
@@ -75,12 +75,14 @@ pub fn at_rest(settings: &Settings) -> Result<AtRest, Trouble> {
         return Err(trouble.clone());
     }
     let router = settings.is_router().known() == Some(&true);
-    let memory = settings.status.text("storageEngine/persistent").known().is_some_and(|kept| kept.as_deref() == Some("false"));
+    let memory =
+        settings.status.text("storageEngine/persistent").known().is_some_and(|kept| kept.as_deref() == Some("false"));
     let stored = !memory;
     let told = match router {
         false => engine(settings),
         true => {
-            const WHY: &str = "a router stores nothing itself: name each shard and the configuration servers as databases";
+            const WHY: &str =
+                "a router stores nothing itself: name each shard and the configuration servers as databases";
             Engine {
                 encrypted: Fact::unknown(WHY),
                 cipher: Fact::unknown(WHY),
@@ -130,9 +132,13 @@ pub fn at_rest(settings: &Settings) -> Result<AtRest, Trouble> {
 /// Algorithm, size of the key and mode of `AES256-GCM`.
 fn cipher(told: &Fact<Option<String>>) -> (Fact<String>, Fact<u32>, Fact<String>) {
     let split = match told {
-        Fact::Known(Some(text)) => text.strip_prefix("AES256-").map(str::to_owned).ok_or("the cipher is not one that is known here"),
+        Fact::Known(Some(text)) => {
+            text.strip_prefix("AES256-").map(str::to_owned).ok_or("the cipher is not one that is known here")
+        }
         Fact::Known(None) => Err("the server does not tell the cipher"),
-        Fact::Unknown(why) => return (Fact::Unknown(why.clone()), Fact::Unknown(why.clone()), Fact::Unknown(why.clone())),
+        Fact::Unknown(why) => {
+            return (Fact::Unknown(why.clone()), Fact::Unknown(why.clone()), Fact::Unknown(why.clone()));
+        }
     };
     match split {
         Ok(mode) => (Fact::Known("AES".to_owned()), Fact::Known(256), Fact::Known(mode)),
@@ -142,7 +148,8 @@ fn cipher(told: &Fact<Option<String>>) -> (Fact<String>, Fact<u32>, Fact<String>
 
 /// The copies against loss: of none does the server know.
 pub fn backup() -> Backup {
-    let why = "the server keeps no record of its copies (mongodump, snapshots of the disk, Ops Manager, a provider's own)";
+    let why =
+        "the server keeps no record of its copies (mongodump, snapshots of the disk, Ops Manager, a provider's own)";
     Backup { applicable: true, means: vec![BackupMeans::untold("copies by other programs", why)] }
 }
 
@@ -157,7 +164,10 @@ pub fn audit(settings: &Settings) -> Result<Audit, Trouble> {
     // Sessions are logged unless the log is made quiet.
     let quiet = settings.option("systemLog/quiet", "");
     let sessions = map(&quiet, |quiet| quiet.as_deref() != Some("true"));
-    let seen = quiet.known().map(|quiet| format!("systemLog.quiet is {}", quiet.as_deref().unwrap_or("false"))).unwrap_or_default();
+    let seen = quiet
+        .known()
+        .map(|quiet| format!("systemLog.quiet is {}", quiet.as_deref().unwrap_or("false")))
+        .unwrap_or_default();
     let place = match (settings.option("systemLog/destination", ""), settings.option("systemLog/path", "")) {
         (Fact::Known(Some(kind)), Fact::Known(path)) => Fact::Known(match path.as_deref() {
             Some("/dev/null") => String::new(),

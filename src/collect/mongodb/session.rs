@@ -240,9 +240,10 @@ fn judge(answer: &RawDocument, command: &str) -> Result<(), Trouble> {
     }
     let (reason, words) = match answer.get_i32("code").unwrap_or_default() {
         13 | 8000 => (Reason::PermissionDenied, format!("the audit account may not run {command}")),
-        11 | 18 => {
-            (Reason::AuthenticationFailed, "the server does not accept the user or the password (SCRAM-SHA-256)".to_owned())
-        }
+        11 | 18 => (
+            Reason::AuthenticationFailed,
+            "the server does not accept the user or the password (SCRAM-SHA-256)".to_owned(),
+        ),
         50 => (Reason::TimedOut, format!("the server did not end {command} in time")),
         59 => (Reason::Unsupported, format!("the server has no command {command}")),
         334 => (Reason::AuthenticationFailed, "the server does not offer a login by SCRAM-SHA-256".to_owned()),

@@ -87,9 +87,11 @@ fn rule(settings: &Settings, mode: &Fact<String>) -> Sign {
         (Fact::Known(mode), _) if mode == "requireTLS" => {
             Sign::new(RULE, Fact::Known(false), "net.tls.mode is requireTLS")
         }
-        (Fact::Known(mode), Fact::Known(false)) => {
-            Sign::new(RULE, Fact::Known(false), format!("net.tls.mode is {mode}, and the port is for this machine alone"))
-        }
+        (Fact::Known(mode), Fact::Known(false)) => Sign::new(
+            RULE,
+            Fact::Known(false),
+            format!("net.tls.mode is {mode}, and the port is for this machine alone"),
+        ),
         (Fact::Known(mode), Fact::Known(true)) => {
             Sign::new(RULE, Fact::Known(true), format!("net.tls.mode is {mode}, and other machines reach the port"))
         }

@@ -70,7 +70,13 @@ fn judge(history: &History, told: Result<Row, Trouble>, grant: &str, now: Timest
     let read = |row: Row| {
         let last = match row.first() {
             Some(None) => None,
-            _ => Some(text(&row, 0)?.parse().ok().and_then(|second| Timestamp::from_second(second).ok()).ok_or_else(strange)?),
+            _ => Some(
+                text(&row, 0)?
+                    .parse()
+                    .ok()
+                    .and_then(|second| Timestamp::from_second(second).ok())
+                    .ok_or_else(strange)?,
+            ),
         };
         Ok((last, text(&row, 1)? == "1"))
     };

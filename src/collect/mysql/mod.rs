@@ -53,9 +53,19 @@ pub struct Mysql {
 }
 
 const ID: &str = "mysql";
-const YIELDS: &[&str] = &["data.inventory", "data.retention", "data.subjects", "db.at_rest", "db.audit", "db.auth", "db.backup", "db.transport"];
+const YIELDS: &[&str] = &[
+    "data.inventory",
+    "data.retention",
+    "data.subjects",
+    "db.at_rest",
+    "db.audit",
+    "db.auth",
+    "db.backup",
+    "db.transport",
+];
 /// The kinds that need a login.
-const INSIDE: [&str; 7] = ["db.auth", "db.audit", "db.at_rest", "db.backup", "data.inventory", "data.retention", "data.subjects"];
+const INSIDE: [&str; 7] =
+    ["db.auth", "db.audit", "db.at_rest", "db.backup", "data.inventory", "data.retention", "data.subjects"];
 
 impl Collector for Mysql {
     fn id(&self) -> &'static str {

@@ -66,13 +66,15 @@ fn judge(
             BackupMeans::new(ARCHIVE, at, Fact::Known(failing), seen, now)
         }
     };
-    let grant = "GRANT pg_monitor TO the audit role would show it";
+    let grant = "GRANT EXECUTE ON FUNCTION pg_ls_waldir() TO the audit role would show it";
     let base = match fact(history, grant) {
         Fact::Known(Some(at)) => {
             let seen = format!("a base backup that the archive goes with ended at {at}");
             BackupMeans::new(BASE, Fact::Known(at), Fact::Known(false), seen, now)
         }
-        Fact::Known(None) => BackupMeans::untold(BASE, "no base backup left its mark, and the server keeps no other record of them"),
+        Fact::Known(None) => {
+            BackupMeans::untold(BASE, "no base backup left its mark, and the server keeps no other record of them")
+        }
         Fact::Unknown(why) => BackupMeans::untold(BASE, &why.unknown),
     };
     Backup { applicable: true, means: vec![archive, base] }
@@ -121,7 +123,7 @@ mod tests {
         let denied = || Trouble::new(Reason::PermissionDenied, "no");
         let blind = judge(&Fact::Known("on".to_owned()), Err(denied()), Err(denied()), at(1_000));
         assert!(blind.means.iter().all(|means| means.age_s.known().is_none()));
-        assert!(blind.means[1].seen.contains("GRANT pg_monitor"));
+        assert!(blind.means[1].seen.contains("pg_ls_waldir()"));
         assert!(instant(&vec![Some("soon".to_owned())], 0).is_err() && instant(&vec![], 0).is_err());
     }
 }

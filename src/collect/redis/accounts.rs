@@ -55,13 +55,8 @@ impl Account {
         if words.next() != Some("user") {
             return None;
         }
-        let mut account = Account {
-            name: clean(words.next()?),
-            on: false,
-            nopass: false,
-            passwords: 0,
-            selectors: vec![Vec::new()],
-        };
+        let mut account =
+            Account { name: clean(words.next()?), on: false, nopass: false, passwords: 0, selectors: vec![Vec::new()] };
         let mut inside = false;
         for word in words {
             let bare = word.trim_matches(['(', ')']);
@@ -118,7 +113,8 @@ impl Account {
 
     /// The commands beyond its keys that it may run.
     pub fn far(&self) -> Vec<String> {
-        let name = |one: &Command| if one.sub.is_empty() { one.name.to_owned() } else { format!("{} {}", one.name, one.sub) };
+        let name =
+            |one: &Command| if one.sub.is_empty() { one.name.to_owned() } else { format!("{} {}", one.name, one.sub) };
         FAR.iter().filter(|one| self.may(one)).map(name).collect()
     }
 
@@ -165,10 +161,14 @@ pub mod tests {
     #[test]
     fn the_last_rule_about_a_command_decides() {
         let superuser = |rules: &str| account(&format!("user a on #1 ~* &* {rules}")).is_superuser();
-        for rules in ["+@all", "allcommands", "-@all +acl", "-@all +acl|setuser", "-@all +@admin", "+@all -@dangerous +acl"] {
+        for rules in
+            ["+@all", "allcommands", "-@all +acl", "-@all +acl|setuser", "-@all +@admin", "+@all -@dangerous +acl"]
+        {
             assert!(superuser(rules), "{rules}");
         }
-        for rules in ["-@all", "+@all -@admin", "+@all -@dangerous", "+@all -acl", "+@all -acl|setuser", "-@all +acl|list", ""] {
+        for rules in
+            ["-@all", "+@all -@admin", "+@all -@dangerous", "+@all -acl", "+@all -acl|setuser", "-@all +acl|list", ""]
+        {
             assert!(!superuser(rules), "{rules}");
         }
         assert!(superuser("-@all (~x +@all)"));

@@ -43,7 +43,10 @@ fn judge(
         password_storage: vec![Sign::new(
             "stored passwords",
             map(&hashed, |count| *count == 0),
-            hashed.known().map(|count| format!("{count} accounts have a SHA-256 hash without a salt")).unwrap_or_default(),
+            hashed
+                .known()
+                .map(|count| format!("{count} accounts have a SHA-256 hash without a salt"))
+                .unwrap_or_default(),
         )],
         fast_hashes: hashed,
         slow_hashes: Fact::Known(0),
@@ -54,7 +57,8 @@ fn judge(
         public_create: map(accounts, |all| all.iter().any(|one| is_open(one) && !one.rules().is_empty())),
         public_grants: map(accounts, |all| {
             let open = all.iter().filter(|one| is_open(one) && !one.rules().is_empty());
-            open.map(|one| PublicGrant { object: format!("the store, as {}", one.name), privileges: one.rules() }).collect()
+            open.map(|one| PublicGrant { object: format!("the store, as {}", one.name), privileges: one.rules() })
+                .collect()
         }),
         default_accounts: default_account(accounts, settings, plain, &reachable),
         reach: reach(accounts, settings, grant),
@@ -86,7 +90,9 @@ fn methods(accounts: &[Account], reachable: &Fact<bool>) -> Vec<AuthMethod> {
             weak: database::is_weak(strength),
             seen: match one.nopass {
                 true => format!("no password for {}", one.name),
-                false => format!("{} passwords for {}, each sent as it is inside the connection", one.passwords, one.name),
+                false => {
+                    format!("{} passwords for {}, each sent as it is inside the connection", one.passwords, one.name)
+                }
             },
         }
     };
@@ -150,7 +156,6 @@ fn reach(accounts: &Fact<Vec<Account>>, settings: &Result<Settings, Trouble>, gr
     signs
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::super::accounts::tests::account;
@@ -173,7 +178,10 @@ mod tests {
         let open = "user default on nopass ~* &* +@all";
         let bound = [("bind", "*"), ("protected-mode", "yes")];
         assert_eq!(default_of(&judged(&[open], &bound)), (true, Some(true), Some(false)));
-        assert_eq!(default_of(&judged(&[open], &[("bind", "*"), ("protected-mode", "no")])), (true, Some(true), Some(true)));
+        assert_eq!(
+            default_of(&judged(&[open], &[("bind", "*"), ("protected-mode", "no")])),
+            (true, Some(true), Some(true))
+        );
         let guarded = "user default on #12 ~* &* +@all";
         assert_eq!(default_of(&judged(&[guarded], &bound)), (true, Some(false), Some(true)));
         assert_eq!(default_of(&judged(&["user default off ~* +@all"], &bound)).0, false);

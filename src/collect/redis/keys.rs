@@ -10,7 +10,8 @@ use crate::collect::answer::clean;
 use crate::collect::census::{rule_of_three, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::{
-    Action, Anchor, Cutoff, DataSet, Measured, MechanismFacts, MechanismKind, Object, Retention, Sampled, Schedule, Strategy,
+    Action, Anchor, Cutoff, DataSet, Measured, MechanismFacts, MechanismKind, Object, Retention, Sampled, Schedule,
+    Strategy,
 };
 use crate::model::{Fact, Reason, Trouble};
 use crate::wire::resp::{Problem, Value};
@@ -68,7 +69,8 @@ pub async fn measure(
 ) -> Retention {
     let (mut measured, mut mechanisms) = (Vec::new(), Vec::new());
     for set in schedule.sets_of(store) {
-        let cutoff = Cutoff::new(as_of, &schedule.time_zone, &set.max_age, &set.grace).map_err(|error| error.to_string());
+        let cutoff =
+            Cutoff::new(as_of, &schedule.time_zone, &set.max_age, &set.grace).map_err(|error| error.to_string());
         let found = match (&set.object, &cutoff) {
             (Object::KeyPattern(pattern), Ok(cutoff)) => {
                 let longest = as_of.as_second().saturating_sub(cutoff.instant.as_second());
@@ -86,10 +88,12 @@ pub async fn measure(
     }
     let skew = match session.value(vec![b"TIME"], "TIME").await {
         Ok(Value::List(parts)) => match parts.first() {
-            Some(Value::Text(second)) => match std::str::from_utf8(second).ok().and_then(|text| text.parse::<i64>().ok()) {
-                Some(second) => Fact::Known(second.saturating_sub(as_of.as_second())),
-                None => Fact::unknown(strange("TIME").to_string()),
-            },
+            Some(Value::Text(second)) => {
+                match std::str::from_utf8(second).ok().and_then(|text| text.parse::<i64>().ok()) {
+                    Some(second) => Fact::Known(second.saturating_sub(as_of.as_second())),
+                    None => Fact::unknown(strange("TIME").to_string()),
+                }
+            }
             _ => Fact::unknown(strange("TIME").to_string()),
         },
         Ok(_) => Fact::unknown(strange("TIME").to_string()),
@@ -107,7 +111,8 @@ async fn walk(session: &Session<'_>, pattern: &str, longest: i64, effort: Effort
     let end = Instant::now() + effort.time;
     loop {
         let scan = vec![b"SCAN".as_slice(), &cursor, b"MATCH", pattern.as_bytes(), b"COUNT", STEP];
-        let (next, keys) = step(session.value(scan, "SCAN").await.map_err(|trouble| granted(session, trouble, "scan"))?)?;
+        let (next, keys) =
+            step(session.value(scan, "SCAN").await.map_err(|trouble| granted(session, trouble, "scan"))?)?;
         let fresh: Vec<Vec<u8>> = keys.into_iter().filter(|key| met.insert(digest(key))).collect();
         look(session, &fresh, longest, &mut found).await?;
         if next == b"0" {
@@ -164,7 +169,9 @@ async fn look(session: &Session<'_>, keys: &[Vec<u8>], longest: i64, found: &mut
                     }
                     Value::Error(problem) => {
                         let why = match problem {
-                            Problem::Other => "the server keeps no idle time under its policy of eviction (LFU)".to_owned(),
+                            Problem::Other => {
+                                "the server keeps no idle time under its policy of eviction (LFU)".to_owned()
+                            }
                             problem => {
                                 granted(session, refusal(*problem, "OBJECT IDLETIME"), "object|idletime").to_string()
                             }
@@ -183,7 +190,9 @@ async fn look(session: &Session<'_>, keys: &[Vec<u8>], longest: i64, found: &mut
 
 fn granted(session: &Session<'_>, trouble: Trouble, right: &str) -> Trouble {
     match trouble.reason {
-        Reason::PermissionDenied => Trouble::new(trouble.reason, format!("{}; {}", trouble.detail, session.grant(right))),
+        Reason::PermissionDenied => {
+            Trouble::new(trouble.reason, format!("{}; {}", trouble.detail, session.grant(right)))
+        }
         _ => trouble,
     }
 }
@@ -213,9 +222,11 @@ fn counted(
         Some(why) => blind(why),
     };
     if !facts.exact {
-        facts.sampled = Sampled { unit: "rows".to_owned(), pages: 0, rows: found.keys, violating: found.idle, rate_bound_ppm: 0 };
+        facts.sampled =
+            Sampled { unit: "rows".to_owned(), pages: 0, rows: found.keys, violating: found.idle, rate_bound_ppm: 0 };
     }
-    facts.query = format!("SCAN MATCH {} COUNT 100, then TTL and OBJECT IDLETIME of each key", clean(set.object.name()));
+    facts.query =
+        format!("SCAN MATCH {} COUNT 100, then TTL and OBJECT IDLETIME of each key", clean(set.object.name()));
     facts.plan = match &found.cut {
         None => format!("{} keys, all that there are", found.keys),
         Some(why) => format!("{} keys; {why}", found.keys),
@@ -283,7 +294,10 @@ fn means(set: &DataSet, found: &Result<Found, String>) -> MechanismFacts {
         (0, Some(cut)) => {
             let bound = rule_of_three(found.keys);
             let part = format!("{}.{:04} %", bound / 10_000, bound % 10_000);
-            Fact::unknown(format!("{cut}: none of {} keys lives too long, at most {part} at 95 % confidence", found.keys))
+            Fact::unknown(format!(
+                "{cut}: none of {} keys lives too long, at most {part} at 95 % confidence",
+                found.keys
+            ))
         }
         _ => Fact::Known(false),
     };

@@ -53,11 +53,7 @@ impl Server for Redis {
     const YIELDS: &'static [&'static str] =
         &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.backup", "db.transport"];
 
-    async fn greet(
-        &self,
-        look: &Look<'_>,
-        address: SocketAddr,
-    ) -> Result<(Meeting, Result<Entry, Trouble>), Trouble> {
+    async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Result<(Meeting, Result<Entry, Trouble>), Trouble> {
         direct::meet(look, address, &|stream| Box::pin(session::knock(stream))).await
     }
 

@@ -119,7 +119,9 @@ pub fn backup(
         (Fact::Unknown(why), _) => why.unknown.clone(),
     };
     let snapshot = match on {
-        Fact::Known(false) => BackupMeans::untold("snapshots", "the server makes no snapshots by itself (save is empty)"),
+        Fact::Known(false) => {
+            BackupMeans::untold("snapshots", "the server makes no snapshots by itself (save is empty)")
+        }
         _ => BackupMeans::new("snapshots", saved, failed, words, now),
     };
     Ok(Backup {
@@ -136,7 +138,9 @@ pub fn backup(
 
 /// When the last snapshot was made. A server that has made none yet gives the time of its own start.
 fn last_saved(info: &Info, now: Timestamp) -> Fact<Timestamp> {
-    let Some(saved) = info.number("rdb_last_save_time") else { return Fact::unknown("INFO tells no time of a snapshot") };
+    let Some(saved) = info.number("rdb_last_save_time") else {
+        return Fact::unknown("INFO tells no time of a snapshot");
+    };
     let Ok(at) = Timestamp::from_second(saved) else { return Fact::unknown("INFO tells an impossible time") };
     let started = info.number("uptime_in_seconds").map(|uptime| now.as_second().saturating_sub(uptime));
     let real = match (info.number("rdb_saves"), started) {
@@ -234,7 +238,8 @@ mod tests {
 
     #[test]
     fn the_start_of_the_server_is_no_snapshot() {
-        let told = |text: &str| backup(&Ok(Settings::of(&[("save", "60 1")])), &info(text), now()).unwrap().means.remove(0);
+        let told =
+            |text: &str| backup(&Ok(Settings::of(&[("save", "60 1")])), &info(text), now()).unwrap().means.remove(0);
         let fresh = "rdb_last_save_time:1699999900\nuptime_in_seconds:100\nrdb_last_bgsave_status:ok";
         assert!(told(fresh).age_s.known().is_none());
         assert!(told(&format!("{fresh}\nrdb_saves:0")).age_s.known().is_none());

@@ -200,9 +200,7 @@ fn trouble(fault: &Fault) -> Trouble {
 pub fn refusal(problem: Problem, command: &str) -> Trouble {
     let (reason, words) = match problem {
         Problem::NoAuth => (Reason::AuthenticationFailed, "the server asks for a login, and no password is given"),
-        Problem::WrongPass => {
-            (Reason::AuthenticationFailed, "the server does not accept the user or the password")
-        }
+        Problem::WrongPass => (Reason::AuthenticationFailed, "the server does not accept the user or the password"),
         Problem::NoPermission => {
             return Trouble::new(Reason::PermissionDenied, format!("the audit account may not run {command}"));
         }

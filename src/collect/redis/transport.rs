@@ -74,9 +74,11 @@ fn rule(settings: &Settings) -> Sign {
         (Some(port), Fact::Known(false)) => {
             Sign::new(RULE, Fact::Known(false), format!("port {port} takes clients without TLS, of this machine alone"))
         }
-        (Some(port), Fact::Known(true)) => {
-            Sign::new(RULE, Fact::Known(true), format!("port {port} takes clients without TLS, those of other machines too"))
-        }
+        (Some(port), Fact::Known(true)) => Sign::new(
+            RULE,
+            Fact::Known(true),
+            format!("port {port} takes clients without TLS, those of other machines too"),
+        ),
         (Some(_), Fact::Unknown(why)) => Sign::new(RULE, Fact::Unknown(why), ""),
         (None, _) => Sign::new(RULE, Fact::unknown("the server has no setting port"), ""),
     }
@@ -110,7 +112,9 @@ fn count(list: &str, plain: u16) -> Fact<(u64, u64)> {
                 all += 1;
                 without += u64::from(to.port() == plain);
             }
-            (Ok(true), _) => return Fact::unknown("before version 6.2 the server does not tell by which port a client came"),
+            (Ok(true), _) => {
+                return Fact::unknown("before version 6.2 the server does not tell by which port a client came");
+            }
         }
     }
     Fact::Known((without, all))

@@ -1,6 +1,8 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
 pub mod authority;
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 pub mod desk;
 pub mod dialogue;
 pub mod estate;
@@ -8,6 +10,8 @@ pub mod faulty;
 pub mod lab;
 pub mod machine;
 pub mod mariadb;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 pub mod mysql8;
 pub mod names;
 pub mod oracle;

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 /// The audit account's password. No other text of the tests holds it.
 pub const PASSWORD: &str = "sesame-4d71-redis";
 /// What the audit account may run, as README proposes it.
-pub const RIGHTS: &str = "-@all +ping +info +config|get +acl|list +client|list +time +select +scan +ttl +object|idletime ~*";
+pub const RIGHTS: &str =
+    "-@all +ping +info +config|get +acl|list +client|list +time +select +scan +ttl +object|idletime ~*";
 
 /// How the server is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,9 @@ impl Redis {
         );
         let own = match posture {
             Posture::Plain => format!("port {port}\nsave 3600 1\n"),
-            Posture::Mixed => format!("{tls}port {plain}\nrequirepass {PASSWORD}\nappendonly yes\nsave \"\"\nloglevel verbose\n"),
+            Posture::Mixed => {
+                format!("{tls}port {plain}\nrequirepass {PASSWORD}\nappendonly yes\nsave \"\"\nloglevel verbose\n")
+            }
             Posture::Strict => format!(
                 "{tls}port 0\ntls-protocols \"TLSv1.3\"\ntls-replication yes\nsave 60 1\nlogfile {folder}/log\n\
                  loglevel verbose\nuser default off\nuser auditor on >{PASSWORD} {RIGHTS}\n\
