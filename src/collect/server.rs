@@ -13,6 +13,9 @@ use std::net::SocketAddr;
 /// The kind that a greeting alone gives.
 const TRANSPORT: &str = "db.transport";
 
+/// What everybody is shown, and a connection that may have the password, or why there is none.
+pub type Greeted<G, E> = Result<(G, Result<E, Trouble>), Trouble>;
+
 /// A kind of server: how it is greeted, and what it is asked.
 pub trait Server: Send + Sync {
     /// What everybody is shown.
@@ -29,7 +32,7 @@ pub trait Server: Send + Sync {
         &self,
         look: &Look<'_>,
         address: SocketAddr,
-    ) -> impl Future<Output = Result<(Self::Greeting, Result<Self::Entry, Trouble>), Trouble>> + Send;
+    ) -> impl Future<Output = Greeted<Self::Greeting, Self::Entry>> + Send;
 
     /// What the greeting shows, where nobody logged in for this reason.
     fn unentered(&self, look: &Look<'_>, greeting: &Self::Greeting, why: &Trouble, address: SocketAddr) -> Observation;

@@ -235,6 +235,9 @@ pub struct BackupMeans {
 }
 
 impl BackupMeans {
+    /// The least age of a copy, in seconds, that is taken for one of now.
+    const SKEW: i64 = -300;
+
     /// A means that last succeeded then, looked at now.
     pub fn new(
         name: &str,
@@ -245,7 +248,13 @@ impl BackupMeans {
     ) -> BackupMeans {
         let (last_success, age_s) = match last {
             Fact::Known(at) => {
-                (Fact::Known(at.to_string()), Fact::Known(now.as_second().saturating_sub(at.as_second())))
+                let age = now.as_second().saturating_sub(at.as_second());
+                // Two clocks differ a little; a copy of tomorrow would be a recent one for ever.
+                let age = match age {
+                    BackupMeans::SKEW.. => Fact::Known(age.max(0)),
+                    _ => Fact::unknown(format!("{at} lies in the future: the clocks here and there differ")),
+                };
+                (Fact::Known(at.to_string()), age)
             }
             Fact::Unknown(why) => (Fact::Unknown(why.clone()), Fact::Unknown(why)),
         };
@@ -377,4 +386,17 @@ pub struct Encryption {
     pub not_covered: Vec<String>,
     /// The evidence that would settle what is unknown.
     pub would_show: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_future_has_no_age() {
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        let age = |made| BackupMeans::new("a", Fact::Known(at(made)), Fact::Known(false), "", at(1_000)).age_s;
+        assert_eq!((age(900), age(1_000), age(1_299)), (Fact::Known(100), Fact::Known(0), Fact::Known(0)));
+        assert!(age(1_301).known().is_none());
+    }
 }

@@ -139,9 +139,7 @@ fn a_look_and_a_file_of_evidence_show_the_same() {
     let scratch = shop("data-sets", "2020-05-05T00:00:00Z");
     let (code, words) = run(&scratch, &["retention"]);
     assert_eq!(code, 1, "{words}");
-    for expected in
-        ["9 months by last_seen", "fail: 1 row", "2020-05-05", "every row", "steps", "1 without a rule: leads"]
-    {
+    for expected in ["9 months by last_seen", "fail: 1 row", "2020-05-05", "every row", "steps", "1 without a rule: leads"] {
         assert!(words.contains(expected), "{expected} is not in {words}");
     }
     assert_eq!(run(&scratch, &["collect", "-q", "-c", "probity.yaml", "-o", "json=obs.json"]).0, 0);

@@ -221,6 +221,59 @@ fn bytes_of_no_redis_are_a_trouble_and_no_answer() {
     assert!(full.iter().all(|seen| seen.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::Refused)));
 }
 
+/// A server in clear that answers a PING, and then does this.
+fn then(act: fn(&mut std::net::TcpStream)) -> u16 {
+    scripted(move |mut stream| {
+        let mut buffer = [0; 4096];
+        if stream.read(&mut buffer).is_ok_and(|count| count > 0 && buffer[0] != 0x16) {
+            let _ = stream.write_all(b"+PONG\r\n");
+            // The knock ends here; the session asks on.
+            if stream.read(&mut buffer).is_ok_and(|count| count > 0) {
+                act(&mut stream);
+            }
+        }
+    })
+    .port()
+}
+
+#[test]
+fn a_server_that_falls_silent_floods_or_dies_leaves_no_facts() {
+    let silent = then(|stream| {
+        let _ = stream.read(&mut [0; 1 << 16]);
+        std::thread::sleep(Duration::from_secs(30));
+    });
+    let dying = then(|_| {});
+    let endless = then(|stream| {
+        // Answers of which each is within its limit, without an end.
+        while stream.write_all(&[b"*1000\r\n".as_slice(), &b"$-1\r\n".repeat(1000)].concat()).is_ok() {}
+    });
+    let long = then(|stream| {
+        let _ = stream.write_all(b"$4194304\r\n");
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    for (port, reasons) in [
+        (silent, [Reason::TimedOut, Reason::TimedOut]),
+        (dying, [Reason::Refused, Reason::TimedOut]),
+        (endless, [Reason::ProtocolViolation, Reason::ProtocolViolation]),
+        (long, [Reason::ProtocolViolation, Reason::TooLarge]),
+    ] {
+        let look = nobody(port);
+        let seen = look.run(&Redis::default());
+        for kind in ["db.at_rest", "db.audit", "db.backup"] {
+            let trouble = of(&seen, kind).trouble.as_ref().unwrap();
+            let later = trouble.reason == Reason::TimedOut && trouble.detail.contains("never answered");
+            assert!(reasons.contains(&trouble.reason) || later, "{kind}: {trouble:?}");
+        }
+        for (key, (status, _)) in look.judge(&seen) {
+            // What the knock in clear showed stands.
+            let shown = key.starts_with("db.in_transit o")
+                || key == "db.in_transit.enforced login tried without TLS"
+                || key == "db.auth.default_accounts default";
+            assert!(status == Status::NotEvaluated || (shown && status == Status::Fail), "{key} is {status:?}");
+        }
+    }
+}
+
 const SCHEDULE: &str = "
 data_sets:
   - id: sessions

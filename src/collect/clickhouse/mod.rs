@@ -9,7 +9,7 @@ mod session;
 mod transport;
 
 use crate::collect::direct::{self, Entry, Meeting, Told};
-use crate::collect::server::{self, Look, Server};
+use crate::collect::server::{self, Greeted, Look, Server};
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
@@ -44,7 +44,7 @@ impl Server for Clickhouse {
     const YIELDS: &'static [&'static str] =
         &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.backup", "db.transport"];
 
-    async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Result<(Meeting, Result<Entry, Trouble>), Trouble> {
+    async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Meeting, Entry> {
         direct::meet(look, address, &|stream| Box::pin(session::knock(stream))).await
     }
 

@@ -13,7 +13,7 @@ mod settings;
 mod transport;
 
 use crate::collect::direct::{self, Entry, Meeting, Told};
-use crate::collect::server::{self, Look, Server};
+use crate::collect::server::{self, Greeted, Look, Server};
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Fact, Method, Observation, Reason, Target, TargetKind, Trouble};
@@ -53,7 +53,7 @@ impl Server for Redis {
     const YIELDS: &'static [&'static str] =
         &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.backup", "db.transport"];
 
-    async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Result<(Meeting, Result<Entry, Trouble>), Trouble> {
+    async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Meeting, Entry> {
         direct::meet(look, address, &|stream| Box::pin(session::knock(stream))).await
     }
 
