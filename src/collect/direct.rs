@@ -8,7 +8,11 @@ use crate::model::{Exchange, Fact, Method, Observation, Reason, Trouble};
 use crate::net::{Dialing, Stream};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::time::Instant;
 
+/// How long a server that answers in clear may take for a handshake at least: some wait for the rest of what they take for
+/// a command. A slower one has twenty times the time of its answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Time for one step of a greeting.
 pub const STEP: Duration = Duration::from_secs(6);
 
@@ -45,7 +49,7 @@ pub struct Entry {
 /// is not of the store's protocol.
 pub type Asking<'a> = &'a (dyn Fn(Box<dyn Stream>) -> Dialing<'a, Option<Knock>> + Send + Sync);
 
-/// Tries TLS and then a question in clear.
+/// Asks a question in clear, and then tries TLS.
 ///
 /// # Errors
 /// Where neither was answered.
@@ -54,16 +58,27 @@ pub async fn meet(
     address: SocketAddr,
     ask: Asking<'_>,
 ) -> Result<(Meeting, Result<Entry, Trouble>), Trouble> {
-    look.step(0, "trying TLS");
-    let limit = || Limit::new(look.cx.limits.target_time, "the greeting");
-    let stream = limit::run(look.cx, limit(), look.cx.dial.connect(address, STEP)).await??;
-    let channel = Settings::of(look.target)?.handshake(look.cx, stream).await;
-    look.step(1, "asking without TLS");
-    let plain = async {
-        let stream = limit::run(look.cx, limit(), look.cx.dial.connect(address, STEP)).await??;
-        limit::run(look.cx, Limit::new(STEP, "the answer to a question without TLS"), ask(stream)).await?
+    look.step(0, "asking without TLS");
+    let connect = || {
+        let limit = Limit::new(look.cx.limits.target_time, "the greeting");
+        async { limit::run(look.cx, limit, look.cx.dial.connect(address, STEP)).await? }
     };
-    match (channel, plain.await) {
+    let stream = connect().await?;
+    let asked = Instant::now();
+    let plain = limit::run(look.cx, Limit::new(STEP, "the answer to a question without TLS"), ask(stream)).await;
+    let plain = plain.and_then(|knock| knock);
+    look.step(1, "trying TLS");
+    let patience = match &plain {
+        Ok(Some(_)) => PATIENCE.max(asked.elapsed().saturating_mul(20)),
+        _ => look.cx.limits.target_time,
+    };
+    let channel = async {
+        let stream = connect().await?;
+        let settings = Settings::of(look.target)?;
+        limit::run(look.cx, Limit::new(patience, "the TLS handshake"), settings.handshake(look.cx, stream)).await?
+    };
+    match (channel.await, plain) {
+        (Err(trouble), _) if trouble.reason == Reason::Interrupted => Err(trouble),
         (Ok(Channel { stream, session, distrust, .. }), plain) => {
             // A port of TLS that hangs up on anything else takes no login in clear.
             let plain = plain.map(|knock| {

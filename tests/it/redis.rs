@@ -337,7 +337,7 @@ fn keys_are_walked_over_by_pattern_and_never_named() {
     assert!(!serde_json::to_string(&facts).unwrap().contains("alice"), "a key's name stands in the evidence");
 
     // A key that nobody used for 90 days.
-    server.run("DEL session:alice@shop.example\nRESTORE session:old 86400000 \"\\x00\\x01x\\x0a\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\" IDLETIME 7776000");
+    server.run("DEL session:alice@shop.example\nRESTORE session:old 86400000 \"\\x00\\x01x\\x0a\\x00\\x22\\x80\\x86\\x5f\\xbd\\xe8\\x48\\xd0\" IDLETIME 7776000");
     let (facts, rows, means) = retention(&look, &redis);
     assert_eq!((rows, means), (Status::Fail, Status::Pass), "{:?}", facts.data_sets);
     assert!(facts.mechanisms[0].contradicted);
