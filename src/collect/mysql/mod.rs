@@ -52,7 +52,8 @@ pub struct Mysql {
 }
 
 const ID: &str = "mysql";
-const YIELDS: &[&str] = &["data.inventory", "data.retention", "data.subjects", "db.at_rest", "db.audit", "db.auth", "db.transport"];
+const YIELDS: &[&str] =
+    &["data.inventory", "data.retention", "data.subjects", "db.at_rest", "db.audit", "db.auth", "db.transport"];
 /// The kinds that need a login.
 const INSIDE: [&str; 6] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention", "data.subjects"];
 
