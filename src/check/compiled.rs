@@ -65,8 +65,7 @@ impl Compiled {
     pub(super) fn new(check: &Check, overlay: Option<&Overlay>) -> Result<Compiled, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let (params, relaxed) = parameters(check, overlay, &mut problems);
-        let document = Document::new(file_of(check), &check.source);
-        let mut compiler = Compiler { root: document.root(), problems };
+        let mut compiler = Compiler { check, problems };
         let whole = scope(check);
         let each = check.each.as_deref().and_then(|text| compiler.compile(&["each"], text, &whole));
         let mut within = whole.clone();
@@ -125,7 +124,7 @@ pub(super) fn file_of(check: &Check) -> String {
 }
 
 struct Compiler<'a> {
-    root: Spot<'a>,
+    check: &'a Check,
     problems: Vec<Diagnostic>,
 }
 
@@ -136,19 +135,25 @@ impl Compiler<'_> {
         match compiled {
             Ok(expression) => Some(expression),
             Err(fault) => {
-                let spot = keys.iter().fold(self.root.clone(), |spot, key| spot.key(key));
+                let document = self.document();
+                let spot = keys.iter().fold(document.root(), |spot, key| spot.key(key));
                 self.problems.push(place(&spot, text, fault));
                 None
             }
         }
     }
 
+    /// The file, read for the places in it where something is wrong.
+    fn document(&self) -> Document {
+        Document::new(file_of(self.check), &self.check.source)
+    }
+
     /// The form of the members of a population.
     fn member(&mut self, each: &Expression) -> Option<Shape> {
         let member = each.shape.member();
         if member.is_none() {
-            let spot = self.root.key("each");
-            self.problems.push(spot.mistake("`each` gives no list").label("not a list"));
+            let mistake = self.document().root().key("each").mistake("`each` gives no list");
+            self.problems.push(mistake.label("not a list"));
         }
         member
     }
@@ -180,7 +185,7 @@ fn scope(check: &Check) -> Scope {
     let kinds = check
         .needs
         .iter()
-        .filter_map(|need| kind::find(need).map(|kind| (need.clone(), Shape::of_schema(&(kind.schema)()))))
+        .filter_map(|need| kind::find(need).map(|kind| (need.clone(), Shape::of_kind(kind))))
         .collect();
     let shape = |param: ParamKind| match param {
         ParamKind::List => Shape::List(Box::new(Shape::Scalar)),

@@ -1,12 +1,16 @@
 //! The form of values, as far as it can be known before any evidence is there: it comes from the JSON Schemas of the
 //! observation kinds, so that a path which no evidence can ever hold is refused when a check is loaded.
 
+use crate::model::kind::{KINDS, Kind};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{LazyLock, OnceLock};
 
 /// How many references and alternatives are followed; schemas of our own are far below.
 const DEPTH: usize = 16;
+/// The schemas of the kinds that some check reads. Making one takes longer than compiling the check.
+static SCHEMAS: LazyLock<BTreeMap<&'static str, OnceLock<Value>>> =
+    LazyLock::new(|| KINDS.iter().map(|kind| (kind.id, OnceLock::new())).collect());
 
 /// What is known of a value's form.
 #[derive(Clone, Debug)]
@@ -14,9 +18,9 @@ pub(super) enum Shape {
     /// As a part of a kind's JSON Schema says.
     Schema {
         /// The whole schema, for its definitions.
-        root: Arc<Value>,
+        root: &'static Value,
         /// The part.
-        part: Value,
+        part: &'static Value,
     },
     /// A mapping built by an expression.
     Object(BTreeMap<String, Shape>),
@@ -32,10 +36,10 @@ pub(super) enum Shape {
 
 impl Shape {
     /// The form of a kind's data.
-    pub(super) fn of_schema(schema: &schemars::Schema) -> Shape {
-        let root = Arc::new(schema.as_value().clone());
-        let part = (*root).clone();
-        Shape::Schema { root, part }
+    pub(super) fn of_kind(kind: &Kind) -> Shape {
+        let Some(schema) = SCHEMAS.get(kind.id) else { return Shape::Free };
+        let root = schema.get_or_init(|| (kind.schema)().to_value());
+        Shape::Schema { root, part: root }
     }
 
     /// One of these forms.
@@ -93,11 +97,11 @@ impl Shape {
         }
     }
 
-    fn schema(root: &Arc<Value>, part: &Value) -> Shape {
+    fn schema(root: &'static Value, part: &'static Value) -> Shape {
         // `true` and `{}` are the schemas of a value of any form.
         let free =
             part == &Value::Bool(true) || part.as_object().is_some_and(|map| map.keys().all(|key| is_remark(key)));
-        if free { Shape::Free } else { Shape::Schema { root: Arc::clone(root), part: part.clone() } }
+        if free { Shape::Free } else { Shape::Schema { root, part } }
     }
 }
 
@@ -146,7 +150,7 @@ mod tests {
     use crate::model::kind;
 
     fn shape(id: &str) -> Shape {
-        Shape::of_schema(&(kind::find(id).unwrap().schema)())
+        Shape::of_kind(kind::find(id).unwrap())
     }
 
     #[test]

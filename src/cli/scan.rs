@@ -216,12 +216,12 @@ impl Scan {
         let catalogue = self.judged.catalogue()?;
         let config = self.what.config(&catalogue)?;
         // A mistake in an overlay is found before a long look, not after it.
-        Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
+        let engine = Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
         output::prepare(&self.judged.output)?;
         self.judged.baseline.as_deref().map(baseline::read).transpose()?;
         let mut evidence = system::look(&config, self.how.limits(), self.what.show(self.judged.quiet))?;
         super::prove::join(&mut evidence, &self.judged.proof)?;
-        self.judged.finish(evidence, &catalogue)
+        self.judged.finish(evidence, &catalogue, Some(engine))
     }
 }
 
@@ -251,13 +251,14 @@ impl Evaluate {
         let catalogue = self.judged.catalogue()?;
         let mut evidence = stored(&self.evidence)?;
         super::prove::join(&mut evidence, &self.judged.proof)?;
+        let mut engine = None;
         if let Some(file) = &self.config {
             let config = target::load(file)?;
             names(&config, &catalogue)?;
-            Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?;
+            engine = Some(Engine::new(&catalogue, &config.judging).map_err(|mistakes| placed(&config, mistakes))?);
             evidence.judging = config.judging;
         }
-        self.judged.finish(evidence, &catalogue)
+        self.judged.finish(evidence, &catalogue, engine)
     }
 }
 
@@ -369,11 +370,16 @@ impl Judged {
         }
     }
 
-    /// Judges, reports and gates.
-    fn finish(&self, mut evidence: Evidence, catalogue: &Catalogue) -> Ending {
+    /// Judges, reports and gates: by checks that are ready, where the overlays have been seen to already.
+    fn finish(&self, mut evidence: Evidence, catalogue: &Catalogue, engine: Option<Engine>) -> Ending {
         self.overrule(&mut evidence.judging);
         let baseline = self.baseline.as_deref().map(baseline::read).transpose()?;
-        let assessment = worker::judge(evidence, catalogue)?;
+        let judging = evidence.judging.clone();
+        let judge = match engine {
+            Some(engine) => worker::Judge::by(engine, catalogue, judging),
+            None => worker::Judge::new(catalogue, judging)?,
+        };
+        let assessment = judge.assess(evidence);
         let verdict = gate::decide_against(&assessment, self.waived == Waived::Fail, baseline.as_ref());
         let kept = self.keep(&assessment, &verdict, catalogue);
         output::write_all(&self.output, &assessment, &verdict, catalogue.checks(), self.detail())?;

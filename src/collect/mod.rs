@@ -74,6 +74,8 @@ pub struct CollectContext {
     pub limits: Limits,
     /// Retention schedule and vendor register, as the user wrote them.
     pub documents: Arc<Documents>,
+    /// Told by a collector when one that [follows](Collector::follows) it may begin beside it.
+    pub halfway: Arc<tokio::sync::Notify>,
 }
 
 /// What the user wrote beside the targets and collectors read.
@@ -179,6 +181,11 @@ pub trait Collector: Send + Sync {
     fn accepts(&self, target: &Target) -> bool;
     /// The observation kinds it records: one of each for each part, failed ones included.
     fn yields(&self) -> &'static [&'static str];
+    /// The collector before it that it need not wait for to the end: only until that one tells that it is
+    /// [halfway](CollectContext::halfway). What that one records is then not among the earlier observations of the job.
+    fn follows(&self) -> Option<&'static str> {
+        None
+    }
     /// Looks. The target's trouble is an observation, not an error.
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a>;
 }

@@ -72,12 +72,7 @@ struct Coverage {
 ///
 /// # Errors
 /// Where a value has no form in JSON, which is a fault of probity.
-pub fn render(
-    assessment: &Assessment,
-    verdict: &Verdict,
-    format: Format,
-    width: u16,
-) -> Result<Vec<u8>, RenderError> {
+pub fn render(assessment: &Assessment, verdict: &Verdict, format: Format, width: u16) -> Result<Vec<u8>, RenderError> {
     let page = Page {
         schema: SCHEMA,
         as_of: assessment.run.ended.to_string(),
@@ -120,9 +115,7 @@ fn stores(assessment: &Assessment) -> Vec<Store<'_>> {
                     });
                     (server_version, tz_version, skew_s, sets.collect())
                 }
-                None => {
-                    (Fact::unknown(unseen()), Fact::unknown(unseen()), Fact::unknown(unseen()), Vec::new())
-                }
+                None => (Fact::unknown(unseen()), Fact::unknown(unseen()), Fact::unknown(unseen()), Vec::new()),
             };
             Store {
                 store: &seen.target,
@@ -140,10 +133,7 @@ fn stores(assessment: &Assessment) -> Vec<Store<'_>> {
 
 fn set(assessment: &Assessment, seen: &Observation, measured: Measured, means: Option<MechanismFacts>) -> Set {
     let result = assessment.results.iter().find(|result| {
-        result.check == FAMILY
-            && result.target == seen.target
-            && result.part == seen.part
-            && result.item == measured.id
+        result.check == FAMILY && result.target == seen.target && result.part == seen.part && result.item == measured.id
     });
     Set {
         status: result.map_or("not-evaluated", |result| result.status.word()).to_owned(),
@@ -184,7 +174,11 @@ impl Page<'_> {
         if self.stores.is_empty() {
             text.push_str("no store was looked at\n\n");
         }
-        text.push_str(&format!("verdict: {} · {} · exit {}\n", self.gate, shown(self.reason), self.exit));
+        let verdict = format!("verdict: {} · {} · exit {}", self.gate, shown(self.reason), self.exit);
+        for line in wrap(&verdict, usize::from(width).max(40)) {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
         text
     }
 }

@@ -172,17 +172,50 @@ async fn look(
         cancel: setup.cancel.clone(),
         limits: setup.limits,
         documents,
+        halfway: Arc::default(),
     };
     let many = Trouble::new(Reason::TooLarge, format!("of the name's addresses {ADDRESSES} are looked at"));
     let skipped = beyond.iter().flat_map(|address| failures(&target, setup, &collectors, &address.to_string(), &many));
     let skipped: Vec<Observation> = skipped.collect();
-    let mut seen = Vec::new();
-    for n in collectors {
-        let known = earlier.iter().chain(&seen).cloned().collect();
+    let run = |n: usize, seen: &[Observation], cx: CollectContext| {
+        let known = earlier.iter().chain(seen).cloned().collect();
         let job = Job { target: target.clone(), addresses: addresses.clone(), earlier: known };
-        match isolated(n, job, cx.clone(), setup).await {
-            Ok(observations) => seen.extend(observations),
-            Err(trouble) => seen.extend(failures(&target, setup, &[n], "", &trouble)),
+        let target = &target;
+        async move {
+            match isolated(n, job, cx, setup).await {
+                Ok(observations) => observations,
+                Err(trouble) => failures(target, setup, &[n], "", &trouble),
+            }
+        }
+    };
+    let (mut seen, mut queue) = (Vec::new(), collectors.into_iter().peekable());
+    while let Some(n) = queue.next() {
+        let leads = |m: &usize| {
+            let pair = setup.collectors.get(n).zip(setup.collectors.get(*m));
+            pair.is_some_and(|(leader, follower)| follower.follows() == Some(leader.id()))
+        };
+        let follower = queue.next_if(leads);
+        let cx = CollectContext { halfway: Arc::default(), ..cx.clone() };
+        let mut whole = std::pin::pin!(run(n, &seen, cx.clone()));
+        let Some(m) = follower else {
+            seen.extend(whole.await);
+            continue;
+        };
+        let ended = tokio::select! {
+            biased;
+            observations = &mut whole => Some(observations),
+            () = cx.halfway.notified() => None,
+        };
+        match ended {
+            Some(observations) => {
+                seen.extend(observations);
+                seen.extend(run(m, &seen, cx).await);
+            }
+            None => {
+                let (first, second) = tokio::join!(whole, run(m, &seen, cx));
+                seen.extend(first);
+                seen.extend(second);
+            }
         }
     }
     seen.extend(skipped);

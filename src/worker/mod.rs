@@ -67,9 +67,13 @@ impl<C: Borrow<Catalogue>> Judge<C> {
     /// # Errors
     /// When a check does not compile, or an overlay names none.
     pub fn new(catalogue: C, judging: Judging) -> Result<Judge<C>, Vec<Diagnostic>> {
-        let engine = Engine::new(catalogue.borrow(), &judging)?;
+        Ok(Judge::by(Engine::new(catalogue.borrow(), &judging)?, catalogue, judging))
+    }
+
+    /// The same with checks that are ready, under a policy with the overlays that they were made ready with.
+    pub fn by(engine: Engine, catalogue: C, judging: Judging) -> Judge<C> {
         let digest = catalogue.borrow().digest();
-        Ok(Judge { catalogue, engine, judging, digest })
+        Judge { catalogue, engine, judging, digest }
     }
 
     /// Judges this evidence, whatever policy stands in it.

@@ -124,6 +124,55 @@ fn an_address_that_is_not_looked_at_is_told_of() {
     assert!(failed.iter().any(|seen| seen.part.starts_with("192.0.2.20:")));
 }
 
+/// One of two collectors, the second of which may begin when the first is halfway. It says how many records it knew.
+struct Pair {
+    leads: bool,
+    tells: bool,
+    follower_began: Arc<tokio::sync::Notify>,
+}
+
+impl Collector for Pair {
+    fn id(&self) -> &'static str {
+        if self.leads { "leader" } else { "follower" }
+    }
+    fn accepts(&self, _: &Target) -> bool {
+        true
+    }
+    fn yields(&self) -> &'static [&'static str] {
+        if self.leads { &["tls.protocols"] } else { &["http.plain"] }
+    }
+    fn follows(&self) -> Option<&'static str> {
+        (!self.leads).then_some("leader")
+    }
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
+        Box::pin(async move {
+            if !self.leads {
+                self.follower_began.notify_one();
+            } else if self.tells {
+                cx.halfway.notify_one();
+                // It goes on until the other is there: one after the other, they would never end.
+                self.follower_began.notified().await;
+            }
+            let facts = serde_json::json!({"earlier": job.earlier.len()});
+            let kind = self.yields()[0];
+            vec![Observation::complete(kind, &job.target.id, "", self.id(), cx.clock.now(), &facts).unwrap()]
+        })
+    }
+}
+
+#[test]
+fn a_collector_that_follows_begins_halfway_or_at_the_end_and_then_knows_what_was_seen() {
+    for (tells, known) in [(true, 0), (false, 1)] {
+        let began = Arc::<tokio::sync::Notify>::default();
+        let pair = [true, false].map(|leads| Pair { leads, tells, follower_began: Arc::clone(&began) });
+        let collectors = pair.into_iter().map(|one| Box::new(one) as Box<dyn Collector>).collect();
+        let evidence = looked(&config(&["one"]), &Setup { collectors: Arc::new(collectors), ..setup() });
+        let follower = evidence.observations.iter().find(|seen| seen.kind == "http.plain").unwrap();
+        assert_eq!((evidence.observations.len(), follower.status), (2, ObservationStatus::Complete), "{follower:?}");
+        assert_eq!(follower.data["earlier"], known, "tells: {tells}");
+    }
+}
+
 #[test]
 fn evidence_is_read_back_and_a_changed_record_is_refused() {
     let evidence = looked(&config(&["good"]), &setup());

@@ -37,6 +37,7 @@ pub fn look(
         cancel: tokio_util::sync::CancellationToken::new(),
         limits: Limits::default(),
         documents: Arc::new(Documents { dns: settings.clone(), ..Documents::default() }),
+        halfway: Arc::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let seen = runtime.block_on(collector.collect(&job, &cx));

@@ -262,7 +262,10 @@ mod mariadb {
     /// The same rows, in MariaDB's words.
     fn tables() -> String {
         let rows = rows("DATETIME").replace("INTEGER PRIMARY KEY", "INT PRIMARY KEY").replace("INTEGER", "INT");
-        format!("CREATE DATABASE app; USE app; {}", rows.replace("T00:00:00Z", " 00:00:00").replace("email TEXT", "email VARCHAR(80)"))
+        format!(
+            "CREATE DATABASE app; USE app; {}",
+            rows.replace("T00:00:00Z", " 00:00:00").replace("email TEXT", "email VARCHAR(80)")
+        )
     }
 
     fn traces(report: &Value, set: &str) -> Value {
@@ -273,7 +276,8 @@ mod mariadb {
 
     fn look(scratch: &Scratch, mariadb: &Mariadb, config: &str) -> (BTreeMap<(String, String), String>, Value) {
         // The password reaches the child by its own environment.
-        let config = config.replace("env:PROBITY_TEST_DB", &format!("file:{}", scratch.write("pw", PASSWORD).display()));
+        let config =
+            config.replace("env:PROBITY_TEST_DB", &format!("file:{}", scratch.write("pw", PASSWORD).display()));
         let seen = scan(scratch, &config, Some(KEY));
         mariadb.assert_gone();
         seen
@@ -296,10 +300,16 @@ mod mariadb {
         expect(&results, WANTED);
         expect(
             &results,
-            &[("data.erasure.orphans", "app.good good_ibfk_1", "pass"), ("data.erasure.orphans", "app.loose loose_v", "fail")],
+            &[
+                ("data.erasure.orphans", "app.good good_ibfk_1", "pass"),
+                ("data.erasure.orphans", "app.loose loose_v", "fail"),
+            ],
         );
         let visitors = traces(&report, "visitors");
-        assert_eq!((&visitors["residual_refs"], &visitors["reappeared_refs"]), (&serde_json::json!(["E-1"]), &serde_json::json!(["E-2"])));
+        assert_eq!(
+            (&visitors["residual_refs"], &visitors["reappeared_refs"]),
+            (&serde_json::json!(["E-1"]), &serde_json::json!(["E-2"]))
+        );
         // Ann is behind more rows than one page holds, and is found all the same; letters of another case are another person.
         mariadb.sql(
             "USE app; DELETE FROM visitors WHERE id = 1; INSERT INTO visitors SELECT 100 + seq, CONCAT('p', seq, '@example.org'), \
@@ -343,7 +353,9 @@ mod mariadb {
         // Foreign keys that the account does not see may be there.
         expect(&results, &[("data.erasure.orphans", "(foreign keys)", "not-evaluated")]);
         // More rows than are read, and no key to read on by.
-        mariadb.sql("USE app; INSERT INTO stray SELECT CONCAT('p', seq, '@example.org'), '2025-05-05' FROM seq_1_to_25000");
+        mariadb.sql(
+            "USE app; INSERT INTO stray SELECT CONCAT('p', seq, '@example.org'), '2025-05-05' FROM seq_1_to_25000",
+        );
         let (results, report) = look(&scratch, &mariadb, &config(&mariadb));
         open(&results, &["stray"]);
         assert!(traces(&report, "stray").to_string().contains("more than 20000 rows"), "{}", traces(&report, "stray"));

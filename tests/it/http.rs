@@ -95,6 +95,7 @@ fn look_with(port: u16, plain: Option<u16>, authorities: Vec<PathBuf>, list: Opt
         cancel: tokio_util::sync::CancellationToken::new(),
         limits: Limits::default(),
         documents: Arc::new(Documents::default()),
+        halfway: Arc::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let seen = runtime.block_on(Http.collect(&job, &cx));

@@ -70,6 +70,7 @@ impl Look {
             cancel: self.cancel.clone(),
             limits: Limits::default(),
             documents: Arc::new(Documents { retention: self.schedule.clone(), register: None, ..Documents::default() }),
+            halfway: Arc::default(),
         };
         let job = Job { target: self.target.clone(), addresses, earlier: Vec::new() };
         let collector = Collects;
@@ -745,6 +746,7 @@ fn what_is_not_valid_yet_or_any_more_is_not_trusted() {
         cancel: CancellationToken::new(),
         limits: Limits::default(),
         documents: Arc::new(Documents::default()),
+        halfway: Arc::default(),
     };
     let address = SocketAddr::new(look.address, postgres.port);
     let job = Job { target: look.target.clone(), addresses: vec![address], earlier: Vec::new() };

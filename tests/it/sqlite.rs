@@ -53,6 +53,7 @@ fn collect_within(path: &Path, schedule: Option<Schedule>, limits: Limits) -> Ve
         cancel: tokio_util::sync::CancellationToken::new(),
         limits,
         documents: Arc::new(Documents { retention: schedule, register: None, ..Documents::default() }),
+        halfway: Arc::default(),
     };
     let mut target = Target::new("archive", TargetKind::File, path.display().to_string());
     target.engine = Some(Engine::Sqlite);

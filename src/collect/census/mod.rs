@@ -15,8 +15,8 @@ use crate::model::retention::{
 };
 pub use draw::draws;
 pub use facts::{rule_of_three, unmeasured};
-pub use meter::Meter;
 use jiff::{SignedDuration, Timestamp};
+pub use meter::Meter;
 pub use outcome::{Counted, Outcome, Whole};
 pub use question::{Oldest, Question, Topic};
 use std::collections::BTreeMap;

@@ -38,6 +38,10 @@ impl Collector for Http {
         KINDS
     }
 
+    fn follows(&self) -> Option<&'static str> {
+        Some("tls")
+    }
+
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
         Box::pin(async move {
             let looks = job.addresses.iter().map(|&address| look(job, cx, address));

@@ -1,8 +1,8 @@
 //! The proof on a MariaDB server's disk: the one session that writes, and the search of the folders that the server names.
 
+use super::Look;
 use super::retention::Effort;
 use super::session::Session;
-use super::Look;
 use crate::collect::answer::{number, text};
 use crate::collect::proof::{Canary, Part, Prover, Search, layout, leaving};
 use crate::collect::{CollectContext, Job};
@@ -99,8 +99,7 @@ impl Proving<'_, '_> {
         if removed.known() != Some(&true) {
             left.insert(0, rest.clone());
         }
-        let (control, searched) =
-            searched.map_err(|trouble| leaving(self.lacking(trouble), &removed, &rest))?;
+        let (control, searched) = searched.map_err(|trouble| leaving(self.lacking(trouble), &removed, &rest))?;
         Ok(Proof { seed: format!("{:016x}", self.canary.seed), control, searched, removed, left })
     }
 
@@ -157,7 +156,10 @@ impl Proving<'_, '_> {
             )),
             Err(error) => Err(Trouble::new(
                 Reason::PermissionDenied,
-                format!("the folder of the data cannot be read: {}; run it as root or as the server's own user", error.kind()),
+                format!(
+                    "the folder of the data cannot be read: {}; run it as root or as the server's own user",
+                    error.kind()
+                ),
             )),
         }
     }
@@ -226,8 +228,9 @@ impl Proving<'_, '_> {
     /// Temporary files by name, and those that the server has deleted and still writes to.
     fn temporary(&self, folders: &Folders, written: bool) -> Part {
         let named = folders.temporary.iter().flat_map(|folder| layout::beside(folder));
-        let mut files: Vec<PathBuf> =
-            named.filter(|file| layout::mariadb(Path::new(file.file_name().unwrap_or_default())) == Some("temp")).collect();
+        let mut files: Vec<PathBuf> = named
+            .filter(|file| layout::mariadb(Path::new(file.file_name().unwrap_or_default())) == Some("temp"))
+            .collect();
         files.extend(unnamed(folders));
         files.push(folders.data.join("ibtmp1"));
         files.sort();
@@ -240,11 +243,17 @@ impl Proving<'_, '_> {
         // Its temporary files were searched while the transaction was open.
         parts.retain(|part| part.kind != "temp");
         for (kind, file) in logs(folders) {
-            let new = std::fs::metadata(&file).and_then(|about| about.modified()).map_or(true, |changed| changed >= start);
+            let new =
+                std::fs::metadata(&file).and_then(|about| about.modified()).map_or(true, |changed| changed >= start);
             match parts.iter_mut().find(|part| part.kind == kind) {
                 _ if kind == "temp" || (kind == "binary log" && !new) => {}
                 Some(part) => part.files.push(file),
-                None => parts.push(Part { kind: kind.to_owned(), files: vec![file], folder: folders.data.clone(), ..Part::default() }),
+                None => parts.push(Part {
+                    kind: kind.to_owned(),
+                    files: vec![file],
+                    folder: folders.data.clone(),
+                    ..Part::default()
+                }),
             }
         }
         let own = folders.data.join(&self.canary.name).join("canary_aria.MAD");
@@ -261,7 +270,9 @@ impl Proving<'_, '_> {
             match part.kind.as_str() {
                 "data" => (part.plain_start, part.page) = (folders.page, folders.page),
                 // The server makes two for its own logs, which stay empty where these are files.
-                "other tables" => part.files.retain(|file| std::fs::metadata(file).map_or(true, |about| about.len() > 0)),
+                "other tables" => {
+                    part.files.retain(|file| std::fs::metadata(file).map_or(true, |about| about.len() > 0))
+                }
                 "redo log" => part.written = written.redo,
                 "binary log" => part.written = written.binary,
                 _ => {}
@@ -338,9 +349,7 @@ fn unnamed(folders: &Folders) -> Vec<PathBuf> {
 }
 
 /// Reads files on a thread that may wait for them.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(Trouble::new(Reason::Internal, "the thread of the search broke")))

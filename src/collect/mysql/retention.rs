@@ -180,7 +180,11 @@ impl Measuring<'_, '_> {
         let rows = self.session.within("SHOW SESSION STATUS LIKE 'Handler_read_%'", self.timeout()).await?.rows;
         let number = |row: &Row| text(row, 1)?.parse::<u64>().map_err(|_| no_number());
         let counts = rows.iter().map(number).collect::<Result<Vec<u64>, Trouble>>()?;
-        if counts.is_empty() { Err(no_number()) } else { Ok(counts.iter().fold(0, |sum, more| sum.saturating_add(*more))) }
+        if counts.is_empty() {
+            Err(no_number())
+        } else {
+            Ok(counts.iter().fold(0, |sum, more| sum.saturating_add(*more)))
+        }
     }
 
     async fn choose(&self, table: &Table) -> Result<Outcome, Trouble> {

@@ -119,7 +119,10 @@ impl Finder<'_, '_> {
             self.bytes.store(left, Ordering::Relaxed);
             after = page.last().and_then(|row| row.get(2)?.as_deref()?.parse().ok());
             if table.key.is_none() {
-                break Some(format!("the set has more than {} rows and no whole number as its key to read on by", 2 * PAGE));
+                break Some(format!(
+                    "the set has more than {} rows and no whole number as its key to read on by",
+                    2 * PAGE
+                ));
             }
             if rows >= MAX_KEYS || left == 0 || hits > MAX_HITS || after.is_none() {
                 break Some(format!("the set has more rows than the {rows} that were looked at"));
@@ -137,7 +140,9 @@ impl Finder<'_, '_> {
         for column in key.expr.columns(Dialect::Mysql) {
             let kind = table.columns.get(&column.to_lowercase());
             if kind.is_some_and(|kind| WITHOUT_TEXT.contains(&kind.as_str())) {
-                return Err(unfit("the subject key is in a column of bytes or of inexact numbers, which has no text".to_owned()));
+                return Err(unfit(
+                    "the subject key is in a column of bytes or of inexact numbers, which has no text".to_owned(),
+                ));
             }
         }
         let mut place = Place::new(set, Dialect::Mysql).map_err(unfit)?;
@@ -156,7 +161,9 @@ impl Finder<'_, '_> {
         // What an index finds is compared once more by its letters: the server takes `Ann` for `ann`, and `17 b` for 17.
         let same = format!("CAST(CAST({} AS char) AS binary) = CAST({} AS binary)", place.key, literal(key));
         if numbers {
-            let Some(number) = key.parse::<i64>().ok().filter(|number| number.to_string() == **key) else { return Ok(0) };
+            let Some(number) = key.parse::<i64>().ok().filter(|number| number.to_string() == **key) else {
+                return Ok(0);
+            };
             place.members = format!("{} AND {same}", place.members);
             return self.count(&place.rows_of_number(number, limit), &table, time).await;
         }
@@ -233,13 +240,19 @@ impl Finder<'_, '_> {
             let columns: Vec<String> = side.columns.iter().map(|column| column.to_lowercase()).collect();
             let leads = |column: &String| table.indexes.iter().any(|(_, leading)| leading == column);
             indexed &= columns.first().is_some_and(leads);
-            kinds.push(columns.iter().map(|column| table.kind_of_value(column).map(str::to_owned)).collect::<Option<Vec<_>>>());
+            kinds.push(
+                columns.iter().map(|column| table.kind_of_value(column).map(str::to_owned)).collect::<Option<Vec<_>>>(),
+            );
         }
         // The server compares a number with a text by guessing, and finds a parent that is none.
         match kinds.as_slice() {
             [Some(child), Some(parent)] if child == parent && !child.is_empty() => {}
             [Some(_), Some(_)] => return Err(unfit("the two sides of the edge are of different types")),
-            _ => return Err(unfit("the type of one side of the edge is not known: it must be a column that the account may read")),
+            _ => {
+                return Err(unfit(
+                    "the type of one side of the edge is not known: it must be a column that the account may read",
+                ));
+            }
         }
         if !small && !indexed {
             return Err(Trouble::new(
@@ -292,9 +305,8 @@ impl Finder<'_, '_> {
     fn foreign_key(&self, [schema, child, name]: &[String; 3], rows: &[Row]) -> Result<Option<Edge>, Trouble> {
         let Some(first) = rows.first() else { return Ok(None) };
         let (parent_schema, parent) = (text(first, 4)?, text(first, 5)?);
-        let set = |schema: &str, table: &str| {
-            set_of(&self.wanted.schedule, self.store, (schema, table), self.default_schema)
-        };
+        let set =
+            |schema: &str, table: &str| set_of(&self.wanted.schedule, self.store, (schema, table), self.default_schema);
         let (below, above) = (set(schema, child), set(&parent_schema, &parent));
         if below.is_none() && above.is_none() {
             return Ok(None);

@@ -31,11 +31,7 @@ pub struct Table {
 
 impl Table {
     /// Reads the catalogue.
-    pub async fn read(
-        session: &Session<'_>,
-        (schema, name): (&str, &str),
-        time: Duration,
-    ) -> Result<Table, Trouble> {
+    pub async fn read(session: &Session<'_>, (schema, name): (&str, &str), time: Duration) -> Result<Table, Trouble> {
         let of = format!("TABLE_SCHEMA = {} AND TABLE_NAME = {}", literal(schema), literal(name));
         let about = format!(
             "SELECT TABLE_TYPE, COALESCE(DATA_LENGTH, 0), TABLE_ROWS FROM information_schema.TABLES WHERE {of} LIMIT 1"

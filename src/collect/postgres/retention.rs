@@ -161,13 +161,7 @@ impl<'a> Guard<'a> {
     }
 
     /// The same, with a count of the pages of this table that it read.
-    async fn metered(
-        &self,
-        sql: &str,
-        timeout: Duration,
-        scans: Scans,
-        table: &Table,
-    ) -> Result<Option<Row>, Trouble> {
+    async fn metered(&self, sql: &str, timeout: Duration, scans: Scans, table: &Table) -> Result<Option<Row>, Trouble> {
         let pages = table.pages_read();
         let asking = async {
             // The server counts on across transactions until it sums up, which it does between two of them alone.

@@ -126,9 +126,15 @@ mod tests {
         assert_eq!(pg("pg_tblspc/16385/PG_15/5/16390"), Some("tablespace"));
         assert_eq!((pg("global/pg_control"), pg("postmaster.pid")), (None, None));
         let my = |path: &str| mariadb(Path::new(path));
-        assert_eq!((my("app/t.ibd"), my("ibdata1"), my("app/old.MYD")), (Some("data"), Some("data"), Some("other tables")));
+        assert_eq!(
+            (my("app/t.ibd"), my("ibdata1"), my("app/old.MYD")),
+            (Some("data"), Some("data"), Some("other tables"))
+        );
         assert_eq!((my("ib_logfile0"), my("#innodb_redo/#ib_redo4")), (Some("redo log"), Some("redo log")));
-        assert_eq!((my("aria_log.00000001"), my("ibtmp1"), my("undo001")), (Some("Aria log"), Some("temp"), Some("undo log")));
+        assert_eq!(
+            (my("aria_log.00000001"), my("ibtmp1"), my("undo001")),
+            (Some("Aria log"), Some("temp"), Some("undo log"))
+        );
         assert_eq!((my("db1-bin.000012"), my("db1.pid"), my("aria_log_control")), (Some("binary log"), None, None));
     }
 }

@@ -62,7 +62,9 @@ impl Prover {
             "weigh up to 256 blocks of each kind of file, chosen by a seed: are their bytes spread as by chance?"
                 .to_owned(),
         );
-        steps.push("remove what was created and look whether the value is gone; its text is never written down".to_owned());
+        steps.push(
+            "remove what was created and look whether the value is gone; its text is never written down".to_owned(),
+        );
         steps
     }
 }
@@ -103,10 +105,10 @@ fn postgres_plan(prover: &Prover) -> Vec<String> {
 }
 
 fn mariadb_plan(prover: &Prover) -> Vec<String> {
-    let folder = prover
-        .data
-        .as_ref()
-        .map_or("the datadir of the server, which must be on this machine".to_owned(), |data| data.display().to_string());
+    let folder =
+        prover.data.as_ref().map_or("the datadir of the server, which must be on this machine".to_owned(), |data| {
+            data.display().to_string()
+        });
     vec![
         "write a value of 64 random bytes to a plain file of our own, and see that the search finds it there"
             .to_owned(),

@@ -394,8 +394,7 @@ mod tests {
         let folder = folder("absent");
         let stop = AtomicBool::new(false);
         let search = Search::new(&canary, &folder.0, &stop).unwrap();
-        let part =
-            |name: &str| Part { kind: "wal".to_owned(), files: vec![folder.0.join(name)], ..Part::default() };
+        let part = |name: &str| Part { kind: "wal".to_owned(), files: vec![folder.0.join(name)], ..Part::default() };
         assert_eq!(search.part(&part("none")).state, Fact::Known("absent".to_owned()));
         std::fs::write(folder.0.join("some"), noise(1 << 20)).unwrap();
         stop.store(true, Ordering::Relaxed);

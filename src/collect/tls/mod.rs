@@ -202,6 +202,10 @@ async fn one(
     let open = unseen.clone().or_else(cut).or_else(|| prober.steadiness.doubt());
     let depth = cx.depth(target);
     let intrusive = depth.intrusive;
+    // A target that was reached, and bears what was asked of it, can be asked for its pages meanwhile.
+    if open.is_none() {
+        cx.halfway.notify_one();
+    }
     // Stages after the enumeration stand here, side by side: hellos of an unusual shape, and whole sessions.
     let deep = async {
         if depth.profile == Profile::Full {

@@ -59,7 +59,13 @@ impl Side {
             None => "TRUE".to_owned(),
         };
         let table = table_name(&set.object)?;
-        Ok(Side { name: set.id.to_string(), table, keys: vec![sql(key)?], columns: key.column(dialect).into_iter().collect(), members })
+        Ok(Side {
+            name: set.id.to_string(),
+            table,
+            keys: vec![sql(key)?],
+            columns: key.column(dialect).into_iter().collect(),
+            members,
+        })
     }
 }
 

@@ -15,7 +15,8 @@ pub use cutoff::{Cutoff, OutOfRange};
 pub use expiry::{Action, Hold, Mechanism, MechanismKind, Scope};
 pub use expression::{Dialect, Expression, ExpressionError};
 pub use measured::{
-    BackupFacts, Cost, HoldFacts, Inventory, Measured, MechanismFacts, Retention, Sampled, Sentinel, Strategy, TableFacts,
+    BackupFacts, Cost, HoldFacts, Inventory, Measured, MechanismFacts, Retention, Sampled, Sentinel, Strategy,
+    TableFacts,
 };
 pub use period::{Grace, Period, PeriodError};
 pub use schedule::{Anchor, Copy, CopyKind, DataSet, Exemption, Object, Schedule, StrategyWish};

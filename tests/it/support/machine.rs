@@ -156,6 +156,7 @@ pub fn look_at(target: &Target, earlier: Vec<Observation>) -> Observation {
         cancel: tokio_util::sync::CancellationToken::new(),
         limits: Limits::default(),
         documents: Arc::new(Documents::default()),
+        halfway: Arc::default(),
     };
     assert!(Host.accepts(target));
     let job = Job { target: target.clone(), addresses: Vec::new(), earlier };

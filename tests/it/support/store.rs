@@ -122,6 +122,7 @@ impl Look {
             cancel: self.cancel.clone(),
             limits: Limits::default(),
             documents: Arc::new(Documents { retention: self.schedule.clone(), register: None, ..Documents::default() }),
+            halfway: Arc::default(),
         };
         let job = Job { target: self.target.clone(), addresses, earlier: Vec::new() };
         assert!(collector.accepts(&job.target));

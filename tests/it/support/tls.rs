@@ -37,6 +37,7 @@ pub fn context() -> CollectContext {
         cancel: Default::default(),
         limits: Limits { depth: Depth { profile: Profile::Quick, ..Depth::default() }, ..Limits::default() },
         documents: Arc::new(Documents::default()),
+        halfway: Arc::default(),
     }
 }
 
