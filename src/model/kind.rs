@@ -28,6 +28,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "db.at_rest", schema: || schema_for!(database::AtRest) },
     Kind { id: "db.audit", schema: || schema_for!(database::Audit) },
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },
+    Kind { id: "db.backup", schema: || schema_for!(database::Backup) },
     Kind { id: "db.encryption", schema: || schema_for!(database::Encryption) },
     Kind { id: "db.files", schema: || schema_for!(host::Files) },
     Kind { id: "db.proof", schema: || schema_for!(proof::Proof) },

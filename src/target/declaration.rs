@@ -198,16 +198,13 @@ impl Reading<'_, '_> {
     }
 
     fn database(&mut self, target: &mut Target, folder: &Path) {
-        match self.declaration.engine {
-            Some(Engine::Postgresql) => {
-                self.network(target, Some(5432));
-                target.connection.starttls = Some("postgresql".to_owned());
+        match self.declaration.engine.map(Engine::reach) {
+            Some(Some(reach)) => {
+                self.network(target, Some(reach.port));
+                target.connection.starttls = reach.starttls.map(str::to_owned);
+                target.connection.service = reach.service.map(str::to_owned);
             }
-            Some(Engine::Mysql | Engine::Mariadb) => {
-                self.network(target, Some(3306));
-                target.connection.starttls = Some("mysql".to_owned());
-            }
-            Some(Engine::Sqlite) => self.mistakes.push(
+            Some(None) => self.mistakes.push(
                 self.spot
                     .key("engine")
                     .mistake("an SQLite database is a file, not a server")
@@ -244,7 +241,7 @@ impl Reading<'_, '_> {
         match self.declaration.engine {
             Some(Engine::Sqlite) => {}
             Some(engine) => {
-                let name = if engine.speaks_mysql() { "MySQL or MariaDB" } else { "PostgreSQL" };
+                let name = if engine.speaks_mysql() { "MySQL or MariaDB" } else { engine.name() };
                 let mistake = self.spot.key("engine").mistake(format!("a {name} database is a server, not a file"));
                 self.mistakes.push(mistake.help("write  kind: database  and its host and port as the address"));
             }

@@ -11,6 +11,8 @@ mod adversary;
 mod architecture;
 mod catalogue;
 mod cli;
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 mod clients;
 mod config;
 mod corpus;
@@ -30,6 +32,8 @@ mod kinds;
 mod mail;
 #[cfg(feature = "mysql")]
 mod mariadb;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod negatives;
@@ -38,6 +42,7 @@ mod portability;
 mod postgres;
 mod proof;
 mod redirects;
+mod redis;
 mod report;
 mod requests;
 mod retention;
