@@ -26,10 +26,13 @@ mod handshake;
 mod host;
 mod hostile;
 mod http;
+mod injection;
 mod kinds;
 mod mail;
 #[cfg(feature = "mysql")]
 mod mariadb;
+#[cfg(feature = "postgres")]
+mod measuring;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod negatives;
