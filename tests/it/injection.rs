@@ -271,7 +271,7 @@ const TEXTS: &[(&str, u64)] = &[
 fn attempts(schema: &str, kind: &str) -> (Schedule, Vec<(String, Option<u64>)>) {
     let (mut sets, mut expected) = (Vec::new(), Vec::new());
     let mut add = |table: String, filter: Option<&str>, count: Option<u64>| {
-        let one = set(&format!("s{}", sets.len()), &table, kind, filter);
+        let one = set(&format!("s{:03}", sets.len()), &table, kind, filter);
         if serde_json::from_value::<Schedule>(json!({ "data_sets": [one] })).is_ok() {
             sets.push(one);
             expected.push((format!("{table:?} {filter:?}"), count));

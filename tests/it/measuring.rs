@@ -115,6 +115,7 @@ const SEEN: &str = "timestamp: {expr: seen, type: timestamptz}, max_age: 9 month
 
 fn look(port: u16, user: &str, more: &str) -> Look {
     let mut look = Look::new(Engine::Postgresql, port, user, PASSWORD).with(&yaml(more));
+    look.target.connection.database = Some("postgres".to_owned());
     look.clock = Arc::new(FixedClock(AS_OF.parse().unwrap()));
     look
 }
