@@ -28,10 +28,13 @@ mod handshake;
 mod host;
 mod hostile;
 mod http;
+mod injection;
 mod kinds;
 mod mail;
 #[cfg(feature = "mysql")]
 mod mariadb;
+#[cfg(feature = "postgres")]
+mod measuring;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 #[cfg(feature = "mysql")]

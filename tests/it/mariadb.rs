@@ -419,13 +419,13 @@ fn small_sampled_and_partitioned(mariadb: &Mariadb) {
     let found = measured(mariadb, &heap, LARGE);
     assert_eq!(found.strategy, Strategy::Sample);
     assert!(found.violating.reason().unwrap().contains("none in a sample"), "{found:?}");
-    assert!(found.sampled.rows > 10_000, "{:?}", found.sampled);
+    assert!((3000..4000).contains(&found.sampled.rows), "{:?}", found.sampled);
     let accept = schedule("app.heap", "expr: seen, type: timestamptz", ", measure: {accept_rate: 0.001}");
     let found = measured(mariadb, &accept, LARGE);
     assert_eq!((&found.violating, found.accepted_by_sample), (&known(&0), true), "{found:?}");
     mariadb.sql("UPDATE app.heap SET seen = '2020-01-01' WHERE n < 5000");
     let found = measured(mariadb, &accept, LARGE);
-    assert!(found.violating.known().is_some_and(|rows| *rows > 1000) && found.capped, "{found:?}");
+    assert!(found.violating.known().is_some_and(|rows| *rows > 500) && found.capped, "{found:?}");
     mariadb.sql("UPDATE app.heap SET seen = '2026-03-01' WHERE n < 5000");
     // Without a key there is nothing to draw by, and no table is read whole that is large.
     let bare = schedule("app.bare", "expr: seen, type: timestamp", "");

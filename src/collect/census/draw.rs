@@ -1,6 +1,19 @@
 //! What a sample draws.
 
+use super::rule_of_three;
 use crate::model::digest;
+
+/// How many numbers a sample tries at the most; some are of no row.
+pub const TRIES: usize = 20_000;
+/// The rows of a sample that is clean at 1 in 1,000, and those of the largest.
+const FEWEST: u64 = 3000;
+const MOST: u64 = TRIES as u64;
+
+/// How many rows are enough of a sample: those that bound the rate which the schedule accepts. Each row may cost a page.
+pub fn enough(accept_rate: Option<f64>) -> u64 {
+    let accepted = accept_rate.unwrap_or(1.0) * 1_000_000.0;
+    (FEWEST..=MOST).find(|rows| rule_of_three(*rows) as f64 <= accepted).unwrap_or(MOST)
+}
 
 /// Whole numbers by chance between these two, the same ones for the same set: a run can be repeated.
 pub fn draws(set: &str, least: i64, greatest: i64) -> impl Iterator<Item = i64> {

@@ -13,7 +13,7 @@ use crate::model::retention::expression::literal;
 use crate::model::retention::{
     Action, Cutoff, DataSet, Dialect, Expression, Object, Schedule, Scope, TimestampType, Zone,
 };
-pub use draw::draws;
+pub use draw::{TRIES, draws, enough};
 pub use facts::{rule_of_three, unmeasured};
 use jiff::{SignedDuration, Timestamp};
 pub use meter::Meter;

@@ -12,18 +12,17 @@ use super::settings::Settings;
 use super::spaces::{OWN_SCHEMAS, sees_all};
 use super::table::{Table, no_number, place};
 use crate::collect::answer::{Row, text};
-use crate::collect::census::{Census, Counted, Meter, Outcome, Topic, draws, rule_of_three, unmeasured};
+use crate::collect::census::{Census, Counted, Meter, Outcome, TRIES, Topic, draws, enough, rule_of_three, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::{
     DataSet, Dialect, Inventory, Measured, Retention, Sampled, Schedule, Strategy, StrategyWish,
 };
 use crate::model::{Fact, Reason, Trouble};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How many numbers a sample tries, and how many of them at once.
-const TRIES: usize = 20_000;
+/// How many numbers a sample tries at once.
 const AT_ONCE: usize = 1000;
 /// The most columns whose names are read.
 const MOST_COLUMNS: usize = 20_000;
@@ -343,13 +342,17 @@ impl Measuring<'_, '_> {
         let (Some(least), Some(greatest)) = (end(0), end(1)) else { return self.whole().await };
         let from = format!("{} FORCE INDEX (PRIMARY)", self.census.table);
         let all = self.census.whole(&from, &["count(*)"]);
-        let mut keys: Vec<i64> = draws(&self.set.id.to_string(), least, greatest).take(TRIES).collect();
-        // A key that is drawn twice is one row.
-        keys.sort_unstable();
-        keys.dedup();
+        // A key that is drawn twice is one row. The order stays that of chance, since the drawing ends with enough rows.
+        let mut known = BTreeSet::new();
+        let keys: Vec<i64> =
+            draws(&self.set.id.to_string(), least, greatest).take(TRIES).filter(|key| known.insert(*key)).collect();
+        let enough = enough(self.set.measure.accept_rate);
         let mut counts: BTreeMap<Topic, Counted> = BTreeMap::new();
         let mut drawn = 0u64;
         for some in keys.chunks(AT_ONCE) {
+            if drawn >= enough {
+                break;
+            }
             let list: Vec<String> = some.iter().map(i64::to_string).collect();
             let row = self.row(&format!("{all} WHERE {key} IN ({})", list.join(", "))).await?;
             let (found, ..) = self.census.read_whole(&row).ok_or_else(no_number)?;
@@ -371,7 +374,7 @@ impl Measuring<'_, '_> {
             total: table.rows.clone(),
             sampled: Some(sampled),
             query: format!("{all} WHERE {key} IN (...)"),
-            plan: format!("{} keys were drawn between {least} and {greatest}", keys.len()),
+            plan: format!("keys were drawn between {least} and {greatest}, and {drawn} of them are rows"),
         })
     }
 }

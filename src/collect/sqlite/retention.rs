@@ -1,7 +1,9 @@
 //! Measuring the data sets of a file.
 
 use super::Store;
-use crate::collect::census::{Census, Counted, Meter, Outcome, Topic, draws, rule_of_three, table_name, unmeasured};
+use crate::collect::census::{
+    Census, Counted, Meter, Outcome, TRIES, Topic, draws, enough, rule_of_three, table_name, unmeasured,
+};
 use crate::collect::declared;
 use crate::model::retention::{DataSet, Dialect, Measured, Retention, Sampled, Schedule, Strategy, StrategyWish};
 use crate::model::{Fact, Reason, Trouble};
@@ -16,8 +18,6 @@ const SMALL_ROWS: u64 = 10_000;
 /// Why no means is found in a file, and what would show it.
 const NO_SCHEDULER: &str = "SQLite runs nothing by itself, so that the means is outside the file; the definition of the \
                             job in its scheduler, and the log of its last runs, would show it";
-/// How many row ids a sample tries.
-const TRIES: usize = 20_000;
 
 /// What counts as small; tests make it smaller.
 #[derive(Clone, Copy, Debug)]
@@ -262,8 +262,10 @@ impl Measuring<'_> {
             .map(|question| format!("CASE WHEN {} THEN 1 ELSE 0 END", question.predicates.join(" OR ")))
             .collect();
         let query = format!("SELECT {} FROM {} WHERE rowid = ?1", columns.join(", "), self.census.table);
-        let rows =
-            self.store.look_up(&query, draws(&self.set.id.to_string(), least, greatest).take(TRIES), self.timeout())?;
+        let id = self.set.id.to_string();
+        let ids = draws(&id, least, greatest).take(TRIES);
+        let enough = usize::try_from(enough(self.set.measure.accept_rate)).unwrap_or(TRIES);
+        let rows = self.store.look_up(&query, ids, enough, self.timeout())?;
         let mut counts = BTreeMap::new();
         for (place, question) in self.census.questions.iter().enumerate() {
             let hits = rows.iter().filter(|row| row.get(place).is_some_and(|hit| hit.as_deref() == Some("1"))).count();
@@ -281,7 +283,7 @@ impl Measuring<'_> {
             total: Fact::Known(greatest.abs_diff(least).saturating_add(1)),
             sampled: Some(sampled),
             query,
-            plan: format!("{TRIES} row ids were drawn between {least} and {greatest}"),
+            plan: format!("row ids were drawn between {least} and {greatest}, and {drawn} of them are rows"),
         })
     }
 }

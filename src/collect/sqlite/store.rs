@@ -122,17 +122,26 @@ impl Store {
         first.ok_or_else(|| Trouble::new(Reason::ProtocolViolation, "a statement that gives one row gave none"))
     }
 
-    /// The rows with these row ids, each by its own look-up.
+    /// The rows with these row ids, each by its own look-up, until there are enough.
     ///
     /// # Errors
     /// Where the statement fails or all of them take too long.
-    pub fn look_up(&self, sql: &str, ids: impl Iterator<Item = i64>, timeout: Duration) -> Result<Vec<Row>, Trouble> {
+    pub fn look_up(
+        &self,
+        sql: &str,
+        ids: impl Iterator<Item = i64>,
+        enough: usize,
+        timeout: Duration,
+    ) -> Result<Vec<Row>, Trouble> {
         self.within(timeout);
         let read = || -> rusqlite::Result<Vec<Row>> {
             let mut statement = self.connection.prepare(sql)?;
             let columns = statement.column_count();
             let mut rows = Vec::new();
             for id in ids {
+                if rows.len() >= enough {
+                    break;
+                }
                 let mut answer = statement.query([id])?;
                 if let Some(row) = answer.next()? {
                     let texts: rusqlite::Result<Row> = (0..columns).map(|place| row.get_ref(place).map(text)).collect();
