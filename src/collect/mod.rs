@@ -20,6 +20,7 @@ mod limit;
 pub mod mail;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+pub mod objects;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proof;
@@ -204,6 +205,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
         Box::new(sqlite::Sqlite),
+        Box::new(objects::Objects::default()),
         #[cfg(target_os = "linux")]
         Box::new(host::Host),
         Box::new(register::RegisterCollector),

@@ -33,6 +33,7 @@ mod mariadb;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod negatives;
+mod objects;
 mod policy;
 mod portability;
 mod postgres;

@@ -8,6 +8,7 @@ pub mod faulty;
 pub mod lab;
 pub mod machine;
 pub mod mariadb;
+pub mod moto;
 pub mod mysql8;
 pub mod names;
 pub mod oracle;
