@@ -22,6 +22,7 @@ pub mod mail;
 pub mod mongodb;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+pub mod objects;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proof;
@@ -213,6 +214,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         #[cfg(feature = "mongodb")]
         Box::new(mongodb::Mongodb),
         Box::new(sqlite::Sqlite),
+        Box::new(objects::Objects::default()),
         #[cfg(target_os = "linux")]
         Box::new(host::Host),
         Box::new(register::RegisterCollector),

@@ -192,6 +192,15 @@ pub struct Connection {
     /// Where the password is to be had.
     #[serde(skip)]
     pub password: Option<SecretRef>,
+    /// Where a session token is to be had, for object stores.
+    #[serde(skip)]
+    pub token: Option<SecretRef>,
+    /// The region of an object store.
+    #[serde(skip)]
+    pub region: Option<String>,
+    /// The address of an object store.
+    #[serde(skip)]
+    pub endpoint: Option<String>,
     /// PEM files of the user's own certification authorities.
     #[serde(skip)]
     pub ca_files: Vec<PathBuf>,

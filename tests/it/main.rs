@@ -40,6 +40,7 @@ mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod negatives;
+mod objects;
 mod policy;
 mod portability;
 mod postgres;

@@ -12,6 +12,7 @@ pub mod machine;
 pub mod mariadb;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
+pub mod moto;
 pub mod mysql8;
 pub mod names;
 pub mod oracle;
