@@ -150,7 +150,7 @@ fn a_copy_of_the_preload_list_is_looked_at() {
         assert_facts(&hsts, &[("preloaded", json!(held)), ("quoted", json!(true))]);
         assert!(hsts["preload_list"].as_str().unwrap().starts_with("sha256:"));
     }
-    let list = scratch.write("list.json", "no list".to_owned());
+    let list = scratch.write("list.json", "no list");
     let seen = look_with(site.secure, Some(site.plain), vec![site.authority.clone()], Some(list));
     let hsts = facts(&seen, "http.hsts");
     assert_facts(&hsts, &[("preload_list", json!("unreadable"))]);
