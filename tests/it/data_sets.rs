@@ -155,7 +155,10 @@ fn a_look_and_a_file_of_evidence_show_the_same() {
     let off = "checks: { data.retention: { enabled: false, reason: judged elsewhere } }\n";
     scratch.write("later.yaml", format!("{TARGET}{SCHEDULE}{off}"));
     let (_, words) = run(&scratch, &["retention", "obs.json", "-c", "later.yaml", "-o", "json"]);
-    assert!(serde_json::from_str::<Value>(&words).unwrap()["stores"][0]["data_sets"][0]["status"] == "not-evaluated", "{words}");
+    assert!(
+        serde_json::from_str::<Value>(&words).unwrap()["stores"][0]["data_sets"][0]["status"] == "not-evaluated",
+        "{words}"
+    );
 }
 
 #[test]
