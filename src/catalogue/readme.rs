@@ -76,6 +76,8 @@ fn subject(check: &crate::model::Check) -> &'static str {
         Subject::Endpoint => "endpoint",
         Subject::Upgrade => "upgrade",
         Subject::Database => "database",
+        Subject::Store => "database, bucket",
+        Subject::Objects => "bucket",
         Subject::Domain => "domain",
         Subject::Host => "host",
         Subject::Register => "register",

@@ -178,6 +178,8 @@ fn fits(subject: Subject, target: &Target) -> bool {
         Subject::Endpoint => target.kind == TargetKind::Endpoint,
         Subject::Upgrade => target.kind == TargetKind::Endpoint && target.connection.starttls.is_some(),
         Subject::Database => target.engine.is_some(),
+        Subject::Store => target.engine.is_some() || target.kind == TargetKind::Objects,
+        Subject::Objects => target.kind == TargetKind::Objects,
         Subject::Domain => target.kind == TargetKind::Domain,
         Subject::Host => target.kind == TargetKind::Host,
         Subject::Register => target.kind == TargetKind::Register,

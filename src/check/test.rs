@@ -112,7 +112,8 @@ fn weight(status: Status) -> u8 {
 fn target(subject: Subject) -> Target {
     let kind = match subject {
         Subject::Endpoint | Subject::Upgrade => TargetKind::Endpoint,
-        Subject::Database => TargetKind::Database,
+        Subject::Database | Subject::Store => TargetKind::Database,
+        Subject::Objects => TargetKind::Objects,
         Subject::Domain => TargetKind::Domain,
         Subject::Host => TargetKind::Host,
         Subject::Register => TargetKind::Register,
@@ -124,7 +125,7 @@ fn target(subject: Subject) -> Target {
     if subject == Subject::Upgrade {
         target.connection.starttls = Some("smtp".to_owned());
     }
-    if subject == Subject::Database {
+    if matches!(subject, Subject::Database | Subject::Store) {
         target.engine = Some(DatabaseEngine::Postgresql);
     }
     target

@@ -1,30 +1,35 @@
 //! Collectors look at targets and record observations. They never judge.
 
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod answer;
 pub mod census;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod channel;
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod command;
 pub mod dated;
 pub mod declared;
+mod direct;
 pub mod dns;
 pub mod erasure;
 pub mod export;
 #[cfg(target_os = "linux")]
 pub mod host;
 pub mod http;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod limit;
 pub mod mail;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+pub mod objects;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proof;
+pub mod redis;
 pub mod register;
 pub mod requests;
+mod server;
 pub mod sqlite;
 pub mod tls;
 pub mod traces;
@@ -203,7 +208,13 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(mysql::Mysql::default()),
         #[cfg(feature = "postgres")]
         Box::new(postgres::Postgres),
+        Box::new(redis::Redis::default()),
+        #[cfg(feature = "clickhouse")]
+        Box::new(clickhouse::Clickhouse),
+        #[cfg(feature = "mongodb")]
+        Box::new(mongodb::Mongodb),
         Box::new(sqlite::Sqlite),
+        Box::new(objects::Objects::default()),
         #[cfg(target_os = "linux")]
         Box::new(host::Host),
         Box::new(register::RegisterCollector),

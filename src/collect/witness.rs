@@ -44,6 +44,17 @@ impl Authorities {
         Ok(Authorities { verifier, pinned, provider })
     }
 
+    /// A set-up that ends the handshake with whom it does not trust.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up: a fault of ours.
+    pub fn strict(&self) -> Result<ClientConfig, Trouble> {
+        let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|_| Trouble::new(Reason::Internal, "TLS could not be set up"))?;
+        Ok(config.with_webpki_verifier(Arc::clone(&self.verifier)).with_no_client_auth())
+    }
+
     /// A set-up for TLS 1.2 and 1.3 as of this instant, and the witness that keeps its verdicts.
     ///
     /// # Errors

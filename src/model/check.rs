@@ -87,6 +87,10 @@ pub enum Subject {
     Upgrade,
     /// Every target with a database engine, server or file.
     Database,
+    /// Every target that holds rows or objects.
+    Store,
+    /// Buckets of object stores.
+    Objects,
     /// Domains.
     Domain,
     /// Machines.

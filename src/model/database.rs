@@ -210,6 +210,69 @@ pub struct Audit {
     pub server_version: Fact<String>,
 }
 
+/// `db.backup`: copies against loss, as far as the store itself tells of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Backup {
+    /// False for a database file, which makes no copies of itself.
+    pub applicable: bool,
+    /// The means that the store has, and what it cannot tell.
+    pub means: Vec<BackupMeans>,
+}
+
+/// One means that makes copies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BackupMeans {
+    /// What it is; unique in its list.
+    pub name: String,
+    /// When it last succeeded, in UTC.
+    pub last_success: Fact<String>,
+    /// How many seconds ago that was.
+    pub age_s: Fact<i64>,
+    /// Its latest try failed.
+    pub last_failed: Fact<bool>,
+    /// What was seen, in words.
+    pub seen: String,
+}
+
+impl BackupMeans {
+    /// The least age of a copy, in seconds, that is taken for one of now.
+    const SKEW: i64 = -300;
+
+    /// A means that last succeeded then, looked at now.
+    pub fn new(
+        name: &str,
+        last: Fact<jiff::Timestamp>,
+        last_failed: Fact<bool>,
+        seen: impl Into<String>,
+        now: jiff::Timestamp,
+    ) -> BackupMeans {
+        let (last_success, age_s) = match last {
+            Fact::Known(at) => {
+                let age = now.as_second().saturating_sub(at.as_second());
+                // Two clocks differ a little; a copy of tomorrow would be a recent one for ever.
+                let age = match age {
+                    BackupMeans::SKEW.. => Fact::Known(age.max(0)),
+                    _ => Fact::unknown(format!("{at} lies in the future: the clocks here and there differ")),
+                };
+                (Fact::Known(at.to_string()), age)
+            }
+            Fact::Unknown(why) => (Fact::Unknown(why.clone()), Fact::Unknown(why)),
+        };
+        BackupMeans { name: name.to_owned(), last_success, age_s, last_failed, seen: seen.into() }
+    }
+
+    /// A means of which the store cannot tell, for this reason.
+    pub fn untold(name: &str, why: &str) -> BackupMeans {
+        BackupMeans {
+            name: name.to_owned(),
+            last_success: Fact::unknown(why),
+            age_s: Fact::unknown(why),
+            last_failed: Fact::unknown(why),
+            seen: why.to_owned(),
+        }
+    }
+}
+
 /// `db.at_rest`: what one collector saw of the encryption of the files of one database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AtRest {
@@ -323,4 +386,17 @@ pub struct Encryption {
     pub not_covered: Vec<String>,
     /// The evidence that would settle what is unknown.
     pub would_show: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_future_has_no_age() {
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        let age = |made| BackupMeans::new("a", Fact::Known(at(made)), Fact::Known(false), "", at(1_000)).age_s;
+        assert_eq!((age(900), age(1_000), age(1_299)), (Fact::Known(100), Fact::Known(0), Fact::Known(0)));
+        assert!(age(1_301).known().is_none());
+    }
 }

@@ -1,8 +1,8 @@
 //! The observation kinds and the form of their data.
 
 use super::{
-    database, dns, erasure, grade, host, http, mail, portability, proof, register, requests, retention, revocation,
-    shape, tls, tls_policy, tls_reverification, tls_session, transparency,
+    bucket, database, dns, erasure, grade, host, http, mail, portability, proof, register, requests, retention,
+    revocation, shape, tls, tls_policy, tls_reverification, tls_session, transparency,
 };
 use schemars::{Schema, schema_for};
 
@@ -28,6 +28,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "db.at_rest", schema: || schema_for!(database::AtRest) },
     Kind { id: "db.audit", schema: || schema_for!(database::Audit) },
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },
+    Kind { id: "db.backup", schema: || schema_for!(database::Backup) },
     Kind { id: "db.encryption", schema: || schema_for!(database::Encryption) },
     Kind { id: "db.files", schema: || schema_for!(host::Files) },
     Kind { id: "db.proof", schema: || schema_for!(proof::Proof) },
@@ -53,6 +54,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "mail.mx", schema: || schema_for!(mail::Mx) },
     Kind { id: "mail.spf", schema: || schema_for!(mail::Spf) },
     Kind { id: "mail.tls_rpt", schema: || schema_for!(mail::TlsRpt) },
+    Kind { id: "store.object", schema: || schema_for!(bucket::Bucket) },
     Kind { id: "tls.alpn", schema: || schema_for!(shape::ApplicationProtocols) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
     Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },

@@ -4,6 +4,7 @@
 
 pub mod assessment;
 pub mod baseline;
+pub mod bucket;
 pub mod check;
 pub mod clock;
 pub mod control;

@@ -65,9 +65,55 @@ pub enum Engine {
     Mariadb,
     /// SQLite.
     Sqlite,
+    /// Redis.
+    Redis,
+    /// Valkey.
+    Valkey,
+    /// ClickHouse, by its HTTP interface.
+    Clickhouse,
+    /// MongoDB.
+    Mongodb,
+}
+
+/// How a server of databases is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The port where none is written.
+    pub port: u16,
+    /// The dialogue before TLS, where there is one.
+    pub starttls: Option<&'static str>,
+    /// The service behind TLS that begins with the first byte, where it is not HTTP.
+    pub service: Option<&'static str>,
 }
 
 impl Engine {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Postgresql => "PostgreSQL",
+            Engine::Mysql => "MySQL",
+            Engine::Mariadb => "MariaDB",
+            Engine::Sqlite => "SQLite",
+            Engine::Redis => "Redis",
+            Engine::Valkey => "Valkey",
+            Engine::Clickhouse => "ClickHouse",
+            Engine::Mongodb => "MongoDB",
+        }
+    }
+
+    /// How it is reached; nothing for a file.
+    pub fn reach(self) -> Option<Reach> {
+        let (port, starttls, service) = match self {
+            Engine::Postgresql => (5432, Some("postgresql"), None),
+            Engine::Mysql | Engine::Mariadb => (3306, Some("mysql"), None),
+            Engine::Redis | Engine::Valkey => (6379, None, Some("rediss")),
+            Engine::Clickhouse => (8443, None, None),
+            Engine::Mongodb => (27017, None, Some("mongodb")),
+            Engine::Sqlite => return None,
+        };
+        Some(Reach { port, starttls, service })
+    }
+
     /// Whether it is a server that speaks MySQL's protocol.
     pub fn speaks_mysql(self) -> bool {
         matches!(self, Engine::Mysql | Engine::Mariadb)
@@ -146,6 +192,15 @@ pub struct Connection {
     /// Where the password is to be had.
     #[serde(skip)]
     pub password: Option<SecretRef>,
+    /// Where a session token is to be had, for object stores.
+    #[serde(skip)]
+    pub token: Option<SecretRef>,
+    /// The region of an object store.
+    #[serde(skip)]
+    pub region: Option<String>,
+    /// The address of an object store.
+    #[serde(skip)]
+    pub endpoint: Option<String>,
     /// PEM files of the user's own certification authorities.
     #[serde(skip)]
     pub ca_files: Vec<PathBuf>,

@@ -46,8 +46,9 @@ impl Reading<'_, '_> {
             Kind::File => self.file(&mut target, folder),
             Kind::Domain => self.domain(&mut target),
             Kind::Host => self.host(&mut target, folder),
+            Kind::Objects => self.bucket(&mut target, folder),
             // No collector looks at these yet: they are declared, and reported as not looked at.
-            Kind::Objects | Kind::Cloud => {
+            Kind::Cloud => {
                 let address = self.declaration.address.as_deref();
                 self.clear(address.unwrap_or_default());
                 target.address = address.unwrap_or(&self.declaration.id).to_owned();
@@ -198,16 +199,13 @@ impl Reading<'_, '_> {
     }
 
     fn database(&mut self, target: &mut Target, folder: &Path) {
-        match self.declaration.engine {
-            Some(Engine::Postgresql) => {
-                self.network(target, Some(5432));
-                target.connection.starttls = Some("postgresql".to_owned());
+        match self.declaration.engine.map(Engine::reach) {
+            Some(Some(reach)) => {
+                self.network(target, Some(reach.port));
+                target.connection.starttls = reach.starttls.map(str::to_owned);
+                target.connection.service = reach.service.map(str::to_owned);
             }
-            Some(Engine::Mysql | Engine::Mariadb) => {
-                self.network(target, Some(3306));
-                target.connection.starttls = Some("mysql".to_owned());
-            }
-            Some(Engine::Sqlite) => self.mistakes.push(
+            Some(None) => self.mistakes.push(
                 self.spot
                     .key("engine")
                     .mistake("an SQLite database is a file, not a server")
@@ -229,14 +227,71 @@ impl Reading<'_, '_> {
 
     fn credentials(&mut self, credentials: &Credentials, connection: &mut Connection, folder: &Path) {
         connection.user.clone_from(&credentials.user);
-        let Some(password) = &credentials.password else { return };
-        connection.password = SecretRef::parse(password).map(|secret| match secret {
+        connection.password = self.secret("password", credentials.password.as_deref(), folder);
+        connection.token = self.secret("token", credentials.token.as_deref(), folder);
+    }
+
+    fn secret(&mut self, key: &str, written: Option<&str>, folder: &Path) -> Option<SecretRef> {
+        let secret = SecretRef::parse(written?).map(|secret| match secret {
             SecretRef::File(path) => SecretRef::File(folder.join(path).display().to_string()),
             other => other,
         });
-        if connection.password.is_none() {
-            let spot = self.spot.key("credentials").key("password");
+        if secret.is_none() {
+            let spot = self.spot.key("credentials").key(key);
             self.mistakes.push(spot.mistake("a secret is written in clear").label("hidden here").help(PASSWORD_HELP));
+        }
+        secret
+    }
+
+    /// A bucket: `s3://NAME`, at Amazon's address of the region or at another endpoint.
+    fn bucket(&mut self, target: &mut Target, folder: &Path) {
+        let Some(address) = self.declaration.address.as_deref() else {
+            return self.missing("address", "write the bucket, for example  address: s3://shop-uploads");
+        };
+        let name = address.strip_prefix("s3://").unwrap_or_default().trim_end_matches('/');
+        let fits = (3..=63).contains(&name.len())
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '.' | '-'))
+            && name.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+        if !fits {
+            let mistake = self.spot.key("address").mistake("this is not the name of a bucket");
+            self.mistakes.push(mistake.help("write s3:// and 3 to 63 small letters, digits, dots and hyphens"));
+            return;
+        }
+        target.address = format!("s3://{name}");
+        target.connection.database = Some(name.to_owned());
+        let region = self.declaration.region.as_deref();
+        if region.is_some_and(|region| {
+            region.is_empty()
+                || !region.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+        }) {
+            self.mistakes
+                .push(self.spot.key("region").mistake("this is not a region").help("for example  region: eu-west-1"));
+        }
+        target.connection.region = region.map(str::to_owned);
+        let amazon = || match region {
+            Some(region) if region.starts_with("cn-") => format!("https://s3.{region}.amazonaws.com.cn"),
+            Some(region) => format!("https://s3.{region}.amazonaws.com"),
+            None => "https://s3.us-east-1.amazonaws.com".to_owned(),
+        };
+        let endpoint = self.declaration.endpoint.clone().unwrap_or_else(amazon);
+        let bare = url::Url::parse(&endpoint).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.host_str().is_some_and(|host| !host.is_empty())
+                && url.username().is_empty()
+                && url.password().is_none()
+                && matches!(url.path(), "" | "/")
+                && url.query().is_none()
+        });
+        if bare {
+            target.connection.endpoint = Some(endpoint);
+        } else {
+            let mistake = self.spot.key("endpoint").mistake("this is not the address of a store");
+            self.mistakes.push(mistake.help("write a scheme, a host and perhaps a port: https://minio.example:9000"));
+        }
+        if let Some(credentials) = &self.declaration.credentials {
+            self.credentials(credentials, &mut target.connection, folder);
         }
     }
 
@@ -244,7 +299,7 @@ impl Reading<'_, '_> {
         match self.declaration.engine {
             Some(Engine::Sqlite) => {}
             Some(engine) => {
-                let name = if engine.speaks_mysql() { "MySQL or MariaDB" } else { "PostgreSQL" };
+                let name = if engine.speaks_mysql() { "MySQL or MariaDB" } else { engine.name() };
                 let mistake = self.spot.key("engine").mistake(format!("a {name} database is a server, not a file"));
                 self.mistakes.push(mistake.help("write  kind: database  and its host and port as the address"));
             }

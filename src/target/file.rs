@@ -247,6 +247,12 @@ pub(super) struct Declaration {
     /// The folder of a database's files on its own machine, where the server does not tell it.
     #[serde(default)]
     pub(super) data: Option<String>,
+    /// The region of an object store.
+    #[serde(default)]
+    pub(super) region: Option<String>,
+    /// The address of an object store, where it is not Amazon's.
+    #[serde(default)]
+    pub(super) endpoint: Option<String>,
     /// Selectors with which the domain's mail is signed.
     #[serde(default)]
     pub(super) dkim: Option<Vec<String>>,
@@ -371,6 +377,10 @@ pub(super) struct Credentials {
     #[serde(default)]
     #[schemars(regex(pattern = r"^(env|file|exec):.*\S"))]
     pub(super) password: Option<String>,
+    /// Where a session token is to be had, for object stores; the same.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^(env|file|exec):.*\S"))]
+    pub(super) token: Option<String>,
 }
 
 /// What TLS is checked against.

@@ -6,7 +6,7 @@ use super::key_exchange::{Form, Kind, ServerKeyExchange};
 use super::ticket::Ticket;
 use super::{
     ClientHello, FlightReader, ServerHello, alert::Alert, certificate, dns, luks, mountinfo, mysql, postgres,
-    record::RecordReader, sct::Sct, ssl2,
+    record::RecordReader, resp, sct::Sct, ssl2,
 };
 
 /// The first flight of a server, in pieces whose size the first byte sets.
@@ -166,6 +166,36 @@ pub fn mysql(data: &[u8]) {
     let _ = mysql::line(data, columns.into());
 }
 
+/// Answers of Redis, in pieces whose size the first byte sets.
+pub fn resp(data: &[u8]) {
+    let Some((&first, data)) = data.split_first() else { return };
+    let mut reader = resp::Reader::new();
+    for part in data.chunks(usize::from(first).max(1)) {
+        reader.push(part);
+        while let Ok(Some(value)) = reader.value() {
+            let _ = value;
+        }
+    }
+}
+
+/// Messages of MongoDB, and a walk over the fields of each.
+#[cfg(feature = "mongodb")]
+pub fn op_msg(data: &[u8]) {
+    let mut reader = super::op_msg::Reader::new();
+    for part in data.chunks(7) {
+        reader.push(part);
+        match reader.message() {
+            Ok(None) => {}
+            Ok(Some((id, document))) => {
+                let fields = document.iter().take_while(Result::is_ok).count();
+                let _ = (fields, document.get_document("a"), document.get_array("b"));
+                let _ = super::op_msg::command(id, &document);
+            }
+            Err(_) => break,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,7 +204,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
-            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, sct, ssl2, postgres, dialogue, ticket, html, dns, luks, mountinfo] {
+            for entry in [server_flight, records, client_hello, server_hello, certificate, key_exchange, alert, sct, ssl2, postgres, dialogue, ticket, html, dns, luks, mountinfo, resp] {
                 entry(&data);
             }
         }

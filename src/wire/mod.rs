@@ -21,8 +21,11 @@ pub mod limit;
 pub mod luks;
 pub mod mountinfo;
 pub mod mysql;
+#[cfg(feature = "mongodb")]
+pub mod op_msg;
 pub mod postgres;
 pub mod record;
+pub mod resp;
 pub mod sct;
 pub mod server_hello;
 pub mod ssl2;

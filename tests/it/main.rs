@@ -11,6 +11,8 @@ mod adversary;
 mod architecture;
 mod catalogue;
 mod cli;
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 mod clients;
 mod config;
 mod corpus;
@@ -33,14 +35,18 @@ mod mail;
 mod mariadb;
 #[cfg(feature = "postgres")]
 mod measuring;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod negatives;
+mod objects;
 mod policy;
 mod portability;
 mod postgres;
 mod proof;
 mod redirects;
+mod redis;
 mod report;
 mod requests;
 mod retention;

@@ -7,13 +7,19 @@ use probity::collect::mysql::retention::Effort;
 use probity::model::database::{AtRest, Audit, Auth, Transport};
 use probity::model::retention::{Retention, Strategy};
 use probity::model::target::Engine;
-use probity::model::{Fact, FixedClock, Observation, Reason, Status};
+use probity::model::{Clock as _, Fact, FixedClock, Observation, Reason, Status, SystemClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What stands in the history of MySQL Enterprise Backup: a whole copy so many seconds ago, and whether the latest try failed.
+fn copied(ago: i64, failed: &str) -> Answer {
+    rows(&[&[&(SystemClock.now().as_second() - ago).to_string(), failed]])
+}
 
 /// A server of which everything is well.
 fn good() -> Script {
     vec![
+        ("FROM mysql.backup_history", copied(3600, "0")),
         ("SELECT CONNECTION_ID()", rows(&[&["8", "auditor@%"]])),
         (
             "SHOW GLOBAL VARIABLES",
@@ -335,4 +341,26 @@ fn rows_are_counted_in_mysqls_own_words() {
         !server.asked().iter().any(|query| query.starts_with("SELECT count(*) FROM (SELECT 1")),
         "a large table was read"
     );
+}
+
+#[test]
+fn copies_are_told_by_the_history_of_a_program_and_by_nothing_else() {
+    for (answer, name, wanted) in [
+        (copied(3600, "0"), "MySQL Enterprise Backup", Status::Pass),
+        (copied(3600, "1"), "MySQL Enterprise Backup", Status::Fail),
+        (copied(3 * 86_400, "0"), "MySQL Enterprise Backup", Status::Fail),
+        (rows(&[&["-", "0"]]), "MySQL Enterprise Backup", Status::NotEvaluated),
+        (rows(&[&["soon", "0"]]), "MySQL Enterprise Backup", Status::NotEvaluated),
+        (rows(&[]), "MySQL Enterprise Backup", Status::NotEvaluated),
+        (Answer::Error(1142), "MySQL Enterprise Backup", Status::NotEvaluated),
+        (Answer::Error(1146), "history of copies", Status::NotEvaluated),
+    ] {
+        let mut script = good();
+        let words = format!("{answer:?}");
+        replace(&mut script, "FROM mysql.backup_history", answer);
+        let server = Mysql8::start(script, true);
+        let look = Look::new(Engine::Mysql, server.port, "auditor", PASSWORD).trusting(server.certificate());
+        let verdicts = look.judge(&look.run(&Mysql::default()));
+        assert_eq!(verdicts[&format!("db.backup.exists {name}")].0, wanted, "{words}");
+    }
 }

@@ -6,7 +6,7 @@ use probity::catalogue::Catalogue;
 use probity::check::{Case, Engine, derive};
 use probity::collect::postgres::Postgres as Collects;
 use probity::collect::{CollectContext, Collector, Documents, Job, Limits, Silent};
-use probity::model::database::{AtRest, Audit, Auth, Sign, Transport};
+use probity::model::database::{AtRest, Audit, Auth, Backup, Sign, Transport};
 use probity::model::policy::Judging;
 use probity::model::retention::{Inventory, Retention, Schedule};
 use probity::model::target::Engine as DatabaseEngine;
@@ -274,7 +274,8 @@ fn a_strict_server() {
     let at_rest = |item: &str| matches!(item, "db.at_rest" | "db.at_rest.algorithm");
     for (item, (status, _)) in judge(&look, &seen) {
         let expected = match item.as_str() {
-            item if at_rest(item) => Status::NotEvaluated,
+            // The server keeps no archive, and knows of no other copy.
+            item if at_rest(item) || item.starts_with("db.backup") => Status::NotEvaluated,
             // Nothing of PostgreSQL's tells of these.
             "db.at_rest.logs" | "db.at_rest.temp" | "db.auth.reach" => Status::NotApplicable,
             _ => Status::Pass,
@@ -370,7 +371,10 @@ fn the_grants_of_the_readme_give_every_answer_but_the_hashes() {
     assert!(audit.extension.known().is_some() && audit.logging.iter().all(|sign| sign.yes.known().is_some()));
     let open: Vec<String> = judge(&look, &seen)
         .into_iter()
-        .filter(|(item, verdict)| verdict.0 == Status::NotEvaluated && !item.starts_with("db.at_rest"))
+        // Of the disk and of copies, a server without an archive tells nothing to anybody.
+        .filter(|(item, verdict)| {
+            verdict.0 == Status::NotEvaluated && !item.starts_with("db.at_rest") && !item.starts_with("db.backup")
+        })
         .map(|(item, _)| item)
         .collect();
     assert_eq!(open, ["db.auth.password_hash stored passwords"]);
@@ -748,4 +752,69 @@ fn what_is_not_valid_yet_or_any_more_is_not_trusted() {
     let job = Job { target: look.target.clone(), addresses: vec![address], earlier: Vec::new() };
     let seen = runtime.block_on(Collects.collect(&job, &cx));
     assert_outside(&seen, Reason::HandshakeRejected);
+}
+
+/// Waits until the server's archiver has come so far.
+fn archived(postgres: &Postgres, condition: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while postgres.sql("postgres", &format!("SELECT {condition} FROM pg_stat_archiver")) != "t" {
+        assert!(Instant::now() < end, "never {condition}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn copies_are_told_by_the_archive_and_by_what_a_base_backup_leaves() {
+    let settings = "archive_mode = on\narchive_command = 'true'\n";
+    let Some(postgres) = Postgres::start_with(Posture::Plain, settings) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD);
+    let backup = || read::<Backup>(&look.run(), "db.backup").means;
+    let statuses = || {
+        let verdicts = judge(&look, &look.run());
+        ["archive of the log", "base backup"].map(|name| verdicts[&format!("db.backup.exists {name}")].0)
+    };
+    assert!(backup().iter().all(|means| means.age_s.known().is_none()), "nothing was copied yet: {:?}", backup());
+    assert_eq!(statuses(), [Status::NotEvaluated, Status::NotEvaluated]);
+
+    postgres.sql("postgres", "CREATE TABLE a (n int); SELECT pg_switch_wal()");
+    archived(&postgres, "last_archived_time IS NOT NULL");
+    postgres.sql("postgres", "SELECT pg_backup_start('a', true); SELECT 1 FROM pg_backup_stop(false)");
+    assert!(
+        backup().iter().all(|means| means.age_s.known().is_some_and(|age| (-5..60).contains(age))),
+        "{:?}",
+        backup()
+    );
+    assert_eq!(statuses(), [Status::Pass, Status::Pass]);
+
+    // A try that fails after the last success is told.
+    postgres.sql("postgres", "ALTER SYSTEM SET archive_command = 'false'");
+    postgres.sql("postgres", "SELECT pg_reload_conf()");
+    std::thread::sleep(Duration::from_millis(1100));
+    postgres.sql("postgres", "INSERT INTO a VALUES (1); SELECT pg_switch_wal()");
+    archived(&postgres, "last_failed_time > last_archived_time");
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(backup()[0].last_failed, known(&true), "{:?}", backup());
+    assert_eq!(statuses()[0], Status::Fail);
+
+    // Who may not look into the folder of the log learns nothing of base backups, and what would show them.
+    postgres.sql("postgres", "CREATE ROLE audit LOGIN PASSWORD 'plain-role-2c'");
+    let audit = Look::new(postgres.port, "audit", "plain-role-2c");
+    let seen = audit.run();
+    let means = read::<Backup>(&seen, "db.backup").means;
+    assert!(means[1].seen.contains("GRANT EXECUTE ON FUNCTION pg_ls_waldir()"), "{means:?}");
+    assert_eq!(judge(&audit, &seen)["db.backup.exists base backup"].0, Status::NotEvaluated);
+}
+
+#[test]
+fn a_server_without_an_archive_has_no_copy_that_it_knows_of() {
+    let Some(postgres) = Postgres::start(Posture::Plain) else { return };
+    let look = Look::new(postgres.port, "postgres", PASSWORD);
+    postgres.sql("postgres", "SELECT pg_backup_start('a', true); SELECT 1 FROM pg_backup_stop(false)");
+    let seen = look.run();
+    let means = read::<Backup>(&seen, "db.backup").means;
+    assert!(means[0].seen.contains("archive_mode is off"), "{means:?}");
+    let verdicts = judge(&look, &seen);
+    for name in ["archive of the log", "base backup"] {
+        assert_eq!(verdicts[&format!("db.backup.exists {name}")].0, Status::NotEvaluated, "{name}");
+    }
 }

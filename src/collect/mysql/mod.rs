@@ -9,6 +9,7 @@
 mod accounts;
 mod audit;
 mod auth;
+mod backup;
 mod canary;
 mod connection;
 mod expiry;
@@ -52,10 +53,19 @@ pub struct Mysql {
 }
 
 const ID: &str = "mysql";
-const YIELDS: &[&str] =
-    &["data.inventory", "data.retention", "data.subjects", "db.at_rest", "db.audit", "db.auth", "db.transport"];
+const YIELDS: &[&str] = &[
+    "data.inventory",
+    "data.retention",
+    "data.subjects",
+    "db.at_rest",
+    "db.audit",
+    "db.auth",
+    "db.backup",
+    "db.transport",
+];
 /// The kinds that need a login.
-const INSIDE: [&str; 6] = ["db.auth", "db.audit", "db.at_rest", "data.inventory", "data.retention", "data.subjects"];
+const INSIDE: [&str; 7] =
+    ["db.auth", "db.audit", "db.at_rest", "db.backup", "data.inventory", "data.retention", "data.subjects"];
 
 impl Collector for Mysql {
     fn id(&self) -> &'static str {
@@ -227,6 +237,7 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        seen.push(self.complete("db.backup", &backup::ask(&session, self.now).await));
         // What was asked while the user stopped the run was not answered; what was complete before stays.
         if self.cx.cancel.is_cancelled() {
             session.close().await;

@@ -7,6 +7,7 @@
 
 mod audit;
 mod auth;
+mod backup;
 mod canary;
 mod channel;
 mod cron;
@@ -43,8 +44,8 @@ use transport::{Answers, Greeting};
 pub struct Postgres;
 
 /// The kinds that need a login.
-const INSIDE: [&str; 7] =
-    ["db.auth", "db.audit", "db.at_rest", "db.files", "data.inventory", "data.retention", "data.subjects"];
+const INSIDE: [&str; 8] =
+    ["db.auth", "db.audit", "db.at_rest", "db.backup", "db.files", "data.inventory", "data.retention", "data.subjects"];
 
 /// Reads arbitrary bytes as the first message of a server, and as a session: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
@@ -77,6 +78,7 @@ impl Collector for Postgres {
             "db.at_rest",
             "db.audit",
             "db.auth",
+            "db.backup",
             "db.files",
             "db.transport",
         ]
@@ -233,6 +235,10 @@ impl Look<'_> {
             Err(trouble) => self.failed("db.audit", &trouble),
         });
         seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        seen.push(match backup::ask(&session, &settings, self.now).await {
+            Ok(backup) => self.complete("db.backup", &backup),
+            Err(trouble) => self.failed("db.backup", &trouble),
+        });
         seen.push(match files::ask(&session, &settings).await {
             Ok(files) => self.complete("db.files", &files),
             Err(trouble) => self.failed("db.files", &trouble),

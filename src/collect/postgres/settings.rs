@@ -9,7 +9,7 @@ const QUERY: &str = "SELECT name, setting FROM pg_catalog.pg_settings WHERE name
     'ssl_min_protocol_version', 'ssl_max_protocol_version', 'password_encryption', 'log_connections', \
     'log_disconnections', 'log_statement', 'log_destination', 'logging_collector', 'shared_preload_libraries', \
     'pgaudit.log', 'rds.force_ssl', 'server_version', 'pg_tde.cipher', 'pg_tde.wal_encrypt', \
-    'data_directory')";
+    'data_directory', 'archive_mode')";
 
 /// Settings by name; one that the role may not see is not there.
 pub struct Settings(BTreeMap<String, String>);

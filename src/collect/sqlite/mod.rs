@@ -10,7 +10,7 @@ pub mod subjects;
 
 use crate::collect::traces::Wanted;
 use crate::collect::{CollectContext, Collecting, Collector, Job};
-use crate::model::database::{Audit, Auth, Transport};
+use crate::model::database::{Audit, Auth, Backup, Transport};
 use crate::model::host::{Files, StorePath};
 use crate::model::retention::Schedule;
 use crate::model::target::Engine;
@@ -32,6 +32,7 @@ const KINDS: &[&str] = &[
     "db.at_rest",
     "db.audit",
     "db.auth",
+    "db.backup",
     "db.files",
     "db.transport",
 ];
@@ -165,11 +166,12 @@ impl Look {
     /// A file has no network, accounts or log of its own.
     fn without_a_server(&self, trouble: Option<&Trouble>) -> Vec<Observation> {
         if let Some(trouble) = trouble {
-            return ["db.audit", "db.auth", "db.transport"].map(|kind| self.failed(kind, trouble)).into();
+            return ["db.audit", "db.auth", "db.backup", "db.transport"].map(|kind| self.failed(kind, trouble)).into();
         }
         vec![
             self.complete("db.audit", &no_audit()),
             self.complete("db.auth", &no_auth()),
+            self.complete("db.backup", &Backup { applicable: false, means: Vec::new() }),
             self.complete("db.transport", &no_transport()),
         ]
     }

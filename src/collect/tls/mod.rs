@@ -144,13 +144,9 @@ async fn collect(job: &Job, cx: &CollectContext) -> Vec<Observation> {
 
 /// PostgreSQL speaks a dialogue before TLS, whether it is named as an endpoint or as a database.
 fn upgrade_of(target: &Target) -> Result<Upgrade, Trouble> {
-    match (target.kind, target.connection.starttls.as_deref()) {
-        (TargetKind::Database, None) => {
-            let mysql = target.engine.is_some_and(Engine::speaks_mysql);
-            Upgrade::of(&target.connection, Some(if mysql { "mysql" } else { "postgresql" }))
-        }
-        (_, word) => Upgrade::of(&target.connection, word),
-    }
+    let reach = target.engine.filter(|_| target.kind == TargetKind::Database).and_then(Engine::reach);
+    let own = reach.and_then(|reach| reach.starttls.or(reach.service));
+    Upgrade::of(&target.connection, target.connection.starttls.as_deref().or(own))
 }
 
 /// The connections to a target: as many at once as the limits allow, but to a mail server one after the other.

@@ -1,6 +1,8 @@
 //! What the tests share: real servers on loopback, scratch folders, the command under test.
 
 pub mod authority;
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 pub mod desk;
 pub mod dialogue;
 pub mod estate;
@@ -8,12 +10,16 @@ pub mod faulty;
 pub mod lab;
 pub mod machine;
 pub mod mariadb;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
+pub mod moto;
 pub mod mysql8;
 pub mod names;
 pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod recorded;
+pub mod redis;
 pub mod scan;
 mod server;
 pub mod services;

@@ -37,6 +37,14 @@ impl Postgres {
         Some(postgres)
     }
 
+    /// Starts a server with further settings.
+    pub fn start_with(posture: Posture, settings: &str) -> Option<Postgres> {
+        let mut postgres = Postgres::prepare()?;
+        postgres.create(posture, settings);
+        postgres.run();
+        Some(postgres)
+    }
+
     /// Starts a server whose rules are beside its data, as Debian has them.
     pub fn start_with_rules_elsewhere(posture: Posture) -> Option<Postgres> {
         let mut postgres = Postgres::prepare()?;
