@@ -38,6 +38,7 @@ mod postgres;
 mod proof;
 mod redirects;
 mod report;
+mod report_files;
 mod requests;
 mod retention;
 mod revocation;
