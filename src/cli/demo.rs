@@ -21,7 +21,7 @@ Examples:
 
 The estate has flaws on purpose, so the gate fails and the command ends with 1.")]
 pub struct Demo {
-    /// A report: table, json, html, junit or sarif, to a file or to standard output (repeatable)
+    /// A report: table, json, html, junit, sarif, csv, xlsx, md, github, gitlab or prometheus, to a file or to standard output (repeatable)
     #[arg(short, long, value_name = "FORMAT[=PATH]", default_value = "html=probity-demo.html")]
     output: Vec<Output>,
     /// Show passes, too

@@ -77,7 +77,7 @@ struct Show {
     /// The run: its id, the beginning of one, latest, or latest~N for the Nth before it
     #[arg(default_value = "latest")]
     run: String,
-    /// A report: table, json, html, junit or sarif, to a file or to standard output (repeatable)
+    /// A report: table, json, html, junit, sarif, csv, xlsx, md, github, gitlab or prometheus, to a file or to standard output (repeatable)
     #[arg(short, long, value_name = "FORMAT[=PATH]")]
     output: Vec<output::Output>,
     /// Show passes, too

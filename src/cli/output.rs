@@ -46,6 +46,9 @@ pub fn write_all(
     let all = outputs.iter().chain((!taken).then_some(&table));
     for output in all {
         let on_terminal = output.path.is_none() && std::io::stdout().is_terminal();
+        if on_terminal && output.format == Format::Xlsx {
+            return Err(Failure::help("a workbook is not for a terminal", "name a file: -o xlsx=report.xlsx"));
+        }
         let context = Context { width: width(on_terminal), colour: on_terminal && colour(), detail, checks };
         let bytes = report::render(output.format, assessment, verdict, &context).map_err(|error| {
             Failure::new(format!("failed to {error}: this is a fault of probity; please report it"))

@@ -153,7 +153,7 @@ enum Asked {
 #[derive(Args)]
 #[command(next_help_heading = "Judging and reports")]
 struct Judged {
-    /// A report: table, json, html, junit or sarif, to a file or to standard output (repeatable)
+    /// A report: table, json, html, junit, sarif, csv, xlsx, md, github, gitlab or prometheus, to a file or to standard output (repeatable)
     #[arg(short, long, value_name = "FORMAT[=PATH]")]
     output: Vec<Output>,
     /// Fail the gate at this severity and above: info, low, medium, high, critical

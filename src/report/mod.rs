@@ -3,16 +3,23 @@
 //! Everything that a server, a file or a database said is a stranger's text: each format makes it harmless in its own
 //! way, and [`text`] does so for terminals.
 
+mod csv;
+mod github;
+mod gitlab;
 mod html;
 mod index;
 pub mod json;
 mod junit;
+mod markdown;
+mod prometheus;
 pub mod retention;
 mod sarif;
+mod sheet;
 mod summary;
 pub mod sweep;
 mod table;
 pub mod text;
+mod xlsx;
 
 use crate::model::{Assessment, Check, Finding, FindingState, Verdict, Waiver};
 use std::collections::BTreeMap;
@@ -30,11 +37,35 @@ pub enum Format {
     Junit,
     /// For CI systems that show code scanning.
     Sarif,
+    /// For a spreadsheet or a script: every result, a row each.
+    Csv,
+    /// The auditor's workbook.
+    Xlsx,
+    /// For a pull request or a step summary.
+    Markdown,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// GitLab's code quality report.
+    Gitlab,
+    /// Metrics for Prometheus' text file collector.
+    Prometheus,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: &[Format] = &[Format::Table, Format::Json, Format::Html, Format::Junit, Format::Sarif];
+    pub const ALL: &[Format] = &[
+        Format::Table,
+        Format::Json,
+        Format::Html,
+        Format::Junit,
+        Format::Sarif,
+        Format::Csv,
+        Format::Xlsx,
+        Format::Markdown,
+        Format::Github,
+        Format::Gitlab,
+        Format::Prometheus,
+    ];
 
     /// The word on the command line.
     pub fn word(self) -> &'static str {
@@ -44,6 +75,12 @@ impl Format {
             Format::Html => "html",
             Format::Junit => "junit",
             Format::Sarif => "sarif",
+            Format::Csv => "csv",
+            Format::Xlsx => "xlsx",
+            Format::Markdown => "md",
+            Format::Github => "github",
+            Format::Gitlab => "gitlab",
+            Format::Prometheus => "prometheus",
         }
     }
 
@@ -89,6 +126,15 @@ pub enum RenderError {
     /// The template failed.
     #[error("fill in the report's template")]
     Template(#[from] minijinja::Error),
+    /// The writer of comma-separated values failed.
+    #[error("write the report as CSV")]
+    Csv(#[from] ::csv::Error),
+    /// The writer of workbooks failed, for example since there are more rows than a sheet holds.
+    #[error("write the report as a workbook")]
+    Xlsx(#[from] rust_xlsxwriter::XlsxError),
+    /// Text could not be put together.
+    #[error("write the report as text")]
+    Text(#[from] std::fmt::Error),
     /// A file of `reports/` is not there.
     #[error("find the report file {0}")]
     Missing(&'static str),
@@ -110,6 +156,12 @@ pub fn render(
         Format::Html => html::render(assessment, verdict, context),
         Format::Junit => junit::render(assessment, verdict, context),
         Format::Sarif => sarif::render(assessment, verdict, context),
+        Format::Csv => csv::render(assessment, context),
+        Format::Xlsx => xlsx::render(assessment, verdict, context),
+        Format::Markdown => markdown::render(assessment, verdict, context),
+        Format::Github => github::render(assessment, verdict, context),
+        Format::Gitlab => gitlab::render(assessment),
+        Format::Prometheus => prometheus::render(assessment, verdict),
     }
 }
 

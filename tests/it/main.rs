@@ -48,6 +48,7 @@ mod proof;
 mod redirects;
 mod redis;
 mod report;
+mod report_files;
 mod requests;
 mod retention;
 mod revocation;

@@ -216,7 +216,8 @@ fn sarif_reads_as_it_did_and_by_a_third_partys_types() {
 #[test]
 fn nothing_harmful_is_left_in_any_text_for_people() {
     let made = Made::new();
-    for format in [Format::Table, Format::Html, Format::Junit] {
+    let plain = [Format::Table, Format::Html, Format::Junit, Format::Markdown, Format::Github, Format::Prometheus];
+    for format in plain {
         let text = String::from_utf8(made.bytes(format, 100, false, Detail::Verbose)).unwrap();
         let left: Vec<char> = text.chars().filter(|c| is_harmful(*c)).collect();
         assert!(left.is_empty(), "{format:?}: {left:?}");
@@ -224,7 +225,7 @@ fn nothing_harmful_is_left_in_any_text_for_people() {
     for format in [Format::Html, Format::Junit] {
         assert!(!made.text(format).contains("<script"), "{format:?}");
     }
-    for format in [Format::Json, Format::Sarif] {
+    for format in [Format::Json, Format::Sarif, Format::Gitlab] {
         let text = made.text(format);
         assert!(!text.chars().any(is_harmful), "{format:?}");
     }
@@ -271,7 +272,8 @@ fn a_line_break_of_a_stranger_is_shown_and_never_made() {
 fn the_same_run_gives_the_same_bytes() {
     let (one, two) = (Made::new(), Made::new());
     for format in Format::ALL {
-        assert_eq!(one.text(*format), two.text(*format), "{format:?}");
+        let bytes = |made: &Made| made.bytes(*format, 120, false, Detail::Normal);
+        assert!(bytes(&one) == bytes(&two), "{format:?}");
     }
 }
 
@@ -279,7 +281,8 @@ fn the_same_run_gives_the_same_bytes() {
 fn no_report_uses_the_word_that_only_an_auditor_may_use() {
     let made = Made::new();
     for format in Format::ALL {
-        let text = String::from_utf8(made.bytes(*format, 120, false, Detail::Verbose)).unwrap().to_lowercase();
+        let bytes = made.bytes(*format, 120, false, Detail::Verbose);
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
         assert!(!text.contains("compliant"), "{format:?}");
     }
 }
@@ -395,7 +398,13 @@ fn write_the_page() {
         (Format::Json, "record.json"),
         (Format::Sarif, "run.sarif"),
         (Format::Junit, "run.xml"),
+        (Format::Csv, "results.csv"),
+        (Format::Xlsx, "report.xlsx"),
+        (Format::Markdown, "summary.md"),
+        (Format::Github, "annotations.txt"),
+        (Format::Gitlab, "quality.json"),
+        (Format::Prometheus, "probity.prom"),
     ] {
-        std::fs::write(folder.join(name), made.text(format)).unwrap();
+        std::fs::write(folder.join(name), made.bytes(format, 120, false, Detail::Normal)).unwrap();
     }
 }
