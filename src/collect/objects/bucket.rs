@@ -21,6 +21,9 @@ const GROUPS: [&str; 2] =
 pub async fn facts(client: &Client<'_>, bucket: &str) -> Result<Bucket, Trouble> {
     // Whoever may not even do this is told why once; a bucket without the setting is still a bucket.
     let versioning = read(client, bucket, "versioning", "s3:GetBucketVersioning").await;
+    // The second name is an emulator's.
+    let roots = ["VersioningConfiguration", "GetBucketVersioningResponse"];
+    let versioning = versioning.and_then(|texts| texts.rooted(&roots));
     if let Err(trouble) = &versioning
         && matches!(
             trouble.reason,
@@ -33,9 +36,10 @@ pub async fn facts(client: &Client<'_>, bucket: &str) -> Result<Bucket, Trouble>
     {
         return Err(trouble.clone());
     }
-    let versioning = fact(
-        versioning.map(|texts| texts.first("VersioningConfiguration/Status").map_or_else(|| "never".to_owned(), clean)),
-    );
+    let versioning = fact(versioning.map(|texts| {
+        let status = roots.iter().find_map(|root| texts.first(&format!("{root}/Status")));
+        status.map_or_else(|| "never".to_owned(), clean)
+    }));
     let encryption = default_encryption(client, bucket).await;
     let algorithm = map(&encryption, |(algorithm, _)| algorithm.clone());
     let own_key = map(&encryption, |(_, key)| *key);
@@ -116,7 +120,7 @@ async fn sampled(client: &Client<'_>, bucket: &str) -> Option<Sign> {
     let listed = async {
         let query = [("list-type", "2"), ("max-keys", number.as_str())];
         let answer = client.get(bucket, &query).await?.good("s3:ListBucket")?;
-        let texts = Texts::read(&answer.body)?;
+        let texts = Texts::read(&answer.body)?.rooted(&["ListBucketResult"])?;
         let keys: Vec<String> = texts.all("ListBucketResult/Contents/Key").take(SAMPLE).map(str::to_owned).collect();
         Ok((keys, texts.first("ListBucketResult/IsTruncated") != Some("false")))
     };
@@ -174,7 +178,7 @@ async fn guard(client: &Client<'_>, bucket: &str) -> Fact<Option<Guard>> {
         async {
             let answer = client.get(bucket, &[("publicAccessBlock", "")]).await?;
             let Some(answer) = unless(answer, "NoSuchPublicAccessBlockConfiguration", right)? else { return Ok(None) };
-            let texts = Texts::read(&answer.body)?;
+            let texts = Texts::read(&answer.body)?.rooted(&["PublicAccessBlockConfiguration"])?;
             let on = |name: &str| match texts.first(&format!("PublicAccessBlockConfiguration/{name}")) {
                 Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
                 Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
@@ -227,7 +231,8 @@ async fn policy(client: &Client<'_>, bucket: &str, guard: &Fact<Option<Guard>>) 
 /// Whether the list of grants names everybody.
 async fn acl(client: &Client<'_>, bucket: &str, guard: &Fact<Option<Guard>>) -> Sign {
     const NAME: &str = "list of grants";
-    match read(client, bucket, "acl", "s3:GetBucketAcl").await {
+    let grants = read(client, bucket, "acl", "s3:GetBucketAcl").await;
+    match grants.and_then(|texts| texts.rooted(&["AccessControlPolicy/AccessControlList"])) {
         Ok(texts) => {
             let grants = texts.members("AccessControlPolicy/AccessControlList/Grant");
             let given = |grant: &&Texts| grant.first("Grantee/URI").is_some_and(|group| GROUPS.contains(&group));
@@ -315,7 +320,7 @@ pub async fn lifecycle(client: &Client<'_>, bucket: &str) -> Result<Vec<Expiry>,
     let right = "s3:GetLifecycleConfiguration";
     let answer = client.get(bucket, &[("lifecycle", "")]).await?;
     let Some(answer) = unless(answer, "NoSuchLifecycleConfiguration", right)? else { return Ok(Vec::new()) };
-    let rules = Texts::read(&answer.body)?.members("LifecycleConfiguration/Rule");
+    let rules = Texts::read(&answer.body)?.rooted(&["LifecycleConfiguration"])?.members("LifecycleConfiguration/Rule");
     Ok(rules.iter().map(rule).collect())
 }
 

@@ -5,13 +5,22 @@
 mod bucket;
 mod client;
 mod keys;
-pub mod xml;
+mod xml;
 
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::{Method, Observation, Reason, Target, TargetKind, Trouble};
 use client::Client;
 use jiff::Timestamp;
 use serde::Serialize;
+
+/// Reads arbitrary bytes as an answer of a store: the entry of the fuzzer.
+pub fn fuzz(data: &[u8]) {
+    if let Ok(texts) = xml::Texts::read(data) {
+        for member in texts.members("ListBucketResult/Contents") {
+            let _ = member.first("Key");
+        }
+    }
+}
 
 /// Looks at buckets.
 #[derive(Default)]

@@ -94,6 +94,17 @@ impl Texts {
         Ok(Texts(texts))
     }
 
+    /// The same, if it is the answer that was asked for: what another answer lacks says nothing.
+    ///
+    /// # Errors
+    /// When its outermost element is none of these.
+    pub fn rooted(self, roots: &[&str]) -> Result<Texts, Trouble> {
+        if roots.iter().any(|root| self.has(root)) {
+            return Ok(self);
+        }
+        Err(Trouble::new(Reason::ProtocolViolation, "the answer is another than the one that was asked for"))
+    }
+
     /// The first text under this path.
     pub fn first(&self, path: &str) -> Option<&str> {
         self.all(path).next()
@@ -160,6 +171,7 @@ mod tests {
         assert_eq!(members.len(), 2);
         assert_eq!((members[0].first("D"), members[1].first("C")), (Some(""), Some("two")));
         assert_eq!(texts.members("A").len(), 1);
+        assert!(texts.clone().rooted(&["X", "A"]).is_ok() && texts.rooted(&["X"]).is_err());
     }
 
     #[test]
