@@ -56,23 +56,22 @@ pub trait Server: Send + Sync {
 /// Looks at every address of a server.
 pub async fn look<S: Server>(server: &S, job: &Job, cx: &CollectContext) -> Vec<Observation> {
     let all = &job.addresses;
-    let look_at = |address: Option<&SocketAddr>| Look {
-        target: &job.target,
-        cx,
-        now: cx.clock.now(),
-        id: S::ID,
-        yields: S::YIELDS,
+    let now = cx.clock.now();
+    let look_at = |address: &SocketAddr| Look {
         // The only address of a name needs no part of its own.
-        part: address.filter(|_| all.len() > 1).map(ToString::to_string).unwrap_or_default(),
+        part: if all.len() > 1 { address.to_string() } else { String::new() },
+        now,
+        ..Look::of::<S>(&job.target, cx)
     };
     if all.is_empty() {
-        return look_at(None).all_failed(&Trouble::new(Reason::Unreachable, "the host has no address"));
+        return Look::of::<S>(&job.target, cx)
+            .all_failed(&Trouble::new(Reason::Unreachable, "the host has no address"));
     }
     let mut seen = Vec::new();
     let mut rest = all.iter();
     let mut entered = None;
     for address in rest.by_ref() {
-        let look = look_at(Some(address));
+        let look = look_at(address);
         match server.greet(&look, *address).await {
             Ok((greeting, entry)) => {
                 let inside = match entry {
@@ -88,7 +87,7 @@ pub async fn look<S: Server>(server: &S, job: &Job, cx: &CollectContext) -> Vec<
     }
     if let Some(entered) = entered {
         let others = rest.map(|address| {
-            let look = look_at(Some(address));
+            let look = look_at(address);
             async move { outside(server, &look, *address, *entered).await }
         });
         seen.extend(futures_util::future::join_all(others).await.into_iter().flatten());
@@ -144,6 +143,13 @@ pub struct Look<'a> {
     part: String,
 }
 
+impl<'a> Look<'a> {
+    /// A look at a server of which one address is looked at.
+    pub fn of<S: Server>(target: &'a Target, cx: &'a CollectContext) -> Look<'a> {
+        Look { target, cx, now: cx.clock.now(), id: S::ID, yields: S::YIELDS, part: String::new() }
+    }
+}
+
 impl Look<'_> {
     /// Facts of a kind.
     pub fn complete<T: Serialize>(&self, kind: &str, facts: &T) -> Observation {
@@ -177,6 +183,15 @@ impl Look<'_> {
     /// Tells which step this is.
     pub fn step(&self, done: u32, step: &str) {
         self.cx.progress.step(&self.target.id, &self.part, done, 5, step);
+    }
+
+    /// The user who logs in.
+    ///
+    /// # Errors
+    /// Where none is declared.
+    pub fn user(&self) -> Result<&str, Trouble> {
+        let user = self.target.connection.user.as_deref();
+        user.ok_or_else(|| Trouble::new(Reason::AuthenticationFailed, "no user is given for this target"))
     }
 
     /// The user's password, where one is declared.

@@ -1,10 +1,10 @@
 //! The proof on a MariaDB server's disk: the one session that writes, and the search of the folders that the server names.
 
-use super::Look;
-use super::retention::Effort;
 use super::session::Session;
+use super::{Mysql, log_in, reopen};
 use crate::collect::answer::{number, text};
 use crate::collect::proof::{Canary, Part, Prover, Search, layout, leaving};
+use crate::collect::server::{Look, Server as _};
 use crate::collect::{CollectContext, Job};
 use crate::model::proof::{Proof, Searched};
 use crate::model::{Fact, Reason, Trouble};
@@ -35,12 +35,11 @@ pub async fn prove(
     let address = *job.addresses.first().ok_or_else(|| Trouble::new(Reason::Unreachable, "the host has no address"))?;
     // What is written must be taken out again, also where the user stops the run: the search hears of the stop by itself.
     let lasting = CollectContext { cancel: CancellationToken::new(), ..cx.clone() };
-    let effort = Effort::default();
-    let look = Look { target: &job.target, part: String::new(), cx: &lasting, now: cx.clock.now(), effort };
-    let (greeting, entry) = look.greet(address).await?;
+    let look = Look::of::<Mysql>(&job.target, &lasting);
+    let (greeting, entry) = Mysql::default().greet(&look, address).await?;
     let tls = greeting.session.is_ok();
-    let reopen = || look.reopen(address, tls);
-    let session = look.log_in(entry, &reopen).await?;
+    let reopen = || reopen(&look, address, tls);
+    let session = log_in(&look, entry?, &reopen).await?;
     let proof = if session.mariadb {
         Proving { session: &session, canary: &canary, prover, stop: &stop }.run().await
     } else {

@@ -28,14 +28,14 @@ mod transport;
 
 use crate::collect::channel;
 use crate::collect::limit::{self, Limit};
+use crate::collect::server::{self, Greeted, Look, Server, distrusted, may_go_in_clear};
 use crate::collect::traces::Wanted;
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Exchange, Method, Observation, Reason, Target, TargetKind, Trouble};
+use crate::net::Dialing;
 use connection::Connection;
 use greeting::Offer;
-use jiff::Timestamp;
-use serde::Serialize;
 use session::{Entry, Session};
 use settings::Settings;
 use std::net::SocketAddr;
@@ -52,24 +52,9 @@ pub struct Mysql {
     pub effort: retention::Effort,
 }
 
-const ID: &str = "mysql";
-const YIELDS: &[&str] = &[
-    "data.inventory",
-    "data.retention",
-    "data.subjects",
-    "db.at_rest",
-    "db.audit",
-    "db.auth",
-    "db.backup",
-    "db.transport",
-];
-/// The kinds that need a login.
-const INSIDE: [&str; 7] =
-    ["db.auth", "db.audit", "db.at_rest", "db.backup", "data.inventory", "data.retention", "data.subjects"];
-
 impl Collector for Mysql {
     fn id(&self) -> &'static str {
-        ID
+        Mysql::ID
     }
 
     fn accepts(&self, target: &Target) -> bool {
@@ -77,191 +62,102 @@ impl Collector for Mysql {
     }
 
     fn yields(&self) -> &'static [&'static str] {
-        YIELDS
+        Mysql::YIELDS
     }
 
     fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
-        Box::pin(async move {
-            let now = cx.clock.now();
-            let all = &job.addresses;
-            let look_at = |address: &SocketAddr| Look {
-                target: &job.target,
-                // The only address of a name needs no part of its own.
-                part: if all.len() > 1 { address.to_string() } else { String::new() },
-                cx,
-                now,
-                effort: self.effort,
-            };
-            if all.is_empty() {
-                let none = Trouble::new(Reason::Unreachable, "the host has no address");
-                return Look { target: &job.target, part: String::new(), cx, now, effort: self.effort }
-                    .all_failed(&none);
-            }
-            let mut seen = Vec::new();
-            let mut rest = all.iter();
-            let mut entered = None;
-            // One login, at the first address that answers: that the others lead to the same data is not known.
-            for address in rest.by_ref() {
-                let look = look_at(address);
-                match look.greet(*address).await {
-                    Ok((greeting, entry)) => {
-                        seen.extend(look.enter(*address, greeting, entry).await);
-                        entered = Some(address);
-                        break;
-                    }
-                    Err(trouble) => seen.extend(look.all_failed(&trouble)),
-                }
-            }
-            if let Some(entered) = entered {
-                let others = rest.map(|address| async move { look_at(address).outside(*address, *entered).await });
-                seen.extend(futures_util::future::join_all(others).await.into_iter().flatten());
-            }
-            seen
-        })
+        Box::pin(server::look(self, job, cx))
     }
 }
 
-/// One look at one address of a server.
-struct Look<'a> {
-    target: &'a Target,
-    /// The address, where the name has several.
-    part: String,
-    cx: &'a CollectContext,
-    now: Timestamp,
-    effort: retention::Effort,
-}
+impl Server for Mysql {
+    type Greeting = Greeting;
+    type Entry = Entry;
+    const ID: &'static str = "mysql";
+    const YIELDS: &'static [&'static str] = &[
+        "data.inventory",
+        "data.retention",
+        "data.subjects",
+        "db.at_rest",
+        "db.audit",
+        "db.auth",
+        "db.backup",
+        "db.transport",
+    ];
 
-impl Look<'_> {
-    /// Looks at what an address shows to everybody.
-    async fn greet(&self, address: SocketAddr) -> Result<(Greeting, Result<Entry, Trouble>), Trouble> {
-        self.step(0, "asking for TLS");
-        let limit = Limit::new(self.cx.limits.target_time, "the greeting");
-        let offer = limit::run(self.cx, limit, greeting::open(self.cx, address)).await??;
-        let (mut greeting, entry) = self.meet(self.cx, address, offer).await;
-        self.step(1, "trying a login without TLS");
-        greeting.plain = greeting::try_plaintext(self.cx, address, self.user()).await;
+    async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Greeting, Entry> {
+        look.step(0, "asking for TLS");
+        let limit = Limit::new(look.cx.limits.target_time, "the greeting");
+        let offer = limit::run(look.cx, limit, greeting::open(look.cx, address)).await??;
+        let (mut greeting, entry) = meet(look.target, look.cx, address, offer).await;
+        look.step(1, "trying a login without TLS");
+        greeting.plain = greeting::try_plaintext(look.cx, address, user(look)).await;
         Ok((greeting, entry))
     }
 
-    /// Looks at a further address of the name without a login.
-    async fn outside(&self, address: SocketAddr, entered: SocketAddr) -> Vec<Observation> {
-        let trouble = Trouble::new(
-            Reason::Unsupported,
-            format!(
-                "the login was made at {entered} alone, and whether this address leads to the same server is not known; \
-                 give each address as a target of its own"
-            ),
-        );
-        match self.greet(address).await {
-            Ok((greeting, entry)) => {
-                if let Ok(entry) = entry {
-                    entry.connection.hang_up().await;
-                }
-                self.unentered(&greeting, &trouble, address)
-            }
-            Err(trouble) => self.all_failed(&trouble),
-        }
+    fn unentered(&self, look: &Look<'_>, greeting: &Greeting, why: &Trouble, address: SocketAddr) -> Observation {
+        transport(look, greeting, &Answers::none(why), address)
     }
 
-    /// What the greeting showed, where nobody logged in for this reason.
-    fn unentered(&self, greeting: &Greeting, trouble: &Trouble, address: SocketAddr) -> Vec<Observation> {
-        let mut seen = vec![self.transport(greeting, &Answers::none(trouble), address)];
-        seen.extend(INSIDE.iter().map(|kind| self.failed(kind, trouble)));
-        seen
-    }
-
-    fn all_failed(&self, trouble: &Trouble) -> Vec<Observation> {
-        YIELDS.iter().map(|kind| self.failed(kind, trouble)).collect()
-    }
-
-    /// Makes the channel that the server offers, and says whether it may have the password.
-    async fn meet(&self, cx: &CollectContext, address: SocketAddr, offer: Offer) -> (Greeting, Result<Entry, Trouble>) {
-        let untried = || Err(Trouble::new(Reason::Internal, "not tried"));
-        let of = |version: &str, offered, session, distrust| Greeting {
-            version: version.to_owned(),
-            offered,
-            session,
-            distrust,
-            plain: untried(),
-        };
-        let (stream, greeting) = match offer {
-            Offer::Tls(stream, greeting) => (stream, greeting),
-            Offer::Plain(connection, greeting) => {
-                let none = Trouble::new(Reason::Unsupported, "the server offers no TLS");
-                let facts = of(&greeting.version, false, Err(none), None);
-                return (facts, plain_entry(address, Entry { connection, greeting, tls: false }));
-            }
-        };
-        let channel = match channel::Settings::of(self.target) {
-            Ok(settings) => settings.handshake(cx, stream).await,
-            Err(trouble) => Err(trouble),
-        };
-        match channel {
-            Ok(channel) => {
-                let facts = of(&greeting.version, true, Ok(channel.session), channel.distrust.clone());
-                let entry = match channel.distrust {
-                    None => Ok(Entry { connection: Connection::inside(channel.stream), greeting, tls: true }),
-                    Some(why) => Err(Trouble::new(
-                        Reason::HandshakeRejected,
-                        format!("the password was not sent, since the server is not known to be the right one: {why}"),
-                    )),
-                };
-                (facts, entry)
-            }
-            Err(trouble) => (of(&greeting.version, true, Err(trouble.clone()), None), Err(trouble)),
-        }
-    }
-
-    /// Logs in and reads what the server tells; without a login, what the greeting showed remains.
-    async fn enter(&self, address: SocketAddr, greeting: Greeting, entry: Result<Entry, Trouble>) -> Vec<Observation> {
+    async fn enter(
+        &self,
+        look: &Look<'_>,
+        address: SocketAddr,
+        greeting: &Greeting,
+        entry: Entry,
+    ) -> Result<Vec<Observation>, Trouble> {
         let tls = greeting.session.is_ok();
-        let reopen = || self.reopen(address, tls);
-        self.step(2, "logging in");
-        let session = match self.log_in(entry, &reopen).await {
-            Ok(session) => session,
-            Err(trouble) => return self.unentered(&greeting, &trouble, address),
-        };
-        self.step(3, "reading settings and the server's own tables");
+        let reopen = || reopen(look, address, tls);
+        look.step(2, "logging in");
+        let session = log_in(look, entry, &reopen).await?;
+        look.step(3, "reading settings and the server's own tables");
         let settings = Settings::read(&session).await;
         let accounts = accounts::read(&session).await;
         let answers = Answers::ask(&session, &settings, &accounts).await;
-        let mut seen = vec![self.transport(&greeting, &answers, address)];
+        let mut seen = vec![transport(look, greeting, &answers, address)];
         let (auth, cut) = auth::facts(&session, &settings, &accounts).await;
-        let auth = self.complete("db.auth", &auth);
+        let auth = look.complete("db.auth", &auth);
         seen.push(match cut {
             Some(trouble) => auth.partial(trouble),
             None => auth,
         });
-        seen.push(match audit::facts(&session, &settings).await {
-            Ok(audit) => self.complete("db.audit", &audit),
-            Err(trouble) => self.failed("db.audit", &trouble),
-        });
-        seen.push(self.complete("db.at_rest", &rest::facts(&session, &settings).await));
-        seen.push(self.complete("db.backup", &backup::ask(&session, self.now).await));
-        // What was asked while the user stopped the run was not answered; what was complete before stays.
-        if self.cx.cancel.is_cancelled() {
+        seen.push(look.told("db.audit", &audit::facts(&session, &settings).await));
+        seen.push(look.complete("db.at_rest", &rest::facts(&session, &settings).await));
+        seen.push(look.complete("db.backup", &backup::ask(&session, look.now).await));
+        // What was asked while the user stopped the run was not answered.
+        if let Err(stopped) = look.going_on() {
             session.close().await;
-            let stopped = Trouble::new(Reason::Interrupted, "stopped by the user");
-            return self.unentered(&greeting, &stopped, address);
+            return Err(stopped);
         }
-        self.step(4, "counting rows past their time");
-        seen.extend(self.measure(&session, &settings).await);
-        seen.push(self.persons(&session, &settings).await);
+        look.step(4, "counting rows past their time");
+        seen.extend(self.measure(look, &session, &settings).await);
+        seen.push(self.persons(look, &session, &settings).await);
         session.close().await;
-        seen
+        Ok(seen)
     }
 
+    async fn leave(&self, entry: Entry) {
+        entry.connection.hang_up().await;
+    }
+}
+
+impl Mysql {
     /// Measures what the retention schedule names for this store.
-    async fn measure(&self, session: &Session<'_>, settings: &Result<Settings, Trouble>) -> [Observation; 2] {
-        let both = |trouble: &Trouble| ["data.inventory", "data.retention"].map(|kind| self.failed(kind, trouble));
-        let Some(schedule) = &self.cx.documents.retention else {
+    async fn measure(
+        &self,
+        look: &Look<'_>,
+        session: &Session<'_>,
+        settings: &Result<Settings, Trouble>,
+    ) -> [Observation; 2] {
+        let both = |trouble: &Trouble| ["data.inventory", "data.retention"].map(|kind| look.failed(kind, trouble));
+        let Some(schedule) = &look.cx.documents.retention else {
             return both(&Trouble::new(Reason::Unsupported, "there is no retention schedule"));
         };
-        let store = &self.target.id;
-        let default_schema = self.target.connection.database.as_deref().unwrap_or_default();
-        let whole = tokio::time::timeout(self.cx.limits.target_time, async {
+        let store = &look.target.id;
+        let default_schema = look.target.connection.database.as_deref().unwrap_or_default();
+        let whole = tokio::time::timeout(look.cx.limits.target_time, async {
             let inventory = retention::inventory(session, settings, schedule, (store, default_schema)).await;
-            let place = retention::Place { store, default_schema, as_of: self.now };
+            let place = retention::Place { store, default_schema, as_of: look.now };
             (inventory, retention::measure(session, settings, schedule, place, self.effort).await)
         });
         let (inventory, facts) = match whole.await {
@@ -271,111 +167,118 @@ impl Look<'_> {
                 return both(&Trouble::new(Reason::TimedOut, "the counting of rows took longer than a target may"));
             }
         };
-        if self.cx.cancel.is_cancelled() {
+        if look.cx.cancel.is_cancelled() {
             return both(&Trouble::new(Reason::Interrupted, "stopped by the user"));
         }
         let inventory = match inventory {
-            Ok((inventory, None)) => self.complete("data.inventory", &inventory),
-            Ok((inventory, Some(cut))) => self.complete("data.inventory", &inventory).partial(cut),
-            Err(trouble) => self.failed("data.inventory", &trouble),
+            Ok((inventory, None)) => look.complete("data.inventory", &inventory),
+            Ok((inventory, Some(cut))) => look.complete("data.inventory", &inventory).partial(cut),
+            Err(trouble) => look.failed("data.inventory", &trouble),
         };
-        [inventory, self.complete("data.retention", &facts).by(Method::Test)]
+        [inventory, look.complete("data.retention", &facts).by(Method::Test)]
     }
 
     /// Looks for the persons whom the ledger of erasures and the export name.
-    async fn persons(&self, session: &Session<'_>, settings: &Result<Settings, Trouble>) -> Observation {
-        let wanted = match Wanted::of(self.cx) {
+    async fn persons(
+        &self,
+        look: &Look<'_>,
+        session: &Session<'_>,
+        settings: &Result<Settings, Trouble>,
+    ) -> Observation {
+        let wanted = match Wanted::of(look.cx) {
             Ok(wanted) => wanted,
-            Err(trouble) => return self.failed("data.subjects", &trouble),
+            Err(trouble) => return look.failed("data.subjects", &trouble),
         };
-        let default_schema = self.target.connection.database.as_deref().unwrap_or_default();
-        let place = (self.target.id.as_str(), default_schema);
+        let default_schema = look.target.connection.database.as_deref().unwrap_or_default();
+        let place = (look.target.id.as_str(), default_schema);
         let finding = subjects::find(session, settings, &wanted, place, self.effort);
-        let failed = |reason, words: &str| self.failed("data.subjects", &Trouble::new(reason, words));
-        match tokio::time::timeout(self.cx.limits.target_time, finding).await {
-            Ok(_) if self.cx.cancel.is_cancelled() => failed(Reason::Interrupted, "stopped by the user"),
-            Ok(found) => self.complete("data.subjects", &found).by(Method::Test),
+        let failed = |reason, words: &str| look.failed("data.subjects", &Trouble::new(reason, words));
+        match tokio::time::timeout(look.cx.limits.target_time, finding).await {
+            Ok(_) if look.cx.cancel.is_cancelled() => failed(Reason::Interrupted, "stopped by the user"),
+            Ok(found) => look.complete("data.subjects", &found).by(Method::Test),
             Err(_) => {
                 session.abandon().await;
                 failed(Reason::TimedOut, "the look for persons took longer than a target may")
             }
         }
     }
+}
 
-    async fn log_in<'s>(
-        &'s self,
-        entry: Result<Entry, Trouble>,
-        reopen: session::Reopen<'s>,
-    ) -> Result<Session<'s>, Trouble> {
-        let entry = entry?;
-        let connection = &self.target.connection;
-        if connection.user.is_none() {
-            return Err(Trouble::new(Reason::AuthenticationFailed, "no user is given for this target"));
+/// Makes the channel that the server offers, and says whether it may have the password.
+async fn meet(
+    target: &Target,
+    cx: &CollectContext,
+    address: SocketAddr,
+    offer: Offer,
+) -> (Greeting, Result<Entry, Trouble>) {
+    let untried = || Err(Trouble::new(Reason::Internal, "not tried"));
+    let of = |version: &str, offered, session, distrust| Greeting {
+        version: version.to_owned(),
+        offered,
+        session,
+        distrust,
+        plain: untried(),
+    };
+    let (stream, greeting) = match offer {
+        Offer::Tls(stream, greeting) => (stream, greeting),
+        Offer::Plain(connection, greeting) => {
+            let none = Trouble::new(Reason::Unsupported, "the server offers no TLS");
+            let facts = of(&greeting.version, false, Err(none), None);
+            let entry = may_go_in_clear(address).map(|()| Entry { connection, greeting, tls: false });
+            return (facts, entry);
         }
-        let password = match &connection.password {
-            Some(reference) => Some(self.cx.secrets.read(reference).map_err(|why| {
-                Trouble::new(Reason::AuthenticationFailed, format!("the password cannot be had: {why}"))
-            })?),
-            None => None,
-        };
-        Session::open(self.cx, entry, self.user(), password, reopen).await
-    }
-
-    /// A further connection to the same server, of the same kind.
-    fn reopen(&self, address: SocketAddr, tls: bool) -> crate::net::Dialing<'_, Entry> {
-        Box::pin(async move {
-            // It carries the word that the server is to stop, also where the user has stopped the run.
-            let cx = &CollectContext { cancel: CancellationToken::new(), ..self.cx.clone() };
-            let offer = greeting::open(cx, address).await?;
-            let entry = self.meet(cx, address, offer).await.1?;
-            match entry.tls == tls {
-                true => Ok(entry),
-                false => Err(Trouble::new(Reason::ProtocolViolation, "the server changed its mind about TLS")),
-            }
-        })
-    }
-
-    fn user(&self) -> &str {
-        self.target.connection.user.as_deref().unwrap_or("probity")
-    }
-
-    fn transport(&self, greeting: &Greeting, answers: &Answers, address: SocketAddr) -> Observation {
-        let facts = transport::facts(greeting, answers);
-        let version: String = greeting.version.chars().filter(|letter| !letter.is_control()).take(100).collect();
-        let offer = if greeting.offered { "with" } else { "without" };
-        let mut exchanges = vec![Exchange {
-            sent: format!("connection to {address}"),
-            received: format!("greeting of {version}, {offer} CLIENT_SSL"),
-        }];
-        exchanges.extend(facts.plaintext.first().map(|sign| Exchange {
-            sent: format!("HandshakeResponse without TLS and without a proof to {address}"),
-            received: sign.yes.reason().unwrap_or(&sign.seen).to_owned(),
-        }));
-        self.complete("db.transport", &facts).by(Method::Test).with_transcript(exchanges)
-    }
-
-    fn complete<T: Serialize>(&self, kind: &str, facts: &T) -> Observation {
-        Observation::complete(kind, &self.target.id, &self.part, ID, self.now, facts)
-            .map(|observation| observation.by(Method::Examine))
-            .unwrap_or_else(|_| self.failed(kind, &Trouble::new(Reason::Internal, "the facts have no JSON form")))
-    }
-
-    fn failed(&self, kind: &str, trouble: &Trouble) -> Observation {
-        Observation::failed(kind, &self.target.id, &self.part, ID, self.now, trouble.clone())
-    }
-
-    fn step(&self, done: u32, step: &str) {
-        self.cx.progress.step(&self.target.id, &self.part, done, 5, step);
+    };
+    let channel = match channel::Settings::of(target) {
+        Ok(settings) => settings.handshake(cx, stream).await,
+        Err(trouble) => Err(trouble),
+    };
+    match channel {
+        Ok(channel) => {
+            let facts = of(&greeting.version, true, Ok(channel.session), channel.distrust.clone());
+            let entry = match channel.distrust {
+                None => Ok(Entry { connection: Connection::inside(channel.stream), greeting, tls: true }),
+                Some(why) => Err(distrusted(&why)),
+            };
+            (facts, entry)
+        }
+        Err(trouble) => (of(&greeting.version, true, Err(trouble.clone()), None), Err(trouble)),
     }
 }
 
-/// A connection in clear may have a proof only where it does not leave this machine.
-fn plain_entry(address: SocketAddr, entry: Entry) -> Result<Entry, Trouble> {
-    match address.ip().to_canonical().is_loopback() {
-        true => Ok(entry),
-        false => Err(Trouble::new(
-            Reason::Unsupported,
-            "the password was not sent, since the server offers no TLS and is on another machine",
-        )),
-    }
+async fn log_in<'s>(look: &'s Look<'_>, entry: Entry, reopen: session::Reopen<'s>) -> Result<Session<'s>, Trouble> {
+    look.user()?;
+    Session::open(look.cx, entry, user(look), look.password()?, reopen).await
+}
+
+/// A further connection to the same server, of the same kind.
+fn reopen<'a>(look: &'a Look<'_>, address: SocketAddr, tls: bool) -> Dialing<'a, Entry> {
+    Box::pin(async move {
+        // It carries the word that the server is to stop, also where the user has stopped the run.
+        let cx = &CollectContext { cancel: CancellationToken::new(), ..look.cx.clone() };
+        let offer = greeting::open(cx, address).await?;
+        let entry = meet(look.target, cx, address, offer).await.1?;
+        match entry.tls == tls {
+            true => Ok(entry),
+            false => Err(Trouble::new(Reason::ProtocolViolation, "the server changed its mind about TLS")),
+        }
+    })
+}
+
+fn user<'a>(look: &Look<'a>) -> &'a str {
+    look.target.connection.user.as_deref().unwrap_or("probity")
+}
+
+fn transport(look: &Look<'_>, greeting: &Greeting, answers: &Answers, address: SocketAddr) -> Observation {
+    let facts = transport::facts(greeting, answers);
+    let version: String = greeting.version.chars().filter(|letter| !letter.is_control()).take(100).collect();
+    let offer = if greeting.offered { "with" } else { "without" };
+    let mut exchanges = vec![Exchange {
+        sent: format!("connection to {address}"),
+        received: format!("greeting of {version}, {offer} CLIENT_SSL"),
+    }];
+    exchanges.extend(facts.plaintext.first().map(|sign| Exchange {
+        sent: format!("HandshakeResponse without TLS and without a proof to {address}"),
+        received: sign.yes.reason().unwrap_or(&sign.seen).to_owned(),
+    }));
+    look.complete("db.transport", &facts).by(Method::Test).with_transcript(exchanges)
 }

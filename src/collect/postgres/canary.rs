@@ -2,8 +2,9 @@
 
 use super::limit::Limit;
 use super::session::{Session, clean};
-use super::{Look, files, settings::Settings};
+use super::{Postgres, files, log_in, reopen, settings::Settings};
 use crate::collect::proof::{Canary, Part, Prover, Search, layout, leaving};
+use crate::collect::server::{Look, Server as _};
 use crate::collect::{CollectContext, Job};
 use crate::model::proof::{Proof, Searched};
 use crate::model::{Fact, Reason, Trouble};
@@ -29,11 +30,11 @@ pub async fn prove(
     let address = *job.addresses.first().ok_or_else(|| Trouble::new(Reason::Unreachable, "the host has no address"))?;
     // What is written must be taken out again, also where the user stops the run: the search hears of the stop by itself.
     let lasting = CollectContext { cancel: CancellationToken::new(), ..cx.clone() };
-    let look = Look { target: &job.target, part: String::new(), cx: &lasting, now: cx.clock.now() };
-    let (greeting, entry) = look.greet(address).await?;
+    let look = Look::of::<Postgres>(&job.target, &lasting);
+    let (greeting, entry) = Postgres.greet(&look, address).await?;
     let tls = greeting.session.is_ok();
-    let reopen = || look.reopen(address, tls);
-    let session = look.log_in(entry, &reopen).await?;
+    let reopen = || reopen(&look, address, tls);
+    let session = log_in(&look, entry?, &reopen).await?;
     let proof = Proving { session: &session, canary: &canary, prover, stop: &stop }.run().await;
     session.close().await;
     proof
