@@ -3,14 +3,14 @@
 
 mod cause;
 
-use crate::finding::utc_date;
-use crate::model::assessment::{Assessment, Gate, Verdict};
+use crate::finding::{WAIVERS, utc_date};
+use crate::model::assessment::{Assessment, Beside, Gate, Verdict};
 use crate::model::baseline::Baseline;
 use crate::model::policy::Allowance;
 use crate::model::{CheckResult, FindingState, Severity, Status};
 use cause::causes;
 use jiff::civil::Date;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The exit codes of the command, frozen by a test. Precedence among those of the gate: 1, 3, 4, 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,23 +85,50 @@ pub fn decide_against(assessment: &Assessment, waived_fail: bool, baseline: Opti
     };
     let causes = if inconclusive { causes(assessment, today) } else { Vec::new() };
     let mut notes = notes(assessment, today);
-    notes.extend(baseline.map(|baseline| beside(assessment, baseline)));
-    Verdict { exit: exit.code(), gate, reason, causes, notes }
+    let beside = baseline.map(|baseline| compare(assessment, baseline));
+    notes.extend(beside.iter().map(|beside| beside_words(assessment, beside)));
+    Verdict { exit: exit.code(), gate, reason, causes, notes, beside }
+}
+
+/// The run beside the baseline. What was not judged again is not taken for mended.
+fn compare(assessment: &Assessment, baseline: &Baseline) -> Beside {
+    let now: BTreeMap<&str, FindingState> =
+        assessment.findings.iter().map(|finding| (finding.fingerprint.as_str(), finding.state)).collect();
+    let open = assessment.findings.iter().filter(|finding| finding.state == FindingState::Open);
+    let new = open.filter(|finding| !baseline.knows(finding)).map(|finding| finding.fingerprint.clone()).collect();
+    // Places of which something was judged, and whether all of it was.
+    let mut judged: BTreeMap<(&str, &str, &str), bool> = BTreeMap::new();
+    for result in assessment.results.iter().filter(|result| result.status != Status::NotApplicable) {
+        let whole = judged.entry((&result.check, &result.target, &result.part)).or_insert(true);
+        *whole &= !result.status.is_open();
+    }
+    let gone =
+        baseline.findings.iter().filter(|known| now.get(known.fingerprint.as_str()) != Some(&FindingState::Open));
+    let (fixed, unsettled) = gone.cloned().partition(|known| {
+        let place = (known.check.as_str(), known.target.as_str(), known.part.as_str());
+        // A waiver is found wanting without a result of its own.
+        let settled = known.check == WAIVERS || judged.get(&place).copied().unwrap_or(false);
+        settled && !now.contains_key(known.fingerprint.as_str())
+    });
+    Beside { run: baseline.run.clone(), new, fixed, unsettled }
 }
 
 /// What the baseline left out, and what of it is no more.
-fn beside(assessment: &Assessment, baseline: &Baseline) -> String {
-    let open = || assessment.findings.iter().filter(|finding| finding.state == FindingState::Open);
-    let known = open().filter(|finding| baseline.knows(finding)).count();
-    let there: BTreeSet<&str> = open().map(|finding| finding.fingerprint.as_str()).collect();
-    let gone = baseline.findings.iter().filter(|known| !there.contains(known.fingerprint.as_str())).count();
-    format!(
-        "the baseline of {} leaves out {}, and {} in it {} no longer open",
-        baseline.run,
-        counted(known, "failure", "failures"),
-        counted(gone, "failure", "failures"),
-        if gone == 1 { "is" } else { "are" },
-    )
+fn beside_words(assessment: &Assessment, beside: &Beside) -> String {
+    let open = assessment.findings.iter().filter(|finding| finding.state == FindingState::Open).count();
+    let (fixed, unsettled) = (beside.fixed.len(), beside.unsettled.len());
+    let mut words = format!(
+        "the baseline of {} leaves out {}, and {} in it {} fixed",
+        beside.run,
+        counted(open - beside.new.len(), "failure", "failures"),
+        counted(fixed, "failure", "failures"),
+        if fixed == 1 { "is" } else { "are" },
+    );
+    if unsettled > 0 {
+        let are = if unsettled == 1 { "is" } else { "are" };
+        words.push_str(&format!("; {unsettled} {are} waived now, not judged again or out of scope"));
+    }
+    words
 }
 
 /// Whether an allowance in force accepts that this check of this target stays open.

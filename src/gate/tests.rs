@@ -232,5 +232,27 @@ fn a_baseline_leaves_out_what_it_knows_and_nothing_else() {
     assert_eq!(exit(vec![failed("shop", Severity::High), open]), 3, "no baseline knows what is not evaluated");
     let fixed = run(Judging::default(), vec![result(CHECK, "shop", Status::Pass, Severity::High)], Vec::new());
     let verdict = decide_against(&fixed, false, Some(&baseline));
-    assert!(verdict.notes.iter().any(|note| note.contains("1 failure in it is no longer open")), "{:?}", verdict.notes);
+    assert!(verdict.notes.iter().any(|note| note.contains("1 failure in it is fixed")), "{:?}", verdict.notes);
+}
+
+#[test]
+fn what_was_not_judged_again_is_not_fixed() {
+    let failed =
+        |item: &str| CheckResult { item: item.to_owned(), ..result(CHECK, "shop", Status::Fail, Severity::High) };
+    let of = |results| run(Judging::default(), results, Vec::new());
+    let before = of(vec![failed("a"), failed("b")]);
+    let baseline = Baseline::of("r", before.run.ended, &before.findings);
+    let beside = |assessment: &Assessment| decide_against(assessment, false, Some(&baseline)).beside.unwrap();
+    let sizes = |beside: &Beside| (beside.new.len(), beside.fixed.len(), beside.unsettled.len());
+    assert_eq!(sizes(&beside(&before)), (0, 0, 0));
+    assert_eq!(sizes(&beside(&of(vec![failed("b"), failed("c")]))), (1, 1, 0));
+    let open = result(CHECK, "shop", Status::NotEvaluated, Severity::High);
+    assert_eq!(sizes(&beside(&of(vec![open.clone()]))), (0, 0, 2), "nothing was seen");
+    assert_eq!(sizes(&beside(&of(vec![failed("b"), open]))), (0, 0, 1), "a part was not seen");
+    assert_eq!(sizes(&beside(&of(Vec::new()))), (0, 0, 2), "out of scope");
+    let mut waived = of(vec![failed("a"), failed("b")]);
+    waived.findings.iter_mut().for_each(|finding| finding.state = FindingState::Waived);
+    let seen = beside(&waived);
+    assert_eq!(sizes(&seen), (0, 0, 2), "a waived failure is still one");
+    assert_eq!(decide(&before, false).beside, None, "without a baseline nothing is compared");
 }

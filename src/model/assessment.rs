@@ -1,5 +1,6 @@
 //! One run, judged: what is stored, reported and gated.
 
+use super::baseline::Known;
 use super::policy::Judging;
 use super::{CheckResult, ControlResult, Finding, Observation, Reason, Target};
 use jiff::Timestamp;
@@ -165,6 +166,22 @@ pub struct Verdict {
     /// What the gate accepted or ignored and a reader should know, such as an allowance that nothing needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What the run is beside a baseline, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+}
+
+/// A run beside a baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Beside {
+    /// The run that the baseline was taken from.
+    pub run: String,
+    /// Fingerprints of open findings that the baseline does not know, or knows as less grave.
+    pub new: Vec<String>,
+    /// Failures of the baseline that were judged again and are gone.
+    pub fixed: Vec<Known>,
+    /// Failures of the baseline of which this run says nothing certain: not judged, waived, or out of its scope.
+    pub unsettled: Vec<Known>,
 }
 
 /// One run, judged. The gate decides on it, and its [`Verdict`] stands beside it, since it hangs on options.

@@ -2,6 +2,7 @@
 
 use super::{Finding, FindingState, Severity};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the form of the file.
@@ -22,7 +23,7 @@ pub struct Baseline {
 }
 
 /// A failure that is known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
     /// SHA-256 over check, target, part and item.

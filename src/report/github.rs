@@ -7,6 +7,7 @@ use super::index::Index;
 use super::text::{clip, escape};
 use super::{Context, RenderError, acceptance};
 use crate::model::{Assessment, FindingState, Severity, Verdict};
+use std::collections::BTreeSet;
 
 /// The longest message.
 const MAX_TEXT: usize = 1000;
@@ -17,10 +18,15 @@ pub(super) fn render(
     context: &Context<'_>,
 ) -> Result<Vec<u8>, RenderError> {
     let index = Index::new(assessment);
+    // Beside a baseline, what it knows is no error of this change.
+    let new: Option<BTreeSet<&str>> =
+        verdict.beside.as_ref().map(|beside| beside.new.iter().map(String::as_str).collect());
+    let is_known = |print: &str| new.as_ref().is_some_and(|new| !new.contains(print));
     let mut lines: Vec<(u8, String)> = Vec::new();
     for finding in &assessment.findings {
         let (rank, level) = match (finding.state, finding.severity) {
             (FindingState::Waived, _) => (5, "notice"),
+            _ if is_known(&finding.fingerprint) => (5, "notice"),
             (_, Severity::Critical) => (0, "error"),
             (_, Severity::High) => (1, "error"),
             (_, Severity::Medium) => (2, "warning"),
@@ -28,9 +34,12 @@ pub(super) fn render(
         };
         let title = context.checks.get(&finding.check).map_or(finding.check.as_str(), |check| &check.title);
         let accepted = acceptance(finding, assessment).map(|by| format!("; waived by {by}")).unwrap_or_default();
+        let known = finding.state == FindingState::Open && is_known(&finding.fingerprint);
+        let known = if known { ", known to the baseline" } else { "" };
         let words = [&finding.target, &finding.part, &finding.item].into_iter().filter(|word| !word.is_empty());
         let place = words.map(String::as_str).collect::<Vec<_>>().join(" ");
-        let text = format!("{place}: {}{accepted} ({}, {})", finding.reason, finding.check, finding.severity.word());
+        let text =
+            format!("{place}{known}: {}{accepted} ({}, {})", finding.reason, finding.check, finding.severity.word());
         lines.push((rank, command(level, title, &index, &finding.target, &text)));
     }
     for spot in &assessment.blind_spots {

@@ -60,6 +60,9 @@ pub struct Decision {
     pub causes: Vec<assessment::Cause>,
     /// What the gate accepted or ignored and a reader should know.
     pub notes: Vec<String>,
+    /// What the run is beside a baseline, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<assessment::Beside>,
 }
 
 /// What was in scope.
@@ -255,8 +258,8 @@ fn document(assessment: &Assessment, verdict: &Verdict, context: &Context<'_>) -
 }
 
 fn decision(verdict: &Verdict) -> Decision {
-    let Verdict { exit, gate, reason, causes, notes } = verdict.clone();
-    Decision { exit, gate, reason, causes, notes }
+    let Verdict { exit, gate, reason, causes, notes, beside } = verdict.clone();
+    Decision { exit, gate, reason, causes, notes, beside }
 }
 
 fn subject(target: &Target) -> Subject {

@@ -1,4 +1,5 @@
-//! Markdown for a pull request or a step summary: verdict, failures, blind spots, waived failures, all in under 60 lines.
+//! Markdown for a pull request or a step summary: verdict, failures, blind spots, waived failures, and beside a baseline
+//! what is new and what is fixed; all in under 60 lines.
 //!
 //! A stranger's text stands in `<code>`, with every sign that Markdown knows as a character reference: it makes no
 //! markup, no link and no picture, and mentions nobody.
@@ -7,11 +8,13 @@ use super::index::Index;
 use super::summary::Marks;
 use super::text::{clip, counted, escape};
 use super::{Context, RenderError, acceptance};
+use crate::model::baseline::Known;
 use crate::model::{Assessment, Finding, FindingState, Verdict};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// The most rows of each table.
-const MAX_ROWS: usize = 12;
+/// The most rows of each of the three tables.
+const MAX_ROWS: usize = 9;
 /// The longest text of one cell.
 const MAX_TEXT: usize = 300;
 
@@ -39,14 +42,34 @@ pub(super) fn render(
     let (mut open, waived): (Vec<&Finding>, Vec<&Finding>) =
         assessment.findings.iter().partition(|finding| finding.state == FindingState::Open);
     open.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let failures = open.iter().map(|finding| {
+    let row = |finding: &Finding| {
         let title = context.checks.get(&finding.check).map(|check| check.title.as_str()).unwrap_or_default();
         let wanted =
             if title.is_empty() { code(&finding.check) } else { format!("{}<br>{title}", code(&finding.check)) };
         let place = place(finding, &index);
         format!("| {} | {place} | {wanted} | {} |", finding.severity.word(), code(&finding.reason))
-    });
-    table(&mut out, "Failed", "| severity | where | check | seen |\n|---|---|---|---|", failures.collect())?;
+    };
+    let head = "| severity | where | check | seen |\n|---|---|---|---|";
+    match &verdict.beside {
+        None => table(&mut out, "Failed", head, open.into_iter().map(row).collect())?,
+        Some(beside) => {
+            let new: BTreeSet<&str> = beside.new.iter().map(String::as_str).collect();
+            let is_new = |finding: &&Finding| new.contains(finding.fingerprint.as_str());
+            let known = counted(open.len() - new.len(), "failure", "failures");
+            writeln!(out, "The baseline of {} knows {known} more.\n", code(&beside.run))?;
+            let rows = open.into_iter().filter(is_new).map(row).collect();
+            table(&mut out, "New since the baseline", head, rows)?;
+            let gone = |known: &Known, how| {
+                let words = [&known.target, &known.part, &known.item].into_iter().filter(|word| !word.is_empty());
+                let place = words.map(|word| code(word)).collect::<Vec<_>>().join(" ");
+                format!("| {how} | {} | {place} | {} |", known.severity.word(), code(&known.check))
+            };
+            let fixed = beside.fixed.iter().map(|known| gone(known, "fixed"));
+            let unsettled = beside.unsettled.iter().map(|known| gone(known, "not judged again, or waived"));
+            let head = "| | severity | where | check |\n|---|---|---|---|";
+            table(&mut out, "Fixed since the baseline, or not settled", head, fixed.chain(unsettled).collect())?;
+        }
+    }
     let spots = assessment.blind_spots.iter().map(|spot| {
         let checks = match spot.checks.len() {
             0 => "all".to_owned(),
@@ -61,11 +84,14 @@ pub(super) fn render(
         "| where | why | checks that wait | what would settle it |\n|---|---|---|---|",
         spots.collect(),
     )?;
-    let waived = waived.iter().map(|finding| {
-        let by = acceptance(finding, assessment).unwrap_or_default();
-        format!("| {} | {} | {} |", place(finding, &index), code(&finding.check), code(&by))
-    });
-    table(&mut out, "Failed and waived", "| where | check | by |\n|---|---|---|", waived.collect())?;
+    // Beside a baseline the reader asks what changed; how many are waived stands above.
+    if verdict.beside.is_none() {
+        let waived = waived.iter().map(|finding| {
+            let by = acceptance(finding, assessment).unwrap_or_default();
+            format!("| {} | {} | {} |", place(finding, &index), code(&finding.check), code(&by))
+        });
+        table(&mut out, "Failed and waived", "| where | check | by |\n|---|---|---|", waived.collect())?;
+    }
     writeln!(out, "Run {}, {} {}.", code(&assessment.run.id), assessment.run.tool.name, assessment.run.tool.version)?;
     Ok(out.into_bytes())
 }

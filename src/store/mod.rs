@@ -525,7 +525,7 @@ fn describe(closing: &Closing<'_>, artefacts: &mut Artefacts) -> Result<(Vec<u8>
         artefacts.insert(digest.clone(), bytes);
         Ok(digest)
     };
-    let verdict = Verdict { causes: Vec::new(), notes: Vec::new(), ..closing.verdict.clone() };
+    let verdict = Verdict { causes: Vec::new(), notes: Vec::new(), beside: None, ..closing.verdict.clone() };
     let manifest = Manifest {
         schema: manifest::SCHEMA.to_owned(),
         sequence: 0,

@@ -4,9 +4,10 @@
 
 use crate::support::estate;
 use calamine::{Data, Reader as _, Xlsx};
-use probity::finding::WAIVERS;
+use probity::finding::{WAIVERS, fingerprint};
 use probity::gate;
-use probity::model::Assessment;
+use probity::model::baseline::{Baseline, Known};
+use probity::model::{Assessment, Finding, FindingState, Severity, Status};
 use probity::report::{Context, Detail, Format, render};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -113,6 +114,65 @@ fn the_summary_is_short_reads_as_it_did_and_holds_no_markup_of_strangers() {
     assert!(text.contains("### Not evaluated"));
     assert!(!text.contains("<script") && !text.contains("]("), "{text}");
     snapshot("summary", &text);
+}
+
+#[test]
+fn beside_a_baseline_only_what_is_new_stands_out() {
+    let made = estate::assessment();
+    let open = |finding: &&Finding| finding.state == FindingState::Open;
+    let all = Baseline::of("2026-11-01-a", made.run.ended, &made.findings);
+    // One is new; of those that are no more, one is fixed and the other's target is not looked at any more.
+    let mut baseline = all.clone();
+    let new = baseline.findings.remove(0);
+    let judged = made.results.iter().find(|result| result.status == Status::Pass).unwrap();
+    let mut gone = |target: &str, item: &str| {
+        let fingerprint = fingerprint(&judged.check, target, &judged.part, item);
+        let (check, part) = (judged.check.clone(), judged.part.clone());
+        let (target, item) = (target.to_owned(), item.to_owned());
+        baseline.findings.push(Known { fingerprint, check, target, part, item, severity: Severity::High });
+    };
+    gone(&judged.target, "gone <i>");
+    gone("elsewhere", "");
+    let verdict = gate::decide_against(&made, false, Some(&baseline));
+    let beside = verdict.beside.as_ref().unwrap();
+    assert_eq!(
+        (beside.new.as_slice(), beside.fixed.len(), beside.unsettled.len()),
+        ([new.fingerprint].as_slice(), 1, 1)
+    );
+    let checks = estate::checks();
+    let context = Context { width: 120, colour: false, detail: Detail::Normal, checks: &checks };
+    let text = |format| String::from_utf8(render(format, &made, &verdict, &context).unwrap()).unwrap();
+    let summary = text(Format::Markdown);
+    assert!(summary.contains("### New since the baseline (1)"), "{summary}");
+    assert!(summary.contains("### Fixed since the baseline, or not settled (2)"), "{summary}");
+    assert!(summary.contains("| not judged again, or waived | high | <code>elsewhere</code>"), "{summary}");
+    assert!(!summary.contains("### Failed") && !summary.contains("<i>"), "{summary}");
+    snapshot("summary_beside_a_baseline", &summary);
+    let lines = text(Format::Github);
+    let known = lines.lines().filter(|line| line.contains(", known to the baseline: ")).count();
+    assert_eq!(known, made.findings.iter().filter(open).count() - 1);
+    assert!(
+        lines.lines().filter(|line| line.contains(", known to the")).all(|line| line.starts_with("::notice ")),
+        "{lines}"
+    );
+}
+
+#[test]
+fn a_summary_of_very_much_stays_short() {
+    let mut made = estate::assessment();
+    made.findings = made.findings.iter().cycle().take(500).cloned().collect();
+    made.blind_spots = made.blind_spots.iter().cycle().take(500).cloned().collect();
+    let checks = estate::checks();
+    let context = Context { width: 120, colour: false, detail: Detail::Normal, checks: &checks };
+    let mut baseline = Baseline::of("r", made.run.ended, &[]);
+    baseline.findings = Baseline::of("r", made.run.ended, &made.findings).findings;
+    baseline.findings.iter_mut().for_each(|known| known.fingerprint.push('0'));
+    for baseline in [None, Some(&baseline)] {
+        let verdict = gate::decide_against(&made, false, baseline);
+        let bytes = render(Format::Markdown, &made, &verdict, &context).unwrap();
+        let lines = String::from_utf8(bytes).unwrap().lines().count();
+        assert!((40..60).contains(&lines), "{lines} lines");
+    }
 }
 
 #[test]
