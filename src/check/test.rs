@@ -112,8 +112,9 @@ fn weight(status: Status) -> u8 {
 fn target(subject: Subject) -> Target {
     let kind = match subject {
         Subject::Endpoint | Subject::Upgrade => TargetKind::Endpoint,
-        Subject::Database | Subject::Store => TargetKind::Database,
+        Subject::Database | Subject::Managed | Subject::Store => TargetKind::Database,
         Subject::Objects => TargetKind::Objects,
+        Subject::Cloud => TargetKind::Cloud,
         Subject::Domain => TargetKind::Domain,
         Subject::Host => TargetKind::Host,
         Subject::Register => TargetKind::Register,
@@ -125,7 +126,7 @@ fn target(subject: Subject) -> Target {
     if subject == Subject::Upgrade {
         target.connection.starttls = Some("smtp".to_owned());
     }
-    if matches!(subject, Subject::Database | Subject::Store) {
+    if matches!(subject, Subject::Database | Subject::Managed | Subject::Store) {
         target.engine = Some(DatabaseEngine::Postgresql);
     }
     target

@@ -1,10 +1,12 @@
 //! Collectors look at targets and record observations. They never judge.
 
 mod answer;
+mod aws;
 pub mod census;
 mod channel;
 #[cfg(feature = "clickhouse")]
 pub mod clickhouse;
+pub mod cloud;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod command;
 pub mod dated;
@@ -215,6 +217,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(mongodb::Mongodb),
         Box::new(sqlite::Sqlite),
         Box::new(objects::Objects::default()),
+        Box::new(cloud::Cloud),
         #[cfg(target_os = "linux")]
         Box::new(host::Host),
         Box::new(register::RegisterCollector),

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// `store.object`: how a bucket is protected, as its own settings tell and its objects show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bucket {
+    /// False where an account has no bucket.
+    pub applicable: bool,
     /// What is encrypted: by default, and of the objects that were looked at.
     pub encryption: Vec<Sign>,
     /// The algorithm of the default: `AES256`, `aws:kms` or `aws:kms:dsse`, or `none`.
@@ -22,6 +24,23 @@ pub struct Bucket {
     pub versioning: Fact<String>,
     /// What ends objects by their age.
     pub lifecycle: Fact<Vec<Expiry>>,
+}
+
+impl Bucket {
+    /// What is said of an account without a bucket.
+    pub fn none() -> Bucket {
+        let why = "there is no bucket";
+        Bucket {
+            applicable: false,
+            encryption: Vec::new(),
+            algorithm: Fact::unknown(why),
+            own_key: Fact::unknown(why),
+            public: Vec::new(),
+            plaintext: Vec::new(),
+            versioning: Fact::unknown(why),
+            lifecycle: Fact::unknown(why),
+        }
+    }
 }
 
 /// A rule of a bucket that ends objects by their age.

@@ -87,10 +87,14 @@ pub enum Subject {
     Upgrade,
     /// Every target with a database engine, server or file.
     Database,
+    /// Every target with a database engine, and cloud accounts, whose databases are their parts.
+    Managed,
     /// Every target that holds rows or objects.
     Store,
-    /// Buckets of object stores.
+    /// Buckets of object stores, and cloud accounts, whose buckets are their parts.
     Objects,
+    /// Cloud accounts.
+    Cloud,
     /// Domains.
     Domain,
     /// Machines.

@@ -228,7 +228,7 @@ pub struct BackupMeans {
     pub last_success: Fact<String>,
     /// How many seconds ago that was.
     pub age_s: Fact<i64>,
-    /// Its latest try failed.
+    /// Its latest try failed, or it is switched off where the service knows of every copy.
     pub last_failed: Fact<bool>,
     /// What was seen, in words.
     pub seen: String,
@@ -276,6 +276,9 @@ impl BackupMeans {
 /// `db.at_rest`: what one collector saw of the encryption of the files of one database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AtRest {
+    /// The addresses of the server that this is about, where it is told by another than the server: `host:port`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serves: Vec<String>,
     /// False where nothing is stored.
     pub applicable: bool,
     /// The layers at which the files may be encrypted.

@@ -1,7 +1,7 @@
 //! The observation kinds and the form of their data.
 
 use super::{
-    bucket, database, dns, erasure, grade, host, http, mail, portability, proof, register, requests, retention,
+    bucket, cloud, database, dns, erasure, grade, host, http, mail, portability, proof, register, requests, retention,
     revocation, shape, tls, tls_policy, tls_reverification, tls_session, transparency,
 };
 use schemars::{Schema, schema_for};
@@ -30,6 +30,7 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "db.auth", schema: || schema_for!(database::Auth) },
     Kind { id: "db.backup", schema: || schema_for!(database::Backup) },
     Kind { id: "db.encryption", schema: || schema_for!(database::Encryption) },
+    Kind { id: "db.exposure", schema: || schema_for!(cloud::Exposure) },
     Kind { id: "db.files", schema: || schema_for!(host::Files) },
     Kind { id: "db.proof", schema: || schema_for!(proof::Proof) },
     Kind { id: "db.transport", schema: || schema_for!(database::Transport) },
@@ -54,7 +55,10 @@ pub const KINDS: &[Kind] = &[
     Kind { id: "mail.mx", schema: || schema_for!(mail::Mx) },
     Kind { id: "mail.spf", schema: || schema_for!(mail::Spf) },
     Kind { id: "mail.tls_rpt", schema: || schema_for!(mail::TlsRpt) },
+    Kind { id: "store.keys", schema: || schema_for!(cloud::Keys) },
     Kind { id: "store.object", schema: || schema_for!(bucket::Bucket) },
+    Kind { id: "store.snapshots", schema: || schema_for!(cloud::Snapshots) },
+    Kind { id: "store.volumes", schema: || schema_for!(cloud::Volumes) },
     Kind { id: "tls.alpn", schema: || schema_for!(shape::ApplicationProtocols) },
     Kind { id: "tls.certificates", schema: || schema_for!(tls::Certificates) },
     Kind { id: "tls.clients", schema: || schema_for!(tls::Clients) },

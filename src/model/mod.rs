@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod bucket;
 pub mod check;
 pub mod clock;
+pub mod cloud;
 pub mod control;
 pub mod database;
 pub mod digest;

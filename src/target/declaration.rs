@@ -47,12 +47,7 @@ impl Reading<'_, '_> {
             Kind::Domain => self.domain(&mut target),
             Kind::Host => self.host(&mut target, folder),
             Kind::Objects => self.bucket(&mut target, folder),
-            // No collector looks at these yet: they are declared, and reported as not looked at.
-            Kind::Cloud => {
-                let address = self.declaration.address.as_deref();
-                self.clear(address.unwrap_or_default());
-                target.address = address.unwrap_or(&self.declaration.id).to_owned();
-            }
+            Kind::Cloud => self.account(&mut target, folder),
         }
         self.shared(&mut target, folder);
         if self.mistakes.is_empty() { Ok(target) } else { Err(self.mistakes) }
@@ -71,17 +66,19 @@ impl Reading<'_, '_> {
 
     /// Keys that have no meaning for the kind are mistakes: nothing that is written is passed over.
     fn keys(&mut self) {
-        use Kind::{Database, Domain, Endpoint, File, Host};
+        use Kind::{Cloud, Database, Domain, Endpoint, File, Host, Objects};
         let it = self.declaration;
-        let keys: [(&str, bool, &[Kind]); 15] = [
+        let keys: [(&str, bool, &[Kind]); 17] = [
             ("http", it.http.is_some(), &[Endpoint]),
             ("starttls", it.starttls.is_some(), &[Endpoint]),
             ("hello_name", it.hello_name.is_some(), &[Endpoint]),
             ("server_name", it.server_name.is_some(), &[Endpoint, Database]),
             ("engine", it.engine.is_some(), &[Database, File]),
             ("database", it.database.is_some(), &[Database]),
-            ("credentials", it.credentials.is_some(), &[Database, File]),
-            ("tls", it.tls.is_some(), &[Endpoint, Database, Domain]),
+            ("credentials", it.credentials.is_some(), &[Database, File, Objects, Cloud]),
+            ("tls", it.tls.is_some(), &[Endpoint, Database, Domain, Objects, Cloud]),
+            ("region", it.region.is_some(), &[Objects, Cloud]),
+            ("endpoint", it.endpoint.is_some(), &[Objects, Cloud]),
             ("profile", it.profile.is_some(), &[Endpoint, Database]),
             ("intrusive", it.intrusive.is_some(), &[Endpoint, Database]),
             ("dkim", it.dkim.is_some(), &[Domain]),
@@ -261,6 +258,22 @@ impl Reading<'_, '_> {
         }
         target.address = format!("s3://{name}");
         target.connection.database = Some(name.to_owned());
+        self.service(target, folder);
+    }
+
+    /// An account: `aws` is looked at; others are declared, and reported as not looked at.
+    fn account(&mut self, target: &mut Target, folder: &Path) {
+        let address = self.declaration.address.as_deref();
+        self.clear(address.unwrap_or_default());
+        target.address = address.unwrap_or(&self.declaration.id).to_owned();
+        if target.address == "aws" && self.declaration.region.is_none() {
+            self.missing("region", "an account is looked at region by region, for example  region: eu-west-1");
+        }
+        self.service(target, folder);
+    }
+
+    /// Where services that are asked with signed requests are, and who asks.
+    fn service(&mut self, target: &mut Target, folder: &Path) {
         let region = self.declaration.region.as_deref();
         if region.is_some_and(|region| {
             region.is_empty()
@@ -270,13 +283,8 @@ impl Reading<'_, '_> {
                 .push(self.spot.key("region").mistake("this is not a region").help("for example  region: eu-west-1"));
         }
         target.connection.region = region.map(str::to_owned);
-        let amazon = || match region {
-            Some(region) if region.starts_with("cn-") => format!("https://s3.{region}.amazonaws.com.cn"),
-            Some(region) => format!("https://s3.{region}.amazonaws.com"),
-            None => "https://s3.us-east-1.amazonaws.com".to_owned(),
-        };
-        let endpoint = self.declaration.endpoint.clone().unwrap_or_else(amazon);
-        let bare = url::Url::parse(&endpoint).is_ok_and(|url| {
+        let Some(endpoint) = &self.declaration.endpoint else { return self.signer(target, folder) };
+        let bare = url::Url::parse(endpoint).is_ok_and(|url| {
             matches!(url.scheme(), "http" | "https")
                 && url.host_str().is_some_and(|host| !host.is_empty())
                 && url.username().is_empty()
@@ -285,11 +293,15 @@ impl Reading<'_, '_> {
                 && url.query().is_none()
         });
         if bare {
-            target.connection.endpoint = Some(endpoint);
+            target.connection.endpoint = Some(endpoint.clone());
         } else {
             let mistake = self.spot.key("endpoint").mistake("this is not the address of a store");
             self.mistakes.push(mistake.help("write a scheme, a host and perhaps a port: https://minio.example:9000"));
         }
+        self.signer(target, folder);
+    }
+
+    fn signer(&mut self, target: &mut Target, folder: &Path) {
         if let Some(credentials) = &self.declaration.credentials {
             self.credentials(credentials, &mut target.connection, folder);
         }

@@ -256,7 +256,7 @@ pub(super) struct Declaration {
     /// Selectors with which the domain's mail is signed.
     #[serde(default)]
     pub(super) dkim: Option<Vec<String>>,
-    /// The id of the target of kind host below this one.
+    /// The id of the target of kind host below this one, or of the cloud account that it runs in.
     #[serde(default)]
     pub(super) host: Option<String>,
     /// Free labels.

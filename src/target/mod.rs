@@ -327,11 +327,16 @@ impl Loading {
     }
 
     fn related(&mut self, targets: &[Target], root: &Spot<'_>) {
-        let hosts: Vec<&str> =
-            targets.iter().filter(|target| target.kind == TargetKind::Host).map(|target| target.id.as_str()).collect();
+        let ids = |kinds: &[TargetKind]| -> Vec<&str> {
+            targets.iter().filter(|target| kinds.contains(&target.kind)).map(|target| target.id.as_str()).collect()
+        };
+        let hosts = ids(&[TargetKind::Host]);
+        // A database runs on a machine, or in an account whose control plane tells of it.
+        let places = ids(&[TargetKind::Host, TargetKind::Cloud]);
         for item in root.key("targets").items() {
             let host = item.key("host");
-            let Some(name) = host.text().filter(|name| !hosts.contains(name)) else { continue };
+            let known = if item.key("kind").text() == Some("database") { &places } else { &hosts };
+            let Some(name) = host.text().filter(|name| !known.contains(name)) else { continue };
             let mistake = host.mistake(format!("`{name}` is no target of kind host"));
             self.mistakes
                 .push(suggest(mistake, name, &hosts).help("declare it, for example  - { id: db1, kind: host }"));

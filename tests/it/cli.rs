@@ -254,8 +254,18 @@ fn the_configuration_of_the_readme_is_read() {
     for name in ["known-keys.txt", "log_list.json", "transport_security_state_static.json"] {
         scratch.write(&format!("lists/{name}"), "");
     }
-    if let Err(mistakes) = probity::target::load(&file) {
-        panic!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    let read = |file: &Path| {
+        if let Err(mistakes) = probity::target::load(file) {
+            panic!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+    };
+    read(&file);
+    // Further targets stand by themselves.
+    let blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lists: Vec<&str> = blocks.filter(|block| block.starts_with("  - id: ")).collect();
+    assert!(lists.len() >= 2, "{lists:?}");
+    for list in lists {
+        read(&scratch.write("probity.yaml", format!("targets:\n{list}")));
     }
 }
 

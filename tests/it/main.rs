@@ -14,6 +14,7 @@ mod cli;
 #[cfg(feature = "clickhouse")]
 mod clickhouse;
 mod clients;
+mod cloud;
 mod config;
 mod corpus;
 mod data_sets;

@@ -1,45 +1,31 @@
 //! Buckets: an emulator of Amazon's interface in good and bad postures, and what is left where evidence is missing.
 
-use crate::support::moto::Moto;
+use crate::support::moto::{self, Keyed, Moto, SECRET};
 use crate::support::store::{of, read};
 use crate::support::tls::{context, scripted};
 use probity::catalogue::Catalogue;
 use probity::check::{Case, Engine};
 use probity::collect::objects::{Effort, Objects};
-use probity::collect::{Collector as _, Documents, Job, Secret, Secrets};
+use probity::collect::{Collector as _, Documents, Job};
 use probity::model::bucket::Bucket;
 use probity::model::policy::Judging;
 use probity::model::retention::Retention;
-use probity::model::{Fact, FixedClock, Observation, ObservationStatus, Reason, SecretRef, Status, Target, TargetKind};
+use probity::model::{Fact, FixedClock, Observation, ObservationStatus, Reason, Status, Target, TargetKind};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-const SECRET: &str = "secret-77f1-objects";
-
-struct Told;
-
-impl Secrets for Told {
-    fn read(&self, _: &SecretRef) -> Result<Secret, String> {
-        Ok(Secret(SECRET.to_owned()))
-    }
-}
-
 fn target(endpoint: &str) -> Target {
     let mut target = Target::new("uploads", TargetKind::Objects, "s3://shop-uploads");
     target.connection.database = Some("shop-uploads".to_owned());
-    target.connection.endpoint = Some(endpoint.to_owned());
-    target.connection.region = Some("eu-west-1".to_owned());
-    target.connection.user = Some("AKIDEXAMPLE".to_owned());
-    target.connection.password = SecretRef::parse("env:NONE");
-    target
+    moto::signed(target, endpoint)
 }
 
 fn look(target: &Target, schedule: &str, now: jiff::Timestamp, effort: Effort) -> Vec<Observation> {
     let retention = (!schedule.is_empty()).then(|| serde_yaml::from_str(schedule).unwrap());
     let cx = probity::collect::CollectContext {
         clock: Arc::new(FixedClock(now)),
-        secrets: Arc::new(Told),
+        secrets: Arc::new(Keyed),
         documents: Arc::new(Documents { retention, ..Documents::default() }),
         ..context()
     };

@@ -101,6 +101,7 @@ fn judge(disks: &[Row], parts: &Fact<Vec<Row>>) -> Result<AtRest, Trouble> {
         )],
     };
     Ok(AtRest {
+        serves: Vec::new(),
         applicable: true,
         layers: vec![Layer {
             layer: "instance".to_owned(),

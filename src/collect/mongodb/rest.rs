@@ -111,6 +111,7 @@ pub fn at_rest(settings: &Settings) -> Result<AtRest, Trouble> {
         _ => Vec::new(),
     };
     Ok(AtRest {
+        serves: Vec::new(),
         applicable: stored,
         layers: vec![Layer {
             layer: "instance".to_owned(),

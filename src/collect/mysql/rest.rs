@@ -63,6 +63,7 @@ fn put_together(layers: Vec<Layer>, files: Vec<StoredFile>) -> AtRest {
     let unknown = layers.iter().any(|layer| layer.encrypted.known().is_none());
     let below = "the state of the disk below datadir and every log, as its host sees it, or the record of the provider";
     AtRest {
+        serves: Vec::new(),
         applicable: true,
         layers,
         files,

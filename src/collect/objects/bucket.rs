@@ -1,8 +1,7 @@
 //! A bucket's own settings, and a look at the heads of a few of its objects.
 
-use super::client::{Answer, Client};
-use super::xml::Texts;
 use crate::collect::answer::{clean, map};
+use crate::collect::aws::{Answer, Client, Texts};
 use crate::model::bucket::{Bucket, Expiry};
 use crate::model::database::Sign;
 use crate::model::{Fact, Reason, Trouble};
@@ -50,6 +49,7 @@ pub async fn facts(client: &Client<'_>, bucket: &str) -> Result<Bucket, Trouble>
     );
     let guard = guard(client, bucket).await;
     Ok(Bucket {
+        applicable: true,
         encryption: std::iter::once(default).chain(sampled(client, bucket).await).collect(),
         algorithm,
         own_key,

@@ -4,9 +4,8 @@
 //! An object's name can hold a person's data: it is sent back to the store for the next page and kept nowhere. What the
 //! store knows of an object's age is when it was uploaded.
 
-use super::client::Client;
-use super::xml::Texts;
 use crate::collect::answer::clean;
+use crate::collect::aws::{Client, Texts};
 use crate::collect::census::unmeasured;
 use crate::collect::declared;
 use crate::model::bucket::{Bucket, Expiry};

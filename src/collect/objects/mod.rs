@@ -2,20 +2,18 @@
 //!
 //! It asks for settings, lists, and the heads of a few objects: nothing is written, and no object is read.
 
-mod bucket;
-mod client;
+pub mod bucket;
 mod keys;
-mod xml;
 
+use crate::collect::aws::{Client, Texts};
 use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::{Method, Observation, Reason, Target, TargetKind, Trouble};
-use client::Client;
 use jiff::Timestamp;
 use serde::Serialize;
 
 /// Reads arbitrary bytes as an answer of a store: the entry of the fuzzer.
 pub fn fuzz(data: &[u8]) {
-    if let Ok(texts) = xml::Texts::read(data) {
+    if let Ok(texts) = Texts::read(data) {
         for member in texts.members("ListBucketResult/Contents") {
             let _ = member.first("Key");
         }
@@ -69,7 +67,7 @@ impl Look<'_> {
     async fn all(&self, cx: &CollectContext, effort: Effort) -> Result<Vec<Observation>, Trouble> {
         let name = self.target.connection.database.as_deref().unwrap_or_default();
         cx.progress.step(&self.target.id, "", 0, 2, "asking for the bucket's settings");
-        let client = Client::new(self.target, cx).await?;
+        let client = Client::new(self.target, "s3", cx).await?;
         let facts = bucket::facts(&client, name).await?;
         cx.progress.step(&self.target.id, "", 1, 2, "listing objects past their time");
         let retention = match &cx.documents.retention {

@@ -18,6 +18,7 @@ const NOT_COVERED: [&str; 6] = [
 /// Asks the server.
 pub async fn facts(session: &Session<'_>, settings: &Result<Settings, Trouble>) -> AtRest {
     let mut facts = AtRest {
+        serves: Vec::new(),
         applicable: true,
         layers: vec![instance(session).await],
         files: Vec::new(),

@@ -55,6 +55,7 @@ pub fn at_rest(settings: &Result<Settings, Trouble>, info: &Result<Info, Trouble
     };
     let place = folder.unwrap_or("the server's folder (CONFIG GET dir)");
     Ok(AtRest {
+        serves: Vec::new(),
         applicable: stored,
         layers: vec![Layer {
             layer: "instance".to_owned(),

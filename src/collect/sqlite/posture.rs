@@ -64,7 +64,7 @@ pub fn read(path: &Path) -> Result<Posture, Trouble> {
     let not_covered =
         ["backups and exports", "the disk below the file", "where the key is kept", "memory, swap and core dumps"];
     let not_covered = not_covered.iter().map(|what| (*what).to_owned()).collect();
-    let facts = AtRest { applicable: true, layers: vec![layer], files, not_covered, would_show };
+    let facts = AtRest { serves: Vec::new(), applicable: true, layers: vec![layer], files, not_covered, would_show };
     Ok(Posture { facts, readable })
 }
 

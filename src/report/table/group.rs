@@ -1,7 +1,7 @@
 //! What is not all right, by check: each place once, items of the same fault together.
 
 use crate::finding::WAIVERS;
-use crate::model::{Assessment, BlindSpot, CheckResult, Severity, Status};
+use crate::model::{Assessment, BlindSpot, CheckResult, Severity, Status, TargetKind};
 use crate::report::controls_of_checks;
 use crate::report::index::Index;
 use crate::report::summary::{Mark, Marks, Told, item_words, told};
@@ -278,6 +278,10 @@ impl<'a> Places<'a> {
         let mut parts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for seen in assessment.observations.iter().filter(|seen| !seen.part.is_empty()) {
             parts.entry(&seen.target).or_default().insert(&seen.part);
+        }
+        // The parts of an account are its databases, and the account's name tells none of them.
+        for target in assessment.targets.iter().filter(|target| target.kind == TargetKind::Cloud) {
+            parts.entry(&target.id).or_default().insert("");
         }
         Places(parts)
     }

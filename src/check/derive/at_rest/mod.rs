@@ -17,7 +17,7 @@ use crate::model::{Observation, ObservationStatus, Reason, Target, TargetKind, T
 use evidence::Evidence;
 use std::collections::BTreeMap;
 
-/// Gives `db.encryption` for every target with a database engine.
+/// Gives `db.encryption` for every target with a database engine, and for every part of an account that is a database.
 pub const AT_REST: Derivation = Derivation { id: "db.encryption", yields: &["db.encryption"], derive };
 
 /// What speaks about files.
@@ -32,8 +32,30 @@ fn derive(inputs: &Inputs<'_>) -> Vec<Observation> {
     for (n, observation) in all.filter(|(_, seen)| KINDS.contains(&seen.kind.as_str())) {
         told.entry(&observation.target).or_default().insert(n, observation);
     }
-    let stores = inputs.targets.iter().filter(|target| target.engine.is_some());
-    stores.map(|target| of_target(inputs, target, &told)).collect()
+    let mut derived = Vec::new();
+    for target in inputs.targets {
+        if target.engine.is_some() {
+            derived.push(of_target(inputs, target, &told));
+        } else if target.kind == TargetKind::Cloud {
+            let seen = told.get(target.id.as_str()).into_iter().flatten();
+            derived.extend(seen.map(|(_, seen)| of_part(inputs, seen)));
+        }
+    }
+    derived
+}
+
+/// Whether it is about the server at the target's address.
+fn serves(seen: &Observation, target: &Target) -> bool {
+    let address = target.address.to_ascii_lowercase();
+    seen.read::<AtRest>().is_ok_and(|facts| facts.serves.contains(&address))
+}
+
+/// The state of a database of an account, of which the control plane alone tells.
+fn of_part(inputs: &Inputs<'_>, seen: &Observation) -> Observation {
+    let name = if seen.part.is_empty() { &seen.target } else { &seen.part };
+    let mut evidence = Evidence::of(name);
+    take(&mut evidence, seen, inputs);
+    complete(inputs, &seen.target, &seen.part, evidence, vec![seen.id.clone()])
 }
 
 /// The state of one store, from its own evidence and that of the machine below it.
@@ -49,12 +71,21 @@ fn of_target(inputs: &Inputs<'_>, target: &Target, told: &Told<'_>) -> Observati
     let latest = seen.values().filter(|seen| seen.kind == "db.proof").map(|seen| (seen.collected, &seen.id)).max();
     let outdated = |seen: &Observation| seen.kind == "db.proof" && latest != Some((seen.collected, &seen.id));
     for observation in seen.values().filter(|seen| !outdated(seen)) {
+        // An account tells of many databases; what serves at another address says nothing of this one.
+        if observation.kind == "db.at_rest" && observation.target != target.id && !serves(observation, target) {
+            continue;
+        }
         take(&mut evidence, observation, inputs);
     }
+    complete(inputs, &target.id, "", evidence, ids)
+}
+
+/// The observation of what the evidence comes to.
+fn complete(inputs: &Inputs<'_>, target: &str, part: &str, evidence: Evidence, ids: Vec<String>) -> Observation {
     let facts = verdict::combine(evidence);
     let fault = || Trouble::new(Reason::Internal, "the facts have no JSON form");
-    Observation::complete("db.encryption", &target.id, "", "derive", inputs.as_of, &facts)
-        .unwrap_or_else(|_| Observation::failed("db.encryption", &target.id, "", "derive", inputs.as_of, fault()))
+    Observation::complete("db.encryption", target, part, "derive", inputs.as_of, &facts)
+        .unwrap_or_else(|_| Observation::failed("db.encryption", target, part, "derive", inputs.as_of, fault()))
         .from_inputs(ids)
 }
 

@@ -28,6 +28,7 @@ fn seen(layers: Vec<Layer>, files: Vec<(&str, &str)>) -> AtRest {
         source: "its first bytes".to_owned(),
     };
     AtRest {
+        serves: Vec::new(),
         applicable: true,
         layers,
         files: files.into_iter().map(file).collect(),
