@@ -7,6 +7,7 @@ mod connections;
 mod demo;
 mod diagnostic;
 mod diff;
+mod doctor;
 mod evidence;
 mod init;
 mod key;
@@ -61,6 +62,7 @@ enum Command {
     Sweep(sweep::Sweep),
     Prove(prove::Prove),
     Retention(retention::Retention),
+    Doctor(doctor::Doctor),
     Demo(demo::Demo),
     Check(check::Check),
     Evidence(evidence::Evidence),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(command) => command.run(),
         Command::Prove(command) => command.run(),
         Command::Retention(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Evidence(command) => command.run(),

@@ -107,5 +107,5 @@ impl Retention {
 }
 
 fn holds_data(kind: TargetKind) -> bool {
-    matches!(kind, TargetKind::Database | TargetKind::File)
+    matches!(kind, TargetKind::Database | TargetKind::File | TargetKind::Objects)
 }

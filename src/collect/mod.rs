@@ -15,6 +15,7 @@ mod direct;
 pub mod dns;
 pub mod erasure;
 pub mod export;
+pub mod grants;
 #[cfg(target_os = "linux")]
 pub mod host;
 pub mod http;

@@ -77,7 +77,7 @@ fn words(group: &Group, parts: &BTreeSet<String>, checks: &BTreeSet<String>) -> 
 }
 
 fn remedy(group: &Group, checks: &BTreeSet<String>, all: bool, target: Option<&Target>, today: Date) -> Remedy {
-    if let Some(command) = command(group, target) {
+    if let Some(command) = command(&group.reason, group.trouble, target) {
         return Remedy::Command(command);
     }
     let expires = today.checked_add(ALLOWANCE_DAYS.days()).unwrap_or(today);
@@ -99,16 +99,17 @@ fn remedy(group: &Group, checks: &BTreeSet<String>, all: bool, target: Option<&T
     Remedy::Accept(lines)
 }
 
-/// The statement or command that brings the evidence, where one is known.
-fn command(group: &Group, target: Option<&Target>) -> Option<String> {
+/// The statement or command that brings the evidence which this reason tells is missing, where one is known.
+pub fn command(reason: &str, trouble: Option<Reason>, target: Option<&Target>) -> Option<String> {
     let target = target?;
     let user = target.connection.user.as_deref().unwrap_or("auditor");
     let user = format!("\"{}\"", user.replace('"', "\"\""));
     // A collector that knows the missing right names it in its reason.
     let postgres = target.engine == Some(Engine::Postgresql);
-    let rights = group.reason.find("GRANT ").filter(|_| postgres);
-    if let Some(rights) = rights.and_then(|start| group.reason.get(start..)) {
-        let end = [";", " would show", " ("].iter().filter_map(|mark| rights.find(mark)).min().unwrap_or(rights.len());
+    let rights = reason.find("GRANT ").filter(|_| postgres);
+    if let Some(rights) = rights.and_then(|start| reason.get(start..)) {
+        let end =
+            [";", " would show", " (or "].iter().filter_map(|mark| rights.find(mark)).min().unwrap_or(rights.len());
         let rights = rights.get(..end)?.split(" and GRANT ").map(|right| {
             let right = right.trim_start_matches("GRANT ");
             let right = right.split(" TO ").next().unwrap_or(right);
@@ -118,11 +119,11 @@ fn command(group: &Group, target: Option<&Target>) -> Option<String> {
     }
     // MySQL's collector names the account as well, whose host part stands nowhere else.
     if target.engine.is_some_and(Engine::speaks_mysql)
-        && let Some(right) = mysql_right(&group.reason)
+        && let Some(right) = mysql_right(reason)
     {
         return Some(right);
     }
-    match group.trouble? {
+    match trouble? {
         Reason::PermissionDenied if target.engine == Some(Engine::Sqlite) => {
             Some(format!("chmod u+r {}", shell(&target.address)))
         }

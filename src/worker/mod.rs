@@ -2,6 +2,7 @@
 //!
 //! A collector's panic or a target's overrun ends that look alone, and is itself recorded as a failed observation.
 
+pub mod doctor;
 mod keeping;
 mod looking;
 mod secrets;

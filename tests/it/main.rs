@@ -20,6 +20,7 @@ mod corpus;
 mod data_sets;
 mod demo;
 mod dns;
+mod doctor;
 mod erasure;
 mod exchangers;
 mod faults;

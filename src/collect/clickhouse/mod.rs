@@ -16,6 +16,13 @@ use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
 use session::Session;
 use std::net::SocketAddr;
 
+/// The rights of an account that looks.
+pub const RIGHTS: [&str; 3] = [
+    "SHOW TABLES, SHOW ACCESS ON *.*",
+    "SELECT(event_time) ON system.query_log",
+    "SELECT(event_time) ON system.session_log",
+];
+
 /// Looks at servers of ClickHouse.
 pub struct Clickhouse;
 

@@ -20,6 +20,10 @@ use session::Session;
 use settings::Settings;
 use std::net::SocketAddr;
 
+/// The role of an account that looks, for a shell of the database `admin`.
+pub const ROLE: &str = r#"db.createRole({ role: "audit", roles: ["clusterMonitor"],
+  privileges: [{ resource: { db: "", collection: "" }, actions: ["viewUser", "viewRole"] }] })"#;
+
 /// Looks at servers of MongoDB.
 pub struct Mongodb;
 

@@ -1,8 +1,7 @@
 //! The rights with which an audit account sees everything that is looked at, and no more.
 
 use super::table::place;
-use crate::model::retention::{DataSet, Dialect, Expression, Schedule, Scope};
-use std::collections::BTreeSet;
+use crate::model::retention::{DataSet, Dialect};
 
 /// What both servers need: none of it shows a row of a user's table. The right REFERENCES shows the names of all tables
 /// and columns, and what it is for needs CREATE as well.
@@ -22,46 +21,28 @@ const MYSQL: [&str; 4] = [
     "REPLICATION CLIENT ON *.*",
 ];
 
-/// The statements that give this account what it needs, for example `'auditor'@'%'`; with a schedule also the columns
-/// that its sets of this store are counted by.
-pub fn grants(mariadb: bool, account: &str, schedule: Option<(&Schedule, &str, &str)>) -> Vec<String> {
+/// The statements that give this account what it needs, for example `'auditor'@'%'`, with the columns that these sets are
+/// counted by.
+pub fn grants(mariadb: bool, account: &str, sets: &[&DataSet], default_schema: &str) -> Vec<String> {
     let own: &[&str] = if mariadb { &MARIADB } else { &MYSQL };
     let mut rights: Vec<String> = COMMON.iter().chain(own).map(|right| (*right).to_owned()).collect();
     rights.sort_unstable();
-    if let Some((schedule, store, default_schema)) = schedule {
-        rights.extend(schedule.sets_of(store).iter().filter_map(|set| of_set(set, default_schema)));
-    }
+    rights.extend(sets.iter().filter_map(|set| of_set(set, default_schema)));
     rights.into_iter().map(|right| format!("GRANT {right} TO {account};")).collect()
 }
 
-/// The columns by which rows of a set are dated, picked and told from anonymous ones.
+/// The columns by which rows of a set are counted.
 fn of_set(set: &DataSet, default_schema: &str) -> Option<String> {
     let (schema, name) = place(set, default_schema).ok()?;
-    let time = set.timestamp.iter().flat_map(|time| [Some(&time.expr), time.fallback.as_ref()]).flatten();
-    let holds = set.holds.iter().filter_map(|hold| match &hold.scope {
-        Scope::Predicate(predicate) => Some(predicate),
-        Scope::Subjects(_) => None,
-    });
-    let persons = set.subject_key.iter().map(|key| &key.expr).chain(set.personal_columns.iter().map(|one| &one.expr));
-    let expressions: Vec<&Expression> = time
-        .chain(set.soft_delete.iter().map(|soft| &soft.expr))
-        .chain(set.filter.iter())
-        .chain(holds)
-        .chain(persons.filter(|_| set.action == crate::model::retention::Action::Anonymise))
-        .collect();
-    let columns: BTreeSet<String> = expressions
-        .iter()
-        .flat_map(|expression| expression.columns(Dialect::Mysql))
-        .map(|column| Dialect::Mysql.quote(&column))
-        .collect();
-    let columns: Vec<String> = columns.into_iter().collect();
-    let quote = |name: &str| Dialect::Mysql.quote(name);
+    let quote = |name: &String| Dialect::Mysql.quote(name);
+    let columns: Vec<String> = set.columns(Dialect::Mysql).iter().map(quote).collect();
     (!columns.is_empty()).then(|| format!("SELECT ({}) ON {}.{}", columns.join(", "), quote(&schema), quote(&name)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::retention::Schedule;
 
     #[test]
     fn a_set_needs_the_columns_that_it_is_counted_by() {
@@ -73,13 +54,13 @@ mod tests {
              mechanism: {type: job}}]",
         )
         .unwrap();
-        let script = grants(true, "'auditor'@'%'", Some((&schedule, "db", "app")));
+        let script = grants(true, "'auditor'@'%'", &schedule.sets_of("db"), "app");
         assert_eq!(
             script.last().unwrap(),
             "GRANT SELECT (`gone`, `kind`, `made`, `seen`) ON `app`.`visitors` TO 'auditor'@'%';"
         );
         assert!(script.contains(&"GRANT PROCESS ON *.* TO 'auditor'@'%';".to_owned()));
         assert!(!script.iter().any(|line| line.contains("SELECT ON *.*") || line.contains("ALL")));
-        assert_ne!(grants(true, "a", None), grants(false, "a", None));
+        assert_ne!(grants(true, "a", &[], ""), grants(false, "a", &[], ""));
     }
 }

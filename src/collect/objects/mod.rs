@@ -20,6 +20,29 @@ pub fn fuzz(data: &[u8]) {
     }
 }
 
+/// The rights of an account that looks at a bucket.
+const RIGHTS: [&str; 9] = [
+    "s3:GetBucketAcl",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPolicyStatus",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetObject",
+    "s3:ListBucket",
+];
+
+/// The least rights that a look at this bucket needs, as a policy of IAM.
+pub fn policy(bucket: &str) -> String {
+    let places = [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")];
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": RIGHTS, "Resource": places }]
+    });
+    format!("{policy:#}")
+}
+
 /// Looks at buckets.
 #[derive(Default)]
 pub struct Objects {

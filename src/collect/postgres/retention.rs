@@ -4,6 +4,7 @@
 //! short patience for locks. What is asked is a count or an oldest date.
 
 use super::expiry::Means;
+use super::rights;
 use crate::collect::census::{Census, Counted, Meter, Outcome, Topic, rule_of_three, table_name, unmeasured};
 use crate::collect::declared;
 use crate::model::retention::expression::literal;
@@ -23,6 +24,8 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 const PAGE: u64 = 8192;
 /// How many pages a sample draws at the most.
 const SAMPLE_PAGES: u64 = 1000;
+/// Where policies of rows may hide some: no grant shows them.
+const POLICIES: &str = "row security hides rows from the audit role";
 /// The most columns whose names are read.
 const MOST_COLUMNS: usize = 20_000;
 
@@ -127,10 +130,22 @@ async fn one(client: &Client, schedule: &Schedule, set: &DataSet, as_of: Timesta
         Ok(census) => {
             let guard = Guard::new(client);
             let measuring = Measuring { guard: &guard, census: &census, set, effort };
-            let outcome = measuring.run().await.map_err(|trouble| trouble.to_string());
+            let outcome = measuring.run().await.map_err(|trouble| match trouble.reason {
+                Reason::PermissionDenied if trouble.detail != POLICIES => missing(&trouble, set),
+                _ => trouble.to_string(),
+            });
             Measured { cost: guard.meter.cost(), ..census.measured(outcome) }
         }
         Err(reason) => unmeasured(set, &schedule.time_zone, as_of, &reason),
+    }
+}
+
+/// A refusal, with the rights that end it.
+fn missing(trouble: &Trouble, set: &DataSet) -> String {
+    let rights = rights::of_set(set).into_iter().map(|right| format!("GRANT {right} TO it")).collect::<Vec<_>>();
+    match rights.is_empty() {
+        true => trouble.to_string(),
+        false => format!("{trouble}; {} would show it", rights.join(" and ")),
     }
 }
 
@@ -272,7 +287,7 @@ impl<'a> Guard<'a> {
             return Err(Trouble::new(Reason::Unsupported, "only tables and materialised views are measured"));
         }
         if hidden == "t" {
-            return Err(Trouble::new(Reason::PermissionDenied, "row security hides rows from the audit role"));
+            return Err(Trouble::new(Reason::PermissionDenied, POLICIES));
         }
         let oid: u32 = oid.parse().map_err(|_| Trouble::new(Reason::ProtocolViolation, "an object id is no number"))?;
         self.size(oid, timeout).await

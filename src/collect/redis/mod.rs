@@ -21,6 +21,10 @@ use session::Session;
 use settings::{Info, Settings};
 use std::net::SocketAddr;
 
+/// The rights of an account that looks, as `ACL SETUSER` takes them.
+pub const RIGHTS: &str =
+    "-@all +ping +info +config|get +acl|list +client|list +time +select +scan +ttl +object|idletime ~*";
+
 /// Looks at servers of Redis and Valkey.
 #[derive(Default)]
 pub struct Redis {

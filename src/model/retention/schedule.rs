@@ -1,7 +1,7 @@
 //! The retention schedule as a person writes it.
 
-use super::expiry::{Action, Hold, Mechanism, SoftDelete};
-use super::{Delay, Expression, Grace, Period, Slug, TimestampType, Zone};
+use super::expiry::{Action, Hold, Mechanism, Scope, SoftDelete};
+use super::{Delay, Dialect, Expression, Grace, Period, Slug, TimestampType, Zone};
 use crate::model::personal::{DataCategory, SubjectCategory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -406,6 +406,23 @@ impl DataSet {
     /// Whether it holds categories that weigh more.
     pub fn is_sensitive(&self) -> bool {
         self.data_categories.iter().any(|category| category.is_sensitive())
+    }
+
+    /// The columns by which its rows are dated, picked and told from anonymous ones.
+    pub fn columns(&self, dialect: Dialect) -> BTreeSet<String> {
+        let time = self.timestamp.iter().flat_map(|time| [Some(&time.expr), time.fallback.as_ref()]).flatten();
+        let holds = self.holds.iter().filter_map(|hold| match &hold.scope {
+            Scope::Predicate(predicate) => Some(predicate),
+            Scope::Subjects(_) => None,
+        });
+        let persons =
+            self.subject_key.iter().map(|key| &key.expr).chain(self.personal_columns.iter().map(|one| &one.expr));
+        let expressions = time
+            .chain(self.soft_delete.iter().map(|soft| &soft.expr))
+            .chain(self.filter.iter())
+            .chain(holds)
+            .chain(persons.filter(|_| self.action == Action::Anonymise));
+        expressions.flat_map(|expression| expression.columns(dialect)).collect()
     }
 
     /// The first thing that does not fit together, if any.
