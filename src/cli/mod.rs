@@ -7,6 +7,7 @@ mod connections;
 mod demo;
 mod diagnostic;
 mod diff;
+mod drill;
 mod evidence;
 mod init;
 mod key;

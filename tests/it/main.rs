@@ -19,6 +19,7 @@ mod corpus;
 mod data_sets;
 mod demo;
 mod dns;
+mod drill;
 mod erasure;
 mod exchangers;
 mod faults;

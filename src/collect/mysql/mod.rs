@@ -22,7 +22,7 @@ mod rights;
 mod session;
 mod settings;
 mod spaces;
-mod subjects;
+pub mod subjects;
 mod table;
 mod transport;
 
@@ -132,12 +132,17 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Looks at what an address shows to everybody.
-    async fn greet(&self, address: SocketAddr) -> Result<(Greeting, Result<Entry, Trouble>), Trouble> {
+    /// Makes a channel to an address.
+    async fn arrive(&self, address: SocketAddr) -> Result<(Greeting, Result<Entry, Trouble>), Trouble> {
         self.step(0, "asking for TLS");
         let limit = Limit::new(self.cx.limits.target_time, "the greeting");
         let offer = limit::run(self.cx, limit, greeting::open(self.cx, address)).await??;
-        let (mut greeting, entry) = self.meet(self.cx, address, offer).await;
+        Ok(self.meet(self.cx, address, offer).await)
+    }
+
+    /// Looks at what an address shows to everybody.
+    async fn greet(&self, address: SocketAddr) -> Result<(Greeting, Result<Entry, Trouble>), Trouble> {
+        let (mut greeting, entry) = self.arrive(address).await?;
         self.step(1, "trying a login without TLS");
         greeting.plain = greeting::try_plaintext(self.cx, address, self.user()).await;
         Ok((greeting, entry))

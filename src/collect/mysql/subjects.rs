@@ -4,6 +4,7 @@
 //! The server has no keyed digest, and one that is put together of its functions would carry the secret in a statement,
 //! which servers log. So the keys come here page by page, are hashed, and are dropped.
 
+use super::Look;
 use super::plan::{Reading, judge};
 use super::retention::Effort;
 use super::session::{QUERY, Session};
@@ -11,14 +12,17 @@ use super::settings::Settings;
 use super::spaces::sees_all;
 use super::table::{Table, no_number, place};
 use crate::collect::answer::{Row, text};
+use crate::collect::drill::first;
 use crate::collect::traces::{
     Edge, Erased, Hasher, Looked, MAX_HITS, Person, Place, Search, Side, Wanted, declared, set_of,
 };
+use crate::collect::{CollectContext, Job};
 use crate::model::erasure::{EdgeTraces, Presence, SetTraces, Subjects};
 use crate::model::retention::expression::literal;
 use crate::model::retention::{DataSet, Dialect};
 use crate::model::{Fact, Reason, Trouble};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -61,6 +65,35 @@ pub(super) async fn find(
         }
     }
     found
+}
+
+/// Looks for these persons and for nothing else, at the first address that answers.
+pub async fn persons(job: &Job, cx: &CollectContext, wanted: &[Wanted]) -> Result<Vec<Presence>, Trouble> {
+    let effort = Effort::default();
+    let look = Look { target: &job.target, part: String::new(), cx, now: cx.clock.now(), effort };
+    let arrive = |address: SocketAddr| {
+        let look = &look;
+        async move { Ok((address, look.arrive(address).await?)) }
+    };
+    let (address, (greeting, entry)) = first(job.addresses.iter().copied().map(arrive)).await?;
+    let tls = greeting.session.is_ok();
+    let reopen = || look.reopen(address, tls);
+    let session = look.log_in(entry, &reopen).await?;
+    let settings = Settings::read(&session).await;
+    let place = (job.target.id.as_str(), job.target.connection.database.as_deref().unwrap_or_default());
+    let seen = tokio::time::timeout(cx.limits.target_time, async {
+        let mut seen = Vec::new();
+        for one in wanted {
+            seen.extend(find(&session, &settings, one, place, effort).await.present);
+        }
+        seen
+    });
+    let seen = seen.await;
+    if seen.is_err() {
+        session.abandon().await;
+    }
+    session.close().await;
+    seen.map_err(|_| Trouble::new(Reason::TimedOut, "the look for persons took longer than a target may"))
 }
 
 struct Finder<'a, 's> {

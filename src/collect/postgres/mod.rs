@@ -137,14 +137,19 @@ struct Look<'a> {
 type Entry = Result<(Box<dyn Stream>, Made), Trouble>;
 
 impl Look<'_> {
-    /// Looks at what an address shows to everybody.
-    async fn greet(&self, address: SocketAddr) -> Result<(Greeting, Entry), Trouble> {
+    /// Makes a channel to an address.
+    async fn arrive(&self, address: SocketAddr) -> Result<(Greeting, Entry), Trouble> {
         self.step(0, "asking for TLS");
         let asking = greeting::ask_for_tls(self.cx, address);
         // A connection that is not made yet hears of no end; of many addresses each would take its time.
         let limit = Limit::new(self.cx.limits.target_time, "the greeting");
         let offer = limit::run(self.cx, limit, asking).await??;
-        let (mut greeting, entry) = self.meet(address, offer).await;
+        Ok(self.meet(address, offer).await)
+    }
+
+    /// Looks at what an address shows to everybody.
+    async fn greet(&self, address: SocketAddr) -> Result<(Greeting, Entry), Trouble> {
+        let (mut greeting, entry) = self.arrive(address).await?;
         self.step(1, "trying a login without TLS");
         let (user, database) = self.names();
         greeting.plain = greeting::try_plaintext(self.cx, address, &user, &database).await;
