@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// How long one check may take on one part of one target.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// Kinds that are derived only where a person asked for them: a check of one gives no result where there is none.
-const ON_REQUEST: &[&str] = &["tls.policy"];
+/// Kinds that are there only where a person asked for them: a check of one gives no result where there is none.
+const ON_REQUEST: &[&str] = &["data.drill", "tls.policy"];
 
 /// What is judged.
 pub struct Case<'a> {

@@ -8,6 +8,7 @@ mod demo;
 mod diagnostic;
 mod diff;
 mod doctor;
+mod drill;
 mod evidence;
 mod init;
 mod key;

@@ -19,13 +19,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The kinds that proofs are of.
+const PROOFS: [&str; 2] = [crate::collect::drill::KIND, crate::collect::proof::KIND];
+
 /// Show by a test that writes what no look can show
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   probity prove at-rest -c probity.yaml --target main_pg --dry-run
   probity prove at-rest -c probity.yaml --target main_pg -o json=proof.json
-  probity scan -c probity.yaml --proof proof.json")]
+  probity prove erasure -c probity.yaml --subject email=env:CANARY --insert ./sign-up --erase ./forget -o json=drill.json
+  probity scan -c probity.yaml --proof proof.json --proof drill.json")]
 pub struct Prove {
     #[command(subcommand)]
     what: What,
@@ -35,6 +39,8 @@ pub struct Prove {
 enum What {
     /// Write a value through a database, look for it in the bytes of its files, and take it out again
     AtRest(AtRest),
+    /// Have a person who does not exist inserted and erased by the product's own means, and look for it before and after
+    Erasure(super::drill::Erasure),
 }
 
 /// The proof that the bytes of a database's files are encrypted, or that they are not.
@@ -80,15 +86,14 @@ impl Prove {
     pub fn run(self) -> Ending {
         match self.what {
             What::AtRest(proof) => proof.run(),
+            What::Erasure(drill) => drill.run(),
         }
     }
 }
 
 impl AtRest {
     fn run(self) -> Ending {
-        if self.output.format != crate::report::Format::Json {
-            return Err(Failure::help("what was seen is written as JSON", "write -o json=PATH"));
-        }
+        only_json(&self.output)?;
         let config = target::load(&self.config)?;
         let target = self.find(&config)?;
         let prover = Prover {
@@ -103,12 +108,7 @@ impl AtRest {
         }
         output::prepare([&self.output])?;
         let evidence = self.look(&config, target, prover)?;
-        let bytes = worker::write_evidence(&evidence)
-            .map_err(|error| Failure::new(format!("the evidence cannot be written as JSON: {error}")))?;
-        match &self.output.path {
-            Some(path) => output::write_file(path, &bytes)?,
-            None => output::print(&bytes)?,
-        }
+        write(&self.output, &evidence)?;
         let told = evidence.observations.first().map_or(Exit::Inconclusive, |seen| tell(seen, self.quiet));
         Ok(if evidence.run.interrupted { Exit::Interrupted } else { told }.code())
     }
@@ -137,6 +137,24 @@ impl AtRest {
         let evidence = system::run(setting, async |setup| worker::collect(&alone, setup).await)?;
         bars.clear();
         Ok(evidence)
+    }
+}
+
+/// Refuses another format than JSON.
+pub(super) fn only_json(output: &Output) -> Result<(), Failure> {
+    match output.format {
+        crate::report::Format::Json => Ok(()),
+        _ => Err(Failure::help("what was seen is written as JSON", "write -o json=PATH")),
+    }
+}
+
+/// Writes what was seen.
+pub(super) fn write(output: &Output, evidence: &Evidence) -> Result<(), Failure> {
+    let bytes = worker::write_evidence(evidence)
+        .map_err(|error| Failure::new(format!("the evidence cannot be written as JSON: {error}")))?;
+    match &output.path {
+        Some(path) => output::write_file(path, &bytes),
+        None => output::print(&bytes),
     }
 }
 
@@ -177,7 +195,7 @@ pub(super) fn join(evidence: &mut Evidence, proofs: &[PathBuf]) -> Result<(), Fa
         let proof = read(path)?;
         let before = evidence.observations.len();
         let known: Vec<&str> = evidence.targets.iter().map(|target| target.id.as_str()).collect();
-        let of = |seen: &Observation| seen.kind == crate::collect::proof::KIND && known.contains(&seen.target.as_str());
+        let of = |seen: &Observation| PROOFS.contains(&seen.kind.as_str()) && known.contains(&seen.target.as_str());
         let taken: Vec<Observation> = proof.observations.into_iter().filter(of).collect();
         evidence.observations.extend(taken);
         if evidence.observations.len() == before {

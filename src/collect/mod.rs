@@ -13,6 +13,7 @@ pub mod dated;
 pub mod declared;
 mod direct;
 pub mod dns;
+pub mod drill;
 pub mod erasure;
 pub mod export;
 pub mod grants;

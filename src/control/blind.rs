@@ -106,8 +106,12 @@ fn remedy(trouble: Option<Reason>, kind: Option<TargetKind>, checks: &BTreeSet<S
         Some(_) if reason.contains("the resolver") => {
             "name a resolver that answers here and passes on signatures, by the key `dns` of probity.yaml, or look again"
         }
-        Some(Reason::Unreachable) if kind == Some(TargetKind::File) => {
+        Some(_) if reason.contains("the command that") => "mend the command, and make the drill again",
+        Some(Reason::Unreachable) if matches!(kind, Some(TargetKind::File | TargetKind::Export)) => {
             "give the path of the file as this machine sees it"
+        }
+        Some(Reason::ProtocolViolation | Reason::TooLarge) if kind == Some(TargetKind::Export) => {
+            "export it anew, or unpack it into a folder and name that"
         }
         Some(Reason::Unreachable) => "run from a network that reaches the target, or mend the name in probity.yaml",
         Some(Reason::Refused) => "start the service, or open the port for the machine that looks",
@@ -216,5 +220,10 @@ mod tests {
         let silent = "the resolver gives no answer: no answer from 192.0.2.1:53 within 2 s";
         assert!(ask("dns.caa", Some(Reason::TimedOut), silent).contains("key `dns`"));
         assert!(ask("db.auth.methods", None, "").contains("probity check show db.auth.methods"));
+        let failed = "the command that erases the person ended with exit status: 1";
+        assert!(ask("data.erasure.drill", Some(Reason::Refused), failed).contains("mend the command"));
+        let export = Some(TargetKind::Export);
+        let broken = remedy(Some(Reason::ProtocolViolation), export, &BTreeSet::new(), "the archive is cut off");
+        assert!(broken.contains("unpack it"));
     }
 }

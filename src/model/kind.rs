@@ -16,6 +16,7 @@ pub struct Kind {
 
 /// Every kind, in the order of their ids.
 pub const KINDS: &[Kind] = &[
+    Kind { id: "data.drill", schema: || schema_for!(erasure::Drill) },
     Kind { id: "data.dsar", schema: || schema_for!(requests::Dsar) },
     Kind { id: "data.erasure", schema: || schema_for!(erasure::Erased) },
     Kind { id: "data.export", schema: || schema_for!(portability::ExportFacts) },

@@ -99,7 +99,7 @@ pub(super) async fn alone(config: &Config, setup: &Setup, target: Target, earlie
 }
 
 /// What was seen of these targets, closed with the run's id.
-fn seal(
+pub(super) fn seal(
     config: &Config,
     setup: &Setup,
     targets: Vec<Target>,

@@ -2,7 +2,9 @@
 //!
 //! A collector's panic or a target's overrun ends that look alone, and is itself recorded as a failed observation.
 
+mod command;
 pub mod doctor;
+pub mod drill;
 mod keeping;
 mod looking;
 mod secrets;

@@ -8,6 +8,7 @@ type Entry = fn(&[u8]);
 /// The entries, by the name of their fuzz target and of their folder in `tests/corpus`.
 const ENTRIES: &[(&str, Entry)] = &[
     ("alert", probity::wire::fuzz::alert),
+    ("archive", probity::collect::export::archive::fuzz),
     ("bucket", probity::collect::objects::fuzz),
     ("bundle", probity::store::bundle::fuzz),
     ("client_hello", probity::wire::fuzz::client_hello),

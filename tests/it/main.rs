@@ -21,6 +21,7 @@ mod data_sets;
 mod demo;
 mod dns;
 mod doctor;
+mod drill;
 mod erasure;
 mod exchangers;
 mod faults;

@@ -105,6 +105,56 @@ fn an_export_is_held_against_a_file() {
     every.iter().for_each(|check| expect(&results, &[(check, "", "not-evaluated")]));
 }
 
+/// The same export as an archive, by the programs that people pack with.
+#[test]
+fn a_packed_export_is_held_against_a_file() {
+    let scratch = Scratch::new("portability-packed");
+    rusqlite::Connection::open(scratch.path().join("data.sqlite")).unwrap().execute_batch(ROWS).unwrap();
+    export(&scratch);
+    let pack = |command: &str| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", command]).current_dir(scratch.path().join("export"));
+        assert!(shell.status().unwrap().success(), "{command}");
+    };
+    let config = config("{ id: store, kind: file, engine: sqlite, address: data.sqlite }", "");
+    let of = |name: &str| config.replace("export: export\n", &format!("export: {name}\n"));
+    for (program, name, command) in [
+        ("tar", "a.tar", "tar --sort=name -cf ../a.tar ."),
+        ("tar", "a.tgz", "tar --sort=name --format=pax -czf ../a.tgz ."),
+        ("zip", "a.zip", "zip -q -X ../a.zip empty.xml more/talks.csv orders.json *.pdf"),
+        // Piped, so that sizes stand behind each file.
+        ("zip", "b.zip", "zip -q -X - empty.xml more/talks.csv orders.json *.pdf | cat > ../b.zip"),
+    ] {
+        if crate::support::program(program).is_none() {
+            continue;
+        }
+        pack(command);
+        expect(&scan(&scratch, &of(name), Some(PERSON)), WANTED);
+    }
+    // In a folder an archive is a folder of its own name.
+    pack("mkdir ../within && tar --sort=name -cf ../within/a.tar empty.xml more orders.json *.pdf");
+    let within = of("within").replace("file: ", "file: a.tar/");
+    let results = scan(&scratch, &within, Some(PERSON));
+    expect(
+        &results,
+        &[("data.portability.missing", "orders", "pass"), ("data.portability.format", "a.tar/orders.json", "pass")],
+    );
+    // Half an archive: what was seen of others stays, and what was not seen is not absent.
+    let whole = std::fs::read(scratch.path().join("a.tar")).unwrap();
+    let end = whole.windows(11).position(|bytes| bytes == b"orders.json").unwrap();
+    scratch.write("half.tar", &whole[..end]);
+    let results = scan(&scratch, &of("half.tar"), Some(PERSON));
+    expect(
+        &results,
+        &[
+            ("data.portability.missing", "orders", "not-evaluated"),
+            ("data.portability.missing", "talks", "fail"),
+            ("data.portability.leak", "talks", "fail"),
+            ("data.portability.leak", "orders", "not-evaluated"),
+        ],
+    );
+}
+
 #[cfg(feature = "postgres")]
 #[test]
 fn an_export_is_held_against_a_server() {

@@ -1,19 +1,20 @@
 //! The collector of an export of one person's data: which files it has, how many records, whose they are, and whether
 //! secrets are among them. No value of it is kept.
 
+pub mod archive;
 mod field;
 pub mod reader;
 mod table;
 mod tree;
 
 use super::{CollectContext, Collecting, Collector, Job};
-use crate::model::portability::{Content, ExportFacts, FileFacts, Portability, Scope, SetInExport};
+use crate::model::portability::{Content, ExportFacts, FileFacts, Mapped, Portability, Scope, SetInExport};
 use crate::model::retention::schedule::SetKind;
 use crate::model::retention::{DataSet, Schedule};
 use crate::model::{Fact, Method, Observation, Reason, Target, TargetKind, Trouble};
+use archive::{Kind, Room};
 use jiff::Timestamp;
 use reader::{Reading, Wish, read};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -23,8 +24,6 @@ const KIND: &str = "data.export";
 const MAX_FILES: usize = 2_000;
 /// The deepest folder.
 const MAX_DEPTH: usize = 16;
-/// The largest file that is read.
-const MAX_BYTES: u64 = 16 << 20;
 /// The most bytes of all files.
 const MAX_TOTAL: u64 = 256 << 20;
 
@@ -96,10 +95,14 @@ pub fn observe(
         Ok(files) => files,
         Err(trouble) => return failed(trouble),
     };
-    let facts = facts(export, schedule, &person, &files);
-    Observation::complete(KIND, target, "", "export", now, &facts)
+    let (facts, cut) = facts(export, schedule, &person, &files);
+    let seen = Observation::complete(KIND, target, "", "export", now, &facts)
         .map(|observation| observation.by(Method::Examine))
-        .unwrap_or_else(|error| failed(Trouble::new(Reason::Internal, error.to_string())))
+        .unwrap_or_else(|error| failed(Trouble::new(Reason::Internal, error.to_string())));
+    match cut {
+        Some(trouble) => seen.partial(trouble),
+        None => seen,
+    }
 }
 
 /// A file of an export: its path within it, and where it is.
@@ -153,42 +156,38 @@ fn files(path: &Path) -> Result<Vec<Found>, Trouble> {
     Ok(found)
 }
 
-fn facts(export: &Portability, schedule: &Schedule, person: &str, files: &[Found]) -> ExportFacts {
+/// What an export holds, and why it was not gone through to its end, where it was not.
+fn facts(export: &Portability, schedule: &Schedule, person: &str, files: &[Found]) -> (ExportFacts, Option<Trouble>) {
     let Content { scope, map, left_out, .. } = &export.content;
-    let mut left = MAX_TOTAL;
-    let mut facts = ExportFacts { scope: scope.word().to_owned(), ..ExportFacts::default() };
-    let mut readings: Vec<Option<Reading>> = map.iter().map(|_| None).collect();
-    for (n, file) in files.iter().enumerate() {
-        let places: Vec<usize> =
-            map.iter().enumerate().filter(|(_, one)| one.file == file.name).map(|(place, _)| place).collect();
-        let wishes: Vec<Wish<'_>> = places
-            .iter()
-            .filter_map(|place| map.get(*place))
-            .map(|one| Wish { records: one.records.as_deref(), key: one.key.as_deref(), person })
-            .collect();
-        let seen = match content(&file.path, &mut left) {
-            Ok(bytes) => read(&file.name, &bytes, &wishes),
-            Err(why) => reader::unread(&file.name, &why, wishes.len()),
-        };
-        // The name of a file that nobody wrote into the configuration may be a person's.
-        let key = if wishes.is_empty() { format!("file {} ({})", n + 1, seen.format) } else { file.name.clone() };
-        for (place, reading) in places.into_iter().zip(seen.wished) {
-            if let Some(kept) = readings.get_mut(place) {
-                *kept = Some(reading);
+    let facts = ExportFacts { scope: scope.word().to_owned(), ..ExportFacts::default() };
+    let mut taking = Taking { map, person, facts, readings: map.iter().map(|_| None).collect() };
+    let mut room = Room { bytes: MAX_TOTAL, files: MAX_FILES };
+    let mut cut = None;
+    for file in files {
+        let ended = match Kind::of(&file.name).filter(|_| !file.path.as_os_str().is_empty()) {
+            Some(kind) => {
+                // An archive that is the export itself is read as the folder that it would unpack to.
+                let alone = files.len() == 1 && file.path == export.export;
+                let within = if alone { String::new() } else { format!("{}/", file.name) };
+                archive::each(kind, &file.path, &mut room, &mut |name, content| {
+                    let whole = if name.is_empty() { String::new() } else { format!("{within}{name}") };
+                    taking.take(&whole, content);
+                })
             }
-        }
-        facts.secrets.extend(seen.secrets.into_iter().map(|secret| secret.in_file(&key)));
-        facts.files.push(FileFacts {
-            key,
-            format: seen.format.to_owned(),
-            readable: seen.readable,
-            records: seen.records,
-            summary: seen.summary,
-        });
+            None => room.enter().map(|()| taking.take(&file.name, content(&file.path, &mut room))),
+        };
+        cut = cut.or(ended.err());
     }
+    let (mut facts, readings) = (taking.facts, taking.readings);
     facts.secrets.sort();
     facts.secrets.dedup();
-    let none = || Reading { records: Fact::Known(0), foreign: Fact::unknown("its file is not in the export") };
+    // A file that was not come upon is absent only where everything was gone through.
+    let none = || match &cut {
+        Some(trouble) => {
+            Reading { records: Fact::unknown(trouble.to_string()), foreign: Fact::unknown(trouble.to_string()) }
+        }
+        None => Reading { records: Fact::Known(0), foreign: Fact::unknown("its file is not in the export") },
+    };
     facts.sets = map
         .iter()
         .zip(readings)
@@ -207,7 +206,49 @@ fn facts(export: &Portability, schedule: &Schedule, person: &str, files: &[Found
     let in_scope = schedule.data_sets.iter().filter(|set| is_in_scope(set, export, *scope));
     facts.in_scope = in_scope.map(|set| (set.id.to_string(), set.store.clone())).collect();
     facts.in_scope.sort();
-    facts
+    (facts, cut)
+}
+
+/// What was taken in of the files so far.
+struct Taking<'a> {
+    map: &'a [Mapped],
+    person: &'a str,
+    facts: ExportFacts,
+    /// What was read for each entry of the map.
+    readings: Vec<Option<Reading>>,
+}
+
+impl Taking<'_> {
+    /// Takes in a file, or why it is not read.
+    fn take(&mut self, name: &str, content: Result<Vec<u8>, String>) {
+        let places: Vec<usize> =
+            self.map.iter().enumerate().filter(|(_, one)| one.file == name).map(|(place, _)| place).collect();
+        let wishes: Vec<Wish<'_>> = places
+            .iter()
+            .filter_map(|place| self.map.get(*place))
+            .map(|one| Wish { records: one.records.as_deref(), key: one.key.as_deref(), person: self.person })
+            .collect();
+        let seen = match content {
+            Ok(bytes) => read(name, &bytes, &wishes),
+            Err(why) => reader::unread(name, &why, wishes.len()),
+        };
+        // The name of a file that nobody wrote into the configuration may be a person's.
+        let number = self.facts.files.len() + 1;
+        let key = if wishes.is_empty() { format!("file {number} ({})", seen.format) } else { name.to_owned() };
+        for (place, reading) in places.into_iter().zip(seen.wished) {
+            if let Some(kept) = self.readings.get_mut(place) {
+                *kept = Some(kept.take().map_or(reading, Reading::doubtful));
+            }
+        }
+        self.facts.secrets.extend(seen.secrets.into_iter().map(|secret| secret.in_file(&key)));
+        self.facts.files.push(FileFacts {
+            key,
+            format: seen.format.to_owned(),
+            readable: seen.readable,
+            records: seen.records,
+            summary: seen.summary,
+        });
+    }
 }
 
 /// Portability is about what the person gave, which is in primary sets; access is about everything.
@@ -217,21 +258,11 @@ fn is_in_scope(set: &DataSet, export: &Portability, scope: Scope) -> bool {
 }
 
 /// The bytes of a file, or why they are not read.
-fn content(path: &Path, left: &mut u64) -> Result<Vec<u8>, String> {
+fn content(path: &Path, room: &mut Room) -> Result<Vec<u8>, String> {
     if path.as_os_str().is_empty() {
         return Err("it is a link or no regular file, which is not opened".to_owned());
     }
-    let most = MAX_BYTES.min(*left);
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| format!("it cannot be opened: {}", error.kind()))?;
-    let read = file.take(most + 1).read_to_end(&mut bytes);
-    read.map_err(|error| format!("it cannot be read: {}", error.kind()))?;
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    *left = left.saturating_sub(length);
-    if length > most {
-        return Err(format!("it, or the export with it, is larger than what is read ({} MiB a file)", MAX_BYTES >> 20));
-    }
-    Ok(bytes)
+    room.read(std::fs::File::open(path).map_err(|error| format!("it cannot be opened: {}", error.kind()))?)
 }
 
 #[cfg(test)]

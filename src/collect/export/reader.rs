@@ -24,6 +24,17 @@ pub struct Reading {
     pub foreign: Fact<u64>,
 }
 
+impl Reading {
+    /// What is left of a reading where another file claims the same name: what was seen of others stays seen.
+    pub fn doubtful(self) -> Reading {
+        let foreign = match self.foreign {
+            Fact::Known(1..) => self.foreign,
+            _ => Fact::unknown(super::archive::TWICE),
+        };
+        Reading { records: Fact::unknown(super::archive::TWICE), foreign }
+    }
+}
+
 /// What was read of a file.
 pub struct Seen {
     /// Its format.
@@ -102,7 +113,13 @@ pub fn read(name: &str, bytes: &[u8], wishes: &[Wish<'_>]) -> Seen {
         "ical" => |text, tallies, _| Ok(lines_of(text, tallies, &["BEGIN:VEVENT", TASK, "BEGIN:VJOURNAL"])),
         "vcard" => |text, tallies, _| Ok(lines_of(text, tallies, &["BEGIN:VCARD"])),
         "mbox" => |text, tallies, _| Ok(lines_of(text, tallies, &["From "])),
-        "archive" => return unread(name, "it is an archive, which is not opened: unpack it first", wishes.len()),
+        "archive" => {
+            return unread(
+                name,
+                "it is an archive of a kind, or in a place, that is not opened: unpack it first",
+                wishes.len(),
+            );
+        }
         _ => {
             let why = format!("the format {format} is not one that programs exchange records in");
             let none = Reading { records: Fact::unknown(why.clone()), foreign: Fact::unknown(why.clone()) };

@@ -1,5 +1,7 @@
 //! Files of every format, and what is seen of them.
 
+mod packed;
+
 use super::*;
 use crate::model::{ObservationStatus, SecretRef};
 use serde_json::json;
@@ -61,7 +63,7 @@ fn what_is_broken_is_neither_readable_nor_clean() {
     );
     assert_eq!(reading("a.xml", &"<a>".repeat(100_000), None).0, Fact::Known(false));
     let (archive, seen, _) = reading("a.zip", "PK\u{3}\u{4}", None);
-    assert_eq!((archive.known(), seen.records.known()), (None, None), "an archive is not opened");
+    assert_eq!((archive.known(), seen.records.known()), (None, None), "an archive within an archive is not opened");
     // What was seen of others before the break stays seen.
     let (_, seen, _) = reading("a.ndjson", "{\"user\": 8}\nno", None);
     assert_eq!((seen.records.known(), seen.foreign), (None, Fact::Known(1)));

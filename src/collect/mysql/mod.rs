@@ -22,7 +22,7 @@ mod rights;
 mod session;
 mod settings;
 mod spaces;
-mod subjects;
+pub mod subjects;
 mod table;
 mod transport;
 
@@ -86,10 +86,7 @@ impl Server for Mysql {
     ];
 
     async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Greeting, Entry> {
-        look.step(0, "asking for TLS");
-        let limit = Limit::new(look.cx.limits.target_time, "the greeting");
-        let offer = limit::run(look.cx, limit, greeting::open(look.cx, address)).await??;
-        let (mut greeting, entry) = meet(look.target, look.cx, address, offer).await;
+        let (mut greeting, entry) = arrive(look, address).await?;
         look.step(1, "trying a login without TLS");
         greeting.plain = greeting::try_plaintext(look.cx, address, user(look)).await;
         Ok((greeting, entry))
@@ -202,6 +199,14 @@ impl Mysql {
             }
         }
     }
+}
+
+/// Makes a channel to an address.
+async fn arrive(look: &Look<'_>, address: SocketAddr) -> Greeted<Greeting, Entry> {
+    look.step(0, "asking for TLS");
+    let limit = Limit::new(look.cx.limits.target_time, "the greeting");
+    let offer = limit::run(look.cx, limit, greeting::open(look.cx, address)).await??;
+    Ok(meet(look.target, look.cx, address, offer).await)
 }
 
 /// Makes the channel that the server offers, and says whether it may have the password.

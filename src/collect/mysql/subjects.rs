@@ -10,15 +10,20 @@ use super::session::{QUERY, Session};
 use super::settings::Settings;
 use super::spaces::sees_all;
 use super::table::{Table, no_number, place};
+use super::{Mysql, arrive, log_in, reopen};
 use crate::collect::answer::{Row, text};
+use crate::collect::drill::first;
+use crate::collect::server::Look;
 use crate::collect::traces::{
     Edge, Erased, Hasher, Looked, MAX_HITS, Person, Place, Search, Side, Wanted, declared, set_of,
 };
+use crate::collect::{CollectContext, Job};
 use crate::model::erasure::{EdgeTraces, Presence, SetTraces, Subjects};
 use crate::model::retention::expression::literal;
 use crate::model::retention::{DataSet, Dialect};
 use crate::model::{Fact, Reason, Trouble};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -61,6 +66,35 @@ pub(super) async fn find(
         }
     }
     found
+}
+
+/// Looks for these persons and for nothing else, at the first address that answers.
+pub async fn persons(job: &Job, cx: &CollectContext, wanted: &[Wanted]) -> Result<Vec<Presence>, Trouble> {
+    let effort = Effort::default();
+    let look = Look::of::<Mysql>(&job.target, cx);
+    let meet = |address: SocketAddr| {
+        let look = &look;
+        async move { Ok((address, arrive(look, address).await?)) }
+    };
+    let (address, (greeting, entry)) = first(job.addresses.iter().copied().map(meet)).await?;
+    let tls = greeting.session.is_ok();
+    let reopen = || reopen(&look, address, tls);
+    let session = log_in(&look, entry?, &reopen).await?;
+    let settings = Settings::read(&session).await;
+    let place = (job.target.id.as_str(), job.target.connection.database.as_deref().unwrap_or_default());
+    let seen = tokio::time::timeout(cx.limits.target_time, async {
+        let mut seen = Vec::new();
+        for one in wanted {
+            seen.extend(find(&session, &settings, one, place, effort).await.present);
+        }
+        seen
+    });
+    let seen = seen.await;
+    if seen.is_err() {
+        session.abandon().await;
+    }
+    session.close().await;
+    seen.map_err(|_| Trouble::new(Reason::TimedOut, "the look for persons took longer than a target may"))
 }
 
 struct Finder<'a, 's> {

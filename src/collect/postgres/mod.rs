@@ -96,12 +96,7 @@ impl Server for Postgres {
     ];
 
     async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Greeting, Entry> {
-        look.step(0, "asking for TLS");
-        let asking = greeting::ask_for_tls(look.cx, address);
-        // A connection that is not made yet hears of no end; of many addresses each would take its time.
-        let limit = Limit::new(look.cx.limits.target_time, "the greeting");
-        let offer = limit::run(look.cx, limit, asking).await??;
-        let (mut greeting, entry) = meet(look, address, offer).await;
+        let (mut greeting, entry) = arrive(look, address).await?;
         look.step(1, "trying a login without TLS");
         let (user, database) = names(look.target);
         greeting.plain = greeting::try_plaintext(look.cx, address, &user, &database).await;
@@ -150,6 +145,16 @@ impl Server for Postgres {
     }
 
     async fn leave(&self, _: Entry) {}
+}
+
+/// Makes a channel to an address.
+async fn arrive(look: &Look<'_>, address: SocketAddr) -> Greeted<Greeting, Entry> {
+    look.step(0, "asking for TLS");
+    let asking = greeting::ask_for_tls(look.cx, address);
+    // A connection that is not made yet hears of no end; of many addresses each would take its time.
+    let limit = Limit::new(look.cx.limits.target_time, "the greeting");
+    let offer = limit::run(look.cx, limit, asking).await??;
+    Ok(meet(look, address, offer).await)
 }
 
 /// Makes the channel that the server offers, and says whether it may have the password.

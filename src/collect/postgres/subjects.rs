@@ -4,15 +4,21 @@
 //! Where pgcrypto is installed, the server makes the digests, and no key of a person leaves it. Where it is not, the
 //! keys of a table with few rows are read, hashed here and dropped.
 
+use super::limit::Limit;
 use super::retention::{Effort, Guard, Scans};
+use super::{Postgres, arrive, log_in, reopen};
+use crate::collect::drill::first;
+use crate::collect::server::Look;
 use crate::collect::traces::{
     Edge, Erased, Hasher, Looked, MAX_HITS, Person, Place, Search, Side, Wanted, declared, set_of,
 };
+use crate::collect::{CollectContext, Job};
 use crate::model::erasure::{EdgeTraces, Presence, SetTraces, Subjects};
 use crate::model::retention::expression::{literal, quote};
 use crate::model::retention::{DataSet, Dialect, Object};
 use crate::model::{Fact, Reason, Trouble};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio_postgres::Client;
 
@@ -41,6 +47,30 @@ pub async fn find(client: &Client, wanted: &Wanted, store: &str) -> Subjects {
         }
     }
     found
+}
+
+/// Looks for these persons and for nothing else, at the first address that answers.
+pub async fn persons(job: &Job, cx: &CollectContext, wanted: &[Wanted]) -> Result<Vec<Presence>, Trouble> {
+    let look = Look::of::<Postgres>(&job.target, cx);
+    let meet = |address: SocketAddr| {
+        let look = &look;
+        async move { Ok((address, arrive(look, address).await?)) }
+    };
+    let (address, (greeting, entry)) = first(job.addresses.iter().copied().map(meet)).await?;
+    let tls = greeting.session.is_ok();
+    let reopen = || reopen(&look, address, tls);
+    let session = log_in(&look, entry?, &reopen).await?;
+    let limit = Limit::new(cx.limits.target_time, "the look for persons");
+    let seen = session.bounded(limit, async {
+        let mut seen = Vec::new();
+        for one in wanted {
+            seen.extend(find(&session.client, one, &job.target.id).await.present);
+        }
+        seen
+    });
+    let seen = seen.await;
+    session.close().await;
+    seen
 }
 
 struct Finder<'a> {

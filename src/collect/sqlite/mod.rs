@@ -17,7 +17,7 @@ use crate::model::target::Engine;
 use crate::model::{Fact, Method, Observation, Reason, Target, TargetKind, Trouble};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 pub use store::Store;
@@ -109,12 +109,7 @@ impl Look {
         });
         tell(self.files(posture.as_ref().err()));
         self.without_a_server(posture.as_ref().err()).into_iter().for_each(&mut *tell);
-        let store = match posture {
-            Ok(posture) if posture.readable => Store::open(&self.path, Arc::clone(&self.stop)),
-            Ok(_) => Err(Trouble::new(Reason::Unsupported, "the file is encrypted, and no key to it is known here")),
-            Err(trouble) => Err(trouble),
-        };
-        match store {
+        match enter(&posture, &self.path, Arc::clone(&self.stop)) {
             Ok(mut store) => {
                 tell(self.inventory(&mut store));
                 tell(self.retention(&mut store));
@@ -184,6 +179,15 @@ impl Look {
 
     fn failed(&self, kind: &str, trouble: &Trouble) -> Observation {
         Observation::failed(kind, &self.target, "", "sqlite", self.now, trouble.clone())
+    }
+}
+
+/// Opens a file of this posture.
+fn enter(posture: &Result<posture::Posture, Trouble>, path: &Path, stop: Arc<AtomicBool>) -> Result<Store, Trouble> {
+    match posture {
+        Ok(posture) if posture.readable => Store::open(path, stop),
+        Ok(_) => Err(Trouble::new(Reason::Unsupported, "the file is encrypted, and no key to it is known here")),
+        Err(trouble) => Err(trouble.clone()),
     }
 }
 

@@ -1,13 +1,17 @@
 //! Looking for persons in a file: the erased, rows without the row they belong to, and the one person whose export is
 //! looked at. The keys are read here, hashed, and dropped.
 
-use super::Store;
+use super::{Store, posture};
 use crate::collect::traces::{Edge, Erased, Looked, MAX_HITS, Person, Place, Search, Side, Wanted, declared, set_of};
+use crate::collect::{CollectContext, Job};
 use crate::model::erasure::{EdgeTraces, Presence, SetTraces, Subjects};
 use crate::model::retention::expression::{literal, quote};
 use crate::model::retention::{DataSet, Dialect};
 use crate::model::{Fact, Reason, Trouble};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The most keys that are read of one set.
@@ -30,6 +34,27 @@ pub fn find(store: &Store, wanted: &Wanted, target: &str) -> Subjects {
             wanted.sets_of_person(target, person).into_iter().map(|set| finder.presence(set, person)).collect();
     }
     found
+}
+
+/// Looks for these persons and for nothing else.
+pub async fn persons(job: &Job, cx: &CollectContext, wanted: &Arc<Vec<Wanted>>) -> Result<Vec<Presence>, Trouble> {
+    let path = job.target.connection.path.clone().unwrap_or_else(|| PathBuf::from(&job.target.address));
+    let (target, wanted) = (job.target.id.clone(), Arc::clone(wanted));
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let work = tokio::task::spawn_blocking(move || {
+        let store = super::enter(&posture::read(&path), &path, told)?;
+        Ok(wanted.iter().flat_map(|one| find(&store, one, &target).present).collect())
+    });
+    let seen = tokio::select! {
+        seen = work => seen.unwrap_or_else(|_| Err(Trouble::new(Reason::Internal, "the thread that read the file broke"))),
+        () = cx.cancel.cancelled() => Err(Trouble::new(Reason::Interrupted, "stopped by the user")),
+        () = tokio::time::sleep(cx.limits.target_time) => {
+            Err(Trouble::new(Reason::TimedOut, "the file was not read in time"))
+        }
+    };
+    stop.store(true, Ordering::Relaxed);
+    seen
 }
 
 struct Finder<'a> {

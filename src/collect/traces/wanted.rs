@@ -3,7 +3,7 @@
 use super::Hasher;
 use crate::collect::CollectContext;
 use crate::model::erasure::{Entry, KEY_CHECK, today};
-use crate::model::retention::{DataSet, Schedule};
+use crate::model::retention::{DataSet, Schedule, Slug};
 use crate::model::{Reason, Trouble};
 use jiff::civil::Date;
 use zeroize::Zeroizing;
@@ -72,6 +72,16 @@ impl Wanted {
         });
         let today = today(&schedule.time_zone, cx.clock.now());
         Ok(Wanted { schedule, erased, person, today })
+    }
+
+    /// One person alone, by this kind of key.
+    pub fn person(schedule: &Schedule, namespace: &Slug, key: Zeroizing<String>, now: jiff::Timestamp) -> Wanted {
+        Wanted {
+            schedule: schedule.clone(),
+            erased: None,
+            person: Some(Person { namespace: namespace.to_string(), key: Ok(key) }),
+            today: today(&schedule.time_zone, now),
+        }
     }
 
     /// The sets of a store that say whose a row is, in the order of their ids.

@@ -2,9 +2,11 @@
 //!
 //! The ledger holds keyed digests alone, so that it is no list of the erased itself.
 
+pub mod drill;
 pub mod found;
 pub mod ledger;
 
+pub use drill::{Drill, DrilledSet};
 pub use found::{EdgeTraces, Erased, Presence, SetTraces, Subjects};
 pub use ledger::{LedgerFacts, SetFacts};
 

@@ -106,6 +106,11 @@ impl Mariadb {
         command
     }
 
+    /// The words of a shell that run the SQL which follows them, as the administrator of a server that is not tidied.
+    pub fn words(&self) -> String {
+        format!("mariadb --no-defaults -S '{}' -u root -e", self.socket().display())
+    }
+
     fn is_tidied(&self) -> bool {
         self.scratch.path().join("tidied").exists()
     }

@@ -130,6 +130,16 @@ impl Postgres {
         command
     }
 
+    /// The words of a shell that run the SQL which follows them, as the superuser.
+    pub fn words(&self) -> String {
+        let psql = self.programs.join("psql");
+        format!(
+            "PGPASSWORD={PASSWORD} '{}' -h 127.0.0.1 -p {} -U postgres -d postgres -X -q -v ON_ERROR_STOP=1 -c",
+            psql.display(),
+            self.port
+        )
+    }
+
     /// The id of the server's first process.
     pub fn id(&self) -> u32 {
         self.server.as_ref().unwrap().id()
