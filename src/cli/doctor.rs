@@ -69,7 +69,9 @@ impl Doctor {
             let target = config.targets.iter().find(|target| target.id == *id);
             let target = target.ok_or_else(|| Failure::new(format!("there is no target `{id}`")))?;
             let help = "README.md says for each store what an account of its needs";
-            let script = grants::script(target, config.retention.as_ref()).map_err(|why| Failure::help(why, help))?;
+            let persons = config.erasure.is_some() || config.portability.is_some();
+            let script =
+                grants::script(target, config.retention.as_ref(), persons).map_err(|why| Failure::help(why, help))?;
             output::print(format!("{script}\n").as_bytes())?;
             return Ok(Exit::Passed.code());
         }

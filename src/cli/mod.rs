@@ -21,6 +21,7 @@ mod schema;
 mod sweep;
 mod system;
 mod verify;
+mod waiver;
 
 use crate::gate::Exit;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -69,6 +70,7 @@ enum Command {
     Evidence(evidence::Evidence),
     Diff(diff::Diff),
     Baseline(baseline::Baseline),
+    Waiver(waiver::Waiver),
     Verify(verify::Verify),
     Key(key::Key),
     Init(init::Init),
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Evidence(command) => command.run(),
         Command::Diff(command) => command.run(),
         Command::Baseline(command) => command.run(),
+        Command::Waiver(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Key(command) => command.run(),
         Command::Init(command) => command.run(),

@@ -8,11 +8,12 @@ use crate::model::target::Engine;
 /// What stands in the place of a password that a person chooses.
 const CHOOSE: &str = "a long random one";
 
-/// The script or policy for the account that the target names, with what the retention schedule counts there.
+/// The script or policy for the account that the target names, with what the retention schedule counts there and, where
+/// `persons` are looked for, the columns that name one.
 ///
 /// # Errors
 /// In words, where there is none for this kind of target or this name of an account.
-pub fn script(target: &Target, schedule: Option<&Schedule>) -> Result<String, String> {
+pub fn script(target: &Target, schedule: Option<&Schedule>, persons: bool) -> Result<String, String> {
     let user = target.connection.user.as_deref().unwrap_or("auditor");
     // A script is run by an administrator: a name that could end a word of it is written by hand.
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
@@ -22,17 +23,22 @@ pub fn script(target: &Target, schedule: Option<&Schedule>) -> Result<String, St
     match (target.kind, target.engine) {
         (TargetKind::Objects, _) => Ok(super::objects::policy(target.connection.database.as_deref().unwrap_or("*"))),
         (TargetKind::Cloud, _) if target.address == "aws" => Ok(super::cloud::POLICY.to_owned()),
-        (_, Some(engine)) => of_engine(engine, target, user, schedule),
+        (_, Some(engine)) => of_engine(engine, target, user, (schedule, persons)),
         (kind, None) => Err(format!("a target of kind {} has no account", kind.word())),
     }
 }
 
-fn of_engine(engine: Engine, target: &Target, user: &str, schedule: Option<&Schedule>) -> Result<String, String> {
+fn of_engine(
+    engine: Engine,
+    target: &Target,
+    user: &str,
+    (schedule, persons): (Option<&Schedule>, bool),
+) -> Result<String, String> {
     let database = target.connection.database.as_deref().unwrap_or_default();
     let sets = schedule.map(|schedule| schedule.sets_of(&target.id)).unwrap_or_default();
     let lines = match engine {
         #[cfg(feature = "postgres")]
-        Engine::Postgresql => super::postgres::grants(user, &sets),
+        Engine::Postgresql => super::postgres::grants(user, &sets, persons),
         #[cfg(feature = "mysql")]
         Engine::Mysql | Engine::Mariadb => {
             let account = format!("'{user}'@'%'");
@@ -40,7 +46,7 @@ fn of_engine(engine: Engine, target: &Target, user: &str, schedule: Option<&Sche
                 "-- in the place of % stands the network that the account comes from, such as 10.0.0.%".to_owned(),
                 format!("CREATE USER {account} IDENTIFIED BY '{CHOOSE}' REQUIRE SSL;"),
             ];
-            lines.extend(super::mysql::grants(engine == Engine::Mariadb, &account, &sets, database));
+            lines.extend(super::mysql::grants(engine == Engine::Mariadb, &account, &sets, database, persons));
             lines
         }
         Engine::Redis | Engine::Valkey => {
@@ -83,19 +89,21 @@ mod tests {
     fn a_name_that_could_end_a_word_is_refused() {
         for name in ["a'b", "a b", "a;b", "a\"b", "a\nb", ""] {
             for engine in [Engine::Redis, Engine::Sqlite] {
-                assert!(script(&target(engine, name), None).is_err(), "{name}");
+                assert!(script(&target(engine, name), None, false).is_err(), "{name}");
             }
         }
-        assert!(script(&target(Engine::Redis, "auditor-1"), None).unwrap().starts_with("ACL SETUSER auditor-1 on >"));
+        assert!(
+            script(&target(Engine::Redis, "auditor-1"), None, false).unwrap().starts_with("ACL SETUSER auditor-1 on >")
+        );
     }
 
     #[test]
     fn what_has_no_account_says_so() {
-        assert!(script(&Target::new("a", TargetKind::Domain, "a.example"), None).is_err());
-        assert!(script(&Target::new("a", TargetKind::Cloud, "elsewhere"), None).is_err());
+        assert!(script(&Target::new("a", TargetKind::Domain, "a.example"), None, false).is_err());
+        assert!(script(&Target::new("a", TargetKind::Cloud, "elsewhere"), None, false).is_err());
         let mut bucket = Target::new("a", TargetKind::Objects, "s3://shop");
         bucket.connection.database = Some("shop".to_owned());
-        let policy: serde_json::Value = serde_json::from_str(&script(&bucket, None).unwrap()).unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&script(&bucket, None, false).unwrap()).unwrap();
         assert_eq!(policy["Statement"][0]["Resource"][0], "arn:aws:s3:::shop");
     }
 
@@ -105,7 +113,7 @@ mod tests {
         for engine in
             [Engine::Postgresql, Engine::Redis, Engine::Clickhouse, Engine::Mongodb, Engine::Mariadb, Engine::Mysql]
         {
-            let script = script(&target(engine, "auditor"), None).unwrap();
+            let script = script(&target(engine, "auditor"), None, false).unwrap();
             for line in script.lines().filter(|line| !line.starts_with("--") && *line != "use admin") {
                 let line = line.replace("'%'", "'10.0.0.%'").replace("HOST ANY", "HOST IP '10.0.0.0/24'");
                 assert!(readme.contains(&line), "README.md lacks {line}");

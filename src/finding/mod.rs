@@ -1,9 +1,12 @@
 //! Failures as findings: fingerprints, and the waivers that cover them. Does no I/O and knows no clock.
 
+mod standing;
+
 use crate::model::{CheckResult, Finding, FindingState, Severity, Status, Waiver, digest};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+pub use standing::{Named, Standing, standing};
 
 /// The id under which a waiver itself is found wanting.
 pub const WAIVERS: &str = "probity.waivers";

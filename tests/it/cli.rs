@@ -9,8 +9,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const COMMANDS: &[&str] =
-    &["scan", "collect", "evaluate", "prove", "demo", "check", "init", "schema", "completions", "man"];
+const COMMANDS: &[&str] = &[
+    "scan",
+    "collect",
+    "evaluate",
+    "retention",
+    "doctor",
+    "waiver",
+    "prove",
+    "demo",
+    "check",
+    "init",
+    "schema",
+    "completions",
+    "man",
+];
 
 /// Runs it and gives its exit code, standard output and standard error.
 fn run(arguments: &[&str]) -> (i32, String, String) {

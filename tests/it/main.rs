@@ -66,4 +66,5 @@ mod support;
 mod sweep;
 mod tls;
 mod vendors;
+mod waiver;
 mod x509;

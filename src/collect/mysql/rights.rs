@@ -22,20 +22,20 @@ const MYSQL: [&str; 4] = [
 ];
 
 /// The statements that give this account what it needs, for example `'auditor'@'%'`, with the columns that these sets are
-/// counted by.
-pub fn grants(mariadb: bool, account: &str, sets: &[&DataSet], default_schema: &str) -> Vec<String> {
+/// counted by, and those that name persons where these are looked for.
+pub fn grants(mariadb: bool, account: &str, sets: &[&DataSet], default_schema: &str, persons: bool) -> Vec<String> {
     let own: &[&str] = if mariadb { &MARIADB } else { &MYSQL };
     let mut rights: Vec<String> = COMMON.iter().chain(own).map(|right| (*right).to_owned()).collect();
     rights.sort_unstable();
-    rights.extend(sets.iter().filter_map(|set| of_set(set, default_schema)));
+    rights.extend(sets.iter().filter_map(|set| of_set(set, default_schema, persons)));
     rights.into_iter().map(|right| format!("GRANT {right} TO {account};")).collect()
 }
 
 /// The columns by which rows of a set are counted.
-fn of_set(set: &DataSet, default_schema: &str) -> Option<String> {
+fn of_set(set: &DataSet, default_schema: &str, persons: bool) -> Option<String> {
     let (schema, name) = place(set, default_schema).ok()?;
     let quote = |name: &String| Dialect::Mysql.quote(name);
-    let columns: Vec<String> = set.columns(Dialect::Mysql).iter().map(quote).collect();
+    let columns: Vec<String> = set.columns(Dialect::Mysql, persons).iter().map(quote).collect();
     (!columns.is_empty()).then(|| format!("SELECT ({}) ON {}.{}", columns.join(", "), quote(&schema), quote(&name)))
 }
 
@@ -54,13 +54,15 @@ mod tests {
              mechanism: {type: job}}]",
         )
         .unwrap();
-        let script = grants(true, "'auditor'@'%'", &schedule.sets_of("db"), "app");
+        let script = grants(true, "'auditor'@'%'", &schedule.sets_of("db"), "app", false);
         assert_eq!(
             script.last().unwrap(),
             "GRANT SELECT (`gone`, `kind`, `made`, `seen`) ON `app`.`visitors` TO 'auditor'@'%';"
         );
+        let persons = grants(true, "'auditor'@'%'", &schedule.sets_of("db"), "app", true);
+        assert!(persons.last().unwrap().contains("`email`"), "{persons:?}");
         assert!(script.contains(&"GRANT PROCESS ON *.* TO 'auditor'@'%';".to_owned()));
         assert!(!script.iter().any(|line| line.contains("SELECT ON *.*") || line.contains("ALL")));
-        assert_ne!(grants(true, "a", &[], ""), grants(false, "a", &[], ""));
+        assert_ne!(grants(true, "a", &[], "", false), grants(false, "a", &[], "", false));
     }
 }

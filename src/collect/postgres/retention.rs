@@ -142,7 +142,7 @@ async fn one(client: &Client, schedule: &Schedule, set: &DataSet, as_of: Timesta
 
 /// A refusal, with the rights that end it.
 fn missing(trouble: &Trouble, set: &DataSet) -> String {
-    let rights = rights::of_set(set).into_iter().map(|right| format!("GRANT {right} TO it")).collect::<Vec<_>>();
+    let rights = rights::of_set(set, false).into_iter().map(|right| format!("GRANT {right} TO it")).collect::<Vec<_>>();
     match rights.is_empty() {
         true => trouble.to_string(),
         false => format!("{trouble}; {} would show it", rights.join(" and ")),

@@ -408,20 +408,23 @@ impl DataSet {
         self.data_categories.iter().any(|category| category.is_sensitive())
     }
 
-    /// The columns by which its rows are dated, picked and told from anonymous ones.
-    pub fn columns(&self, dialect: Dialect) -> BTreeSet<String> {
+    /// The columns by which its rows are dated, picked and told from anonymous ones, and where persons are looked for those
+    /// that name one.
+    pub fn columns(&self, dialect: Dialect, persons: bool) -> BTreeSet<String> {
         let time = self.timestamp.iter().flat_map(|time| [Some(&time.expr), time.fallback.as_ref()]).flatten();
         let holds = self.holds.iter().filter_map(|hold| match &hold.scope {
             Scope::Predicate(predicate) => Some(predicate),
             Scope::Subjects(_) => None,
         });
-        let persons =
-            self.subject_key.iter().map(|key| &key.expr).chain(self.personal_columns.iter().map(|one| &one.expr));
+        let anonymise = self.action == Action::Anonymise;
+        let key = self.subject_key.iter().map(|key| &key.expr).filter(|_| persons || anonymise);
+        let personal = self.personal_columns.iter().map(|one| &one.expr).filter(|_| anonymise);
         let expressions = time
             .chain(self.soft_delete.iter().map(|soft| &soft.expr))
             .chain(self.filter.iter())
             .chain(holds)
-            .chain(persons.filter(|_| self.action == Action::Anonymise));
+            .chain(key)
+            .chain(personal);
         expressions.flat_map(|expression| expression.columns(dialect)).collect()
     }
 

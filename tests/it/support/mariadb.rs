@@ -73,7 +73,7 @@ impl Mariadb {
 
     /// Gives the audit account every right that it can use, as we propose them.
     pub fn grant_all(&self) {
-        self.sql(&probity::collect::mysql::grants(true, "'auditor'@'%'", &[], "").join(" "));
+        self.sql(&probity::collect::mysql::grants(true, "'auditor'@'%'", &[], "", false).join(" "));
     }
 
     /// The folder of the server's data.
