@@ -1,10 +1,10 @@
 //! `doctor`: what would be missing from a run, and what to do about it.
 
-use super::output::{self, Output};
+use super::output::{self, OneTable};
 use super::system::{self, Show};
 use super::{Ending, Failure, scan};
 use crate::catalogue::Catalogue;
-use crate::collect::{Limits, grants};
+use crate::collect::grants;
 use crate::gate::Exit;
 use crate::report::Format;
 use crate::report::text::escape;
@@ -14,7 +14,6 @@ use crate::worker::{self, SystemSecrets};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Say what would be missing from a run: names, ports, trust, credentials, privileges, clocks, the store
 #[derive(Args)]
@@ -39,24 +38,13 @@ pub struct Doctor {
     /// The folder of the store that runs are kept in, where there is one
     #[arg(long, value_name = "DIR", default_value = ".probity")]
     store: PathBuf,
-    /// Where to write: table or json, to a file or to standard output (repeatable)
-    #[arg(short, long, value_name = "table|json[=PATH]", default_value = "table")]
-    output: Vec<Output>,
-    /// Seconds for one target
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
-    target_time: u64,
-    /// Show no progress
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    shown: OneTable,
 }
 
 impl Doctor {
     /// Runs the command.
     pub fn run(self) -> Ending {
-        if let Some(other) = self.output.iter().find(|out| !matches!(out.format, Format::Table | Format::Json)) {
-            let words = format!("what is missing is shown as table or json, not as {}", other.format.word());
-            return Err(Failure::help(words, "write -o json=PATH"));
-        }
         let catalogue = Catalogue::built_in()?;
         let mut config = target::load(&self.config)?;
         scan::names(&config, &catalogue)?;
@@ -78,22 +66,16 @@ impl Doctor {
         if !self.targets.is_empty() {
             config.targets.retain(|target| self.targets.contains(&target.id));
         }
-        output::prepare(&self.output)?;
-        let limits = Limits { target_time: Duration::from_secs(self.target_time), ..Limits::default() };
-        let evidence = system::look(&config, limits, Show { progress: !self.quiet, connections: false })?;
+        self.shown.prepare("what is missing is")?;
+        let show = Show { progress: !self.shown.quiet, connections: false };
+        let evidence = system::look(&config, self.shown.limits(), show)?;
         let interrupted = evidence.run.interrupted;
         let assessment = worker::judge(evidence, &catalogue)?;
         let found = examine(&assessment, &SystemSecrets, Some(&self.store));
-        for out in &self.output {
-            let bytes = match out.format {
-                Format::Json => json(&found)?,
-                _ => table(&found).into_bytes(),
-            };
-            match &out.path {
-                Some(path) => output::write_file(path, &bytes)?,
-                None => output::print(&bytes)?,
-            }
-        }
+        self.shown.write(|out| match out.format {
+            Format::Json => json(&found),
+            _ => Ok(table(&found).into_bytes()),
+        })?;
         Ok(match (interrupted, found.is_well()) {
             (true, _) => Exit::Interrupted,
             (false, true) => Exit::Passed,

@@ -1,11 +1,13 @@
 //! Where reports go: `-o FORMAT[=PATH]`, one run, many outputs.
 
 use super::Failure;
+use crate::collect::Limits;
 use crate::model::{Assessment, Check, Verdict};
 use crate::report::{self, Context, Detail, Format};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One output: a format, and a file or standard output.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,50 @@ impl std::str::FromStr for Output {
             Some("-") | None => Ok(Output { format, path: None }),
             Some(path) => Ok(Output { format, path: Some(path.into()) }),
         }
+    }
+}
+
+/// What a command that shows one table, or the same as JSON, looks with and writes to.
+#[derive(clap::Args)]
+pub struct OneTable {
+    /// Where to write: table or json, to a file or to standard output (repeatable)
+    #[arg(short, long, value_name = "table|json[=PATH]", default_value = "table")]
+    output: Vec<Output>,
+    /// Seconds for one target
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    target_time: u64,
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl OneTable {
+    /// Refuses formats that `what` has not, and makes ready to write.
+    pub fn prepare(&self, what: &str) -> Result<(), Failure> {
+        match self.output.iter().find(|out| !matches!(out.format, Format::Table | Format::Json)) {
+            None => prepare(&self.output),
+            Some(other) => {
+                let words = format!("{what} shown as table or json, not as {}", other.format.word());
+                Err(Failure::help(words, "write -o json=PATH; `probity scan` writes the other formats"))
+            }
+        }
+    }
+
+    /// The limits of a look.
+    pub fn limits(&self) -> Limits {
+        Limits { target_time: Duration::from_secs(self.target_time), ..Limits::default() }
+    }
+
+    /// Writes what is made for each output.
+    pub fn write(&self, make: impl Fn(&Output) -> Result<Vec<u8>, Failure>) -> Result<(), Failure> {
+        for out in &self.output {
+            let bytes = make(out)?;
+            match &out.path {
+                Some(path) => write_file(path, &bytes)?,
+                None => print(&bytes)?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,20 +1,17 @@
 //! `retention`: the data sets of the schedule, what was counted of each, and what that cost.
 
-use super::output::{self, Output};
+use super::output::{self, OneTable};
 use super::system::{self, Show};
 use super::{Ending, Failure, scan};
 use crate::catalogue::Catalogue;
-use crate::collect::Limits;
 use crate::gate;
 use crate::model::TargetKind;
 use crate::model::assessment::Evidence;
-use crate::report::Format;
 use crate::report::retention::{FAMILY, render};
 use crate::target;
 use crate::worker;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Show each data set of the retention schedule: rule, cutoff, oldest, overdue, how it was counted and what that cost
 #[derive(Args)]
@@ -33,41 +30,26 @@ pub struct Retention {
     /// The configuration with the schedule; probity.yaml where neither is given
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to write: table or json, to a file or to standard output (repeatable)
-    #[arg(short, long, value_name = "table|json[=PATH]", default_value = "table")]
-    output: Vec<Output>,
-    /// Seconds for one database
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
-    target_time: u64,
-    /// Show no progress
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    shown: OneTable,
 }
 
 impl Retention {
     /// Runs the command.
     pub fn run(self) -> Ending {
-        if let Some(other) = self.output.iter().find(|out| !matches!(out.format, Format::Table | Format::Json)) {
-            let words = format!("data sets are shown as table or json, not as {}", other.format.word());
-            return Err(Failure::help(words, "write -o json=PATH; `probity scan -o html=PATH` reports them as HTML"));
-        }
+        self.shown.prepare("data sets are")?;
         let catalogue = Catalogue::built_in()?;
-        output::prepare(&self.output)?;
         let evidence = match &self.evidence {
             Some(file) => self.stored(file, &catalogue)?,
             None => self.look(&catalogue)?,
         };
         let assessment = worker::judge_family(evidence, &catalogue, FAMILY)?;
         let verdict = gate::decide(&assessment, false);
-        for out in &self.output {
-            let bytes = render(&assessment, &verdict, out.format, output::columns(out)).map_err(|error| {
+        self.shown.write(|out| {
+            render(&assessment, &verdict, out.format, output::columns(out)).map_err(|error| {
                 Failure::new(format!("failed to {error}: this is a fault of probity; please report it"))
-            })?;
-            match &out.path {
-                Some(path) => output::write_file(path, &bytes)?,
-                None => output::print(&bytes)?,
-            }
-        }
+            })
+        })?;
         Ok(verdict.exit)
     }
 
@@ -101,8 +83,7 @@ impl Retention {
             let help = "declare the stores of the schedule as targets of kind database or file";
             return Err(Failure::help(format!("{shown} declares no database"), help));
         }
-        let limits = Limits { target_time: Duration::from_secs(self.target_time), ..Limits::default() };
-        system::look(&databases, limits, Show { progress: !self.quiet, connections: false })
+        system::look(&databases, self.shown.limits(), Show { progress: !self.shown.quiet, connections: false })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Servers whose port speaks TLS from the first byte, or never: both are tried, each on a connection of its own.
 
+use super::answer::map;
 use super::channel::{Channel, Settings};
 use super::limit::{self, Limit};
 use super::server::{Look, distrusted, may_go_in_clear};
-use crate::model::database::{Session, Sign, Transport};
+use crate::model::database::{Audit, Session, Sign, Transport};
 use crate::model::{Exchange, Fact, Method, Observation, Reason, Trouble};
 use crate::net::{Dialing, Stream};
 use std::net::SocketAddr;
@@ -144,6 +145,47 @@ impl Told {
             sessions: Fact::unknown(why.to_string()),
             encryption: Vec::new(),
             plaintext: vec![Sign::new(rule, Fact::unknown(why.to_string()), "")],
+        }
+    }
+}
+
+/// A server's one log, as far as it tells of it.
+pub struct Log {
+    /// It has the begin and the end of each session.
+    pub sessions: Fact<bool>,
+    /// What shows that.
+    pub seen: String,
+    /// Whether changes of definitions are written down.
+    pub definitions: Sign,
+    /// Where it goes; empty where it goes nowhere.
+    pub place: Fact<String>,
+}
+
+impl Log {
+    /// The facts of a server of this version without an extension for auditing, and that logs no statement.
+    pub fn audit(self, server_version: Fact<String>) -> Audit {
+        let Log { sessions, seen, definitions, place } = self;
+        let goes = match &place {
+            Fact::Known(place) if place.is_empty() => "the log goes nowhere".to_owned(),
+            Fact::Known(place) => format!("the log goes to {place}"),
+            Fact::Unknown(_) => String::new(),
+        };
+        Audit {
+            applicable: true,
+            logging: vec![
+                Sign::new("new sessions", sessions.clone(), seen.clone()),
+                Sign::new("ends of sessions", sessions.clone(), seen),
+                definitions,
+                Sign::new("a place for the log", map(&place, |place| !place.is_empty()), goes),
+            ],
+            connections: sessions.clone(),
+            disconnections: sessions,
+            statements: Fact::Known("none".to_owned()),
+            collector: map(&place, |place| !matches!(place.as_str(), "" | "stdout" | "syslog")),
+            destination: place,
+            extension: Fact::Known(false),
+            extension_classes: Fact::Known("none".to_owned()),
+            server_version,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! First each address is greeted without credentials; then one login is made, at the first that answers, since that the
 //! others lead to the same data is not known. What cannot be had fails with its reason, kind by kind.
 
-use super::{CollectContext, Job, Secret};
+use super::{CollectContext, Collecting, Collector, Job, Secret};
 use crate::model::{Method, Observation, Reason, Target, Trouble};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,6 +26,9 @@ pub trait Server: Send + Sync {
     const ID: &'static str;
     /// The kinds that it records, `db.transport` among them.
     const YIELDS: &'static [&'static str];
+
+    /// Whether the target is of this kind.
+    fn is_of(target: &Target) -> bool;
 
     /// Looks at what an address shows to everybody, and makes a connection that may have the password.
     fn greet(
@@ -53,8 +56,26 @@ pub trait Server: Send + Sync {
     fn leave(&self, entry: Self::Entry) -> impl Future<Output = ()> + Send;
 }
 
+impl<S: Server> Collector for S {
+    fn id(&self) -> &'static str {
+        S::ID
+    }
+
+    fn accepts(&self, target: &Target) -> bool {
+        S::is_of(target)
+    }
+
+    fn yields(&self) -> &'static [&'static str] {
+        S::YIELDS
+    }
+
+    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
+        Box::pin(look(self, job, cx))
+    }
+}
+
 /// Looks at every address of a server.
-pub async fn look<S: Server>(server: &S, job: &Job, cx: &CollectContext) -> Vec<Observation> {
+async fn look<S: Server>(server: &S, job: &Job, cx: &CollectContext) -> Vec<Observation> {
     let all = &job.addresses;
     let now = cx.clock.now();
     let look_at = |address: &SocketAddr| Look {

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    fn result(check: &str, item: &str, status: Status) -> CheckResult {
+    pub(super) fn result(check: &str, item: &str, status: Status) -> CheckResult {
         CheckResult {
             check: check.to_owned(),
             version: "1.0.0".to_owned(),
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    fn waiver(item: Option<&str>, created: &str, expires: &str) -> Waiver {
+    pub(super) fn waiver(item: Option<&str>, created: &str, expires: &str) -> Waiver {
         Waiver {
             id: "W-1".to_owned(),
             check: "tls.protocols.legacy".to_owned(),

@@ -100,42 +100,15 @@ fn days(from: Date, until: Date) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests as fixture;
     use super::*;
-    use crate::model::Severity;
-    use serde_json::Value;
 
     fn waiver(id: &str, item: Option<&str>, created: &str, expires: &str) -> Waiver {
-        Waiver {
-            id: id.to_owned(),
-            check: "tls.protocols.legacy".to_owned(),
-            target: "shop".to_owned(),
-            item: item.map(str::to_owned),
-            reason: "old terminals".to_owned(),
-            owner: "platform".to_owned(),
-            approved_by: "security".to_owned(),
-            created: created.parse().unwrap(),
-            expires: expires.parse().unwrap(),
-        }
+        Waiver { id: id.to_owned(), ..fixture::waiver(item, created, expires) }
     }
 
     fn result(item: &str, status: Status) -> CheckResult {
-        CheckResult {
-            check: "tls.protocols.legacy".to_owned(),
-            version: "1.0.0".to_owned(),
-            origin: "built-in".to_owned(),
-            digest: String::new(),
-            target: "shop".to_owned(),
-            part: String::new(),
-            item: item.to_owned(),
-            status,
-            severity: Severity::High,
-            reason: String::new(),
-            expected: Value::Null,
-            actual: Value::Null,
-            observations: Vec::new(),
-            relaxed: Vec::new(),
-            accepted: false,
-        }
+        fixture::result("tls.protocols.legacy", item, status)
     }
 
     /// The problems of the last of these waivers on 2026-12-01.

@@ -9,8 +9,7 @@ mod session;
 mod transport;
 
 use crate::collect::direct::{self, Entry, Meeting, Told};
-use crate::collect::server::{self, Greeted, Look, Server};
-use crate::collect::{CollectContext, Collecting, Collector, Job};
+use crate::collect::server::{Greeted, Look, Server};
 use crate::model::target::Engine;
 use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
 use session::Session;
@@ -26,30 +25,16 @@ pub const RIGHTS: [&str; 3] = [
 /// Looks at servers of ClickHouse.
 pub struct Clickhouse;
 
-impl Collector for Clickhouse {
-    fn id(&self) -> &'static str {
-        Clickhouse::ID
-    }
-
-    fn accepts(&self, target: &Target) -> bool {
-        target.kind == TargetKind::Database && target.engine == Some(Engine::Clickhouse)
-    }
-
-    fn yields(&self) -> &'static [&'static str] {
-        Clickhouse::YIELDS
-    }
-
-    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
-        Box::pin(server::look(self, job, cx))
-    }
-}
-
 impl Server for Clickhouse {
     type Greeting = Meeting;
     type Entry = Entry;
     const ID: &'static str = "clickhouse";
     const YIELDS: &'static [&'static str] =
         &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.backup", "db.transport"];
+
+    fn is_of(target: &Target) -> bool {
+        target.kind == TargetKind::Database && target.engine == Some(Engine::Clickhouse)
+    }
 
     async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Meeting, Entry> {
         direct::meet(look, address, &|stream| Box::pin(session::knock(stream))).await

@@ -12,8 +12,7 @@ mod settings;
 mod transport;
 
 use crate::collect::direct::{self, Entry, Meeting, Told};
-use crate::collect::server::{self, Greeted, Look, Server};
-use crate::collect::{CollectContext, Collecting, Collector, Job};
+use crate::collect::server::{Greeted, Look, Server};
 use crate::model::target::Engine;
 use crate::model::{Observation, Reason, Target, TargetKind, Trouble};
 use session::Session;
@@ -27,30 +26,16 @@ pub const ROLE: &str = r#"db.createRole({ role: "audit", roles: ["clusterMonitor
 /// Looks at servers of MongoDB.
 pub struct Mongodb;
 
-impl Collector for Mongodb {
-    fn id(&self) -> &'static str {
-        Mongodb::ID
-    }
-
-    fn accepts(&self, target: &Target) -> bool {
-        target.kind == TargetKind::Database && target.engine == Some(Engine::Mongodb)
-    }
-
-    fn yields(&self) -> &'static [&'static str] {
-        Mongodb::YIELDS
-    }
-
-    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
-        Box::pin(server::look(self, job, cx))
-    }
-}
-
 impl Server for Mongodb {
     type Greeting = Meeting;
     type Entry = Entry;
     const ID: &'static str = "mongodb";
     const YIELDS: &'static [&'static str] =
         &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.backup", "db.transport"];
+
+    fn is_of(target: &Target) -> bool {
+        target.kind == TargetKind::Database && target.engine == Some(Engine::Mongodb)
+    }
 
     async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Meeting, Entry> {
         direct::meet(look, address, &|stream| Box::pin(session::knock(stream))).await

@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use crate::collect::answer::map;
+use crate::collect::direct::Log;
 use crate::model::database::{AtRest, Audit, Backup, BackupMeans, Layer, Sign, StoredFile};
 use crate::model::{Fact, Trouble};
 
@@ -188,34 +189,15 @@ pub fn audit(settings: &Settings) -> Result<Audit, Trouble> {
         }
         (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => (Fact::Unknown(why.clone()), ""),
     };
+    let log = Log { sessions, seen, definitions: Sign::new("changes of definitions", definitions, words), place };
     Ok(Audit {
-        applicable: true,
-        logging: vec![
-            Sign::new("new sessions", sessions.clone(), seen.clone()),
-            Sign::new("ends of sessions", sessions.clone(), seen),
-            Sign::new("changes of definitions", definitions, words),
-            Sign::new(
-                "a place for the log",
-                map(&place, |place| !place.is_empty()),
-                match &place {
-                    Fact::Known(place) if place.is_empty() => "the log goes nowhere".to_owned(),
-                    Fact::Known(place) => format!("the log goes to {place}"),
-                    Fact::Unknown(_) => String::new(),
-                },
-            ),
-        ],
-        connections: sessions.clone(),
-        disconnections: sessions,
-        statements: Fact::Known("none".to_owned()),
-        collector: map(&place, |place| !matches!(place.as_str(), "" | "stdout" | "syslog")),
-        destination: place,
         extension_classes: match (&extension, &filter) {
             (Fact::Known(false), _) => Fact::Known("none".to_owned()),
             (Fact::Known(true), Fact::Known(false)) => Fact::Known("all".to_owned()),
             _ => Fact::unknown("a filter decides"),
         },
         extension,
-        server_version: settings.version(),
+        ..log.audit(settings.version())
     })
 }
 

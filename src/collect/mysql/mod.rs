@@ -26,11 +26,11 @@ pub mod subjects;
 mod table;
 mod transport;
 
+use crate::collect::CollectContext;
 use crate::collect::channel;
 use crate::collect::limit::{self, Limit};
-use crate::collect::server::{self, Greeted, Look, Server, distrusted, may_go_in_clear};
+use crate::collect::server::{Greeted, Look, Server, distrusted, may_go_in_clear};
 use crate::collect::traces::Wanted;
-use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Exchange, Method, Observation, Reason, Target, TargetKind, Trouble};
 use crate::net::Dialing;
@@ -52,24 +52,6 @@ pub struct Mysql {
     pub effort: retention::Effort,
 }
 
-impl Collector for Mysql {
-    fn id(&self) -> &'static str {
-        Mysql::ID
-    }
-
-    fn accepts(&self, target: &Target) -> bool {
-        target.kind == TargetKind::Database && target.engine.is_some_and(Engine::speaks_mysql)
-    }
-
-    fn yields(&self) -> &'static [&'static str] {
-        Mysql::YIELDS
-    }
-
-    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
-        Box::pin(server::look(self, job, cx))
-    }
-}
-
 impl Server for Mysql {
     type Greeting = Greeting;
     type Entry = Entry;
@@ -84,6 +66,10 @@ impl Server for Mysql {
         "db.backup",
         "db.transport",
     ];
+
+    fn is_of(target: &Target) -> bool {
+        target.kind == TargetKind::Database && target.engine.is_some_and(Engine::speaks_mysql)
+    }
 
     async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Greeting, Entry> {
         let (mut greeting, entry) = arrive(look, address).await?;

@@ -24,9 +24,9 @@ mod settings;
 pub mod subjects;
 mod transport;
 
-use crate::collect::server::{self, Greeted, Look, Server, distrusted, may_go_in_clear};
+use crate::collect::CollectContext;
+use crate::collect::server::{Greeted, Look, Server, distrusted, may_go_in_clear};
 use crate::collect::traces::Wanted;
-use crate::collect::{CollectContext, Collecting, Collector, Job};
 use crate::model::target::Engine;
 use crate::model::{Exchange, Method, Observation, Reason, Target, TargetKind, Trouble};
 use crate::net::{Dialing, Stream};
@@ -58,24 +58,6 @@ pub fn fuzz(data: &[u8]) {
     }
 }
 
-impl Collector for Postgres {
-    fn id(&self) -> &'static str {
-        Postgres::ID
-    }
-
-    fn accepts(&self, target: &Target) -> bool {
-        target.kind == TargetKind::Database && target.engine == Some(Engine::Postgresql)
-    }
-
-    fn yields(&self) -> &'static [&'static str] {
-        Postgres::YIELDS
-    }
-
-    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
-        Box::pin(server::look(self, job, cx))
-    }
-}
-
 /// A channel over which a password may be sent.
 type Entry = (Box<dyn Stream>, Made);
 
@@ -94,6 +76,10 @@ impl Server for Postgres {
         "db.files",
         "db.transport",
     ];
+
+    fn is_of(target: &Target) -> bool {
+        target.kind == TargetKind::Database && target.engine == Some(Engine::Postgresql)
+    }
 
     async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Greeting, Entry> {
         let (mut greeting, entry) = arrive(look, address).await?;

@@ -13,8 +13,7 @@ mod settings;
 mod transport;
 
 use crate::collect::direct::{self, Entry, Meeting, Told};
-use crate::collect::server::{self, Greeted, Look, Server};
-use crate::collect::{CollectContext, Collecting, Collector, Job};
+use crate::collect::server::{Greeted, Look, Server};
 use crate::model::target::Engine;
 use crate::model::{Fact, Method, Observation, Reason, Target, TargetKind, Trouble};
 use session::Session;
@@ -32,30 +31,16 @@ pub struct Redis {
     pub effort: keys::Effort,
 }
 
-impl Collector for Redis {
-    fn id(&self) -> &'static str {
-        Redis::ID
-    }
-
-    fn accepts(&self, target: &Target) -> bool {
-        target.kind == TargetKind::Database && matches!(target.engine, Some(Engine::Redis | Engine::Valkey))
-    }
-
-    fn yields(&self) -> &'static [&'static str] {
-        Redis::YIELDS
-    }
-
-    fn collect<'a>(&'a self, job: &'a Job, cx: &'a CollectContext) -> Collecting<'a> {
-        Box::pin(server::look(self, job, cx))
-    }
-}
-
 impl Server for Redis {
     type Greeting = Meeting;
     type Entry = Entry;
     const ID: &'static str = "redis";
     const YIELDS: &'static [&'static str] =
         &["data.inventory", "data.retention", "db.at_rest", "db.audit", "db.auth", "db.backup", "db.transport"];
+
+    fn is_of(target: &Target) -> bool {
+        target.kind == TargetKind::Database && matches!(target.engine, Some(Engine::Redis | Engine::Valkey))
+    }
 
     async fn greet(&self, look: &Look<'_>, address: SocketAddr) -> Greeted<Meeting, Entry> {
         direct::meet(look, address, &|stream| Box::pin(session::knock(stream))).await

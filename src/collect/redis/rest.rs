@@ -2,6 +2,7 @@
 
 use super::settings::{Info, Settings};
 use crate::collect::answer::map;
+use crate::collect::direct::Log;
 use crate::model::database::{AtRest, Audit, Backup, BackupMeans, Layer, Sign, StoredFile};
 use crate::model::{Fact, Trouble};
 use jiff::Timestamp;
@@ -171,38 +172,13 @@ pub fn audit(settings: &Result<Settings, Trouble>, info: &Result<Info, Trouble>)
         (Some(file), _) => Fact::Known(file.to_owned()),
         (None, _) => settings.fact("logfile"),
     };
-    Ok(Audit {
-        applicable: true,
-        logging: vec![
-            Sign::new("new sessions", sessions.clone(), seen.clone()),
-            Sign::new("ends of sessions", sessions.clone(), seen),
-            Sign::new(
-                "changes of definitions",
-                Fact::Known(false),
-                "the server writes down no change of accounts or settings",
-            ),
-            Sign::new(
-                "a place for the log",
-                map(&place, |place| !place.is_empty()),
-                match &place {
-                    Fact::Known(place) if place.is_empty() => "the log goes nowhere".to_owned(),
-                    Fact::Known(place) => format!("the log goes to {place}"),
-                    Fact::Unknown(_) => String::new(),
-                },
-            ),
-        ],
-        connections: sessions.clone(),
-        disconnections: sessions,
-        statements: Fact::Known("none".to_owned()),
-        collector: map(&place, |place| !matches!(place.as_str(), "" | "stdout" | "syslog")),
-        destination: place,
-        extension: Fact::Known(false),
-        extension_classes: Fact::Known("none".to_owned()),
-        server_version: match info {
-            Ok(info) => info.version(),
-            Err(trouble) => Fact::unknown(trouble.to_string()),
-        },
-    })
+    let none = "the server writes down no change of accounts or settings";
+    let definitions = Sign::new("changes of definitions", Fact::Known(false), none);
+    let version = match info {
+        Ok(info) => info.version(),
+        Err(trouble) => Fact::unknown(trouble.to_string()),
+    };
+    Ok(Log { sessions, seen, definitions, place }.audit(version))
 }
 
 #[cfg(test)]
