@@ -32,8 +32,16 @@ pub struct Waiver {
 #[derive(Subcommand)]
 enum Command {
     /// Every waiver
+    #[command(after_help = "\
+Examples:
+  probity waiver list
+  probity waiver list --run obs.json --json")]
     List(Which),
     /// Those that somebody should look at
+    #[command(after_help = "\
+Examples:
+  probity waiver lint
+  probity waiver lint --run latest --days 14")]
     Lint(Which),
 }
 

@@ -11,6 +11,7 @@ mod index;
 pub mod json;
 mod junit;
 mod markdown;
+mod oscal;
 mod prometheus;
 pub mod retention;
 mod sarif;
@@ -47,6 +48,8 @@ pub enum Format {
     Github,
     /// GitLab's code quality report.
     Gitlab,
+    /// Assessment results of OSCAL.
+    Oscal,
     /// Metrics for Prometheus' text file collector.
     Prometheus,
 }
@@ -64,6 +67,7 @@ impl Format {
         Format::Markdown,
         Format::Github,
         Format::Gitlab,
+        Format::Oscal,
         Format::Prometheus,
     ];
 
@@ -80,6 +84,7 @@ impl Format {
             Format::Markdown => "md",
             Format::Github => "github",
             Format::Gitlab => "gitlab",
+            Format::Oscal => "oscal",
             Format::Prometheus => "prometheus",
         }
     }
@@ -161,6 +166,7 @@ pub fn render(
         Format::Markdown => markdown::render(assessment, verdict, context),
         Format::Github => github::render(assessment, verdict, context),
         Format::Gitlab => gitlab::render(assessment),
+        Format::Oscal => oscal::render(assessment, verdict, context),
         Format::Prometheus => prometheus::render(assessment, verdict),
     }
 }

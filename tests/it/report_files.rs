@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-use crate::support::estate;
+use crate::support::{Scratch, estate, skip};
 use calamine::{Data, Reader as _, Xlsx};
 use probity::finding::{WAIVERS, fingerprint};
 use probity::gate;
@@ -219,6 +219,74 @@ fn the_code_quality_report_lists_what_was_not_evaluated_and_each_once() {
     assert!(open > 0);
     assert_eq!(issues.len(), made.findings.len() + open + unseen);
     snapshot("quality", &text);
+}
+
+#[test]
+fn the_assessment_results_of_oscal_point_to_what_is_there() {
+    let text = text(Format::Oscal);
+    let whole: Value = serde_json::from_str(&text).unwrap();
+    let whole = &whole["assessment-results"];
+    let result = &whole["results"][0];
+    let made = estate::assessment();
+    let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let ids = |name: &str| -> BTreeSet<String> {
+        list(result, name).iter().map(|one| one["uuid"].as_str().unwrap().to_owned()).collect()
+    };
+    let (observations, risks) = (ids("observations"), ids("risks"));
+    assert_eq!((observations.len(), risks.len()), (made.observations.len(), made.findings.len()));
+    let judged = made.controls.iter().filter(|one| one.status.word() != "not-assessed").count();
+    assert_eq!(ids("findings").len(), judged);
+    let resources: BTreeSet<String> = list(&whole["back-matter"], "resources")
+        .iter()
+        .map(|one| format!("#{}", one["uuid"].as_str().unwrap()))
+        .collect();
+    assert!(resources.contains(whole["import-ap"]["href"].as_str().unwrap()));
+    for one in list(result, "observations") {
+        assert!(resources.contains(one["relevant-evidence"][0]["href"].as_str().unwrap()));
+        assert!(["TEST", "EXAMINE"].contains(&one["methods"][0].as_str().unwrap()));
+    }
+    let mut satisfied = 0;
+    for one in list(result, "findings") {
+        let status = &one["target"]["status"];
+        satisfied += usize::from(status["state"] == "satisfied");
+        assert!(status["state"] == "satisfied" || ["fail", "other"].contains(&status["reason"].as_str().unwrap()));
+        for of in list(&one, "related-observations") {
+            assert!(observations.contains(of["observation-uuid"].as_str().unwrap()));
+        }
+        for of in list(&one, "related-risks") {
+            assert!(risks.contains(of["risk-uuid"].as_str().unwrap()));
+        }
+    }
+    let wanted = made.controls.iter().filter(|one| one.status.word() == "satisfied").count();
+    assert_eq!(satisfied, wanted, "nothing but a satisfied control is satisfied");
+    assert!(result["remarks"].as_str().unwrap().contains("Not evaluated: db1"), "{}", result["remarks"]);
+    // What is read as Markdown holds no element of a stranger's.
+    for field in ["\"title\": ", "\"description\": ", "\"statement\": ", "\"remarks\": "] {
+        let lines: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with(field)).collect();
+        assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains('<')), "{field}");
+    }
+    assert!(text.contains("&lt;script&gt;"), "the estate has one");
+    snapshot("oscal", &text);
+    judge_oscal(&text);
+    let mut formulas = of_formulas();
+    formulas.observations.iter_mut().for_each(|seen| seen.part = "\n a\tb ".to_owned());
+    judge_oscal(&String::from_utf8(bytes_of(&formulas, Format::Oscal)).unwrap());
+}
+
+/// Has compliance-trestle, which knows OSCAL by its own, read it.
+fn judge_oscal(text: &str) {
+    let python = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/trestle/bin/python");
+    let python = std::env::var_os("PROBITY_TRESTLE").map_or(python, std::path::PathBuf::from);
+    if !python.is_file() {
+        skip("compliance-trestle (see tests/run)");
+        return;
+    }
+    let scratch = Scratch::new("oscal");
+    let file = scratch.write("results.json", text);
+    let script = "import sys, pathlib; from trestle.oscal.assessment_results import AssessmentResults as A; \
+                  A.oscal_read(pathlib.Path(sys.argv[1])) or sys.exit('it read nothing')";
+    let judged = std::process::Command::new(python).args(["-c", script]).arg(file).output().unwrap();
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
 }
 
 #[test]
