@@ -1,6 +1,7 @@
 //! Why a verdict is not conclusive: a cause for each blind spot that nobody accepted, with what would settle it.
 
 use super::{Open, is_accepted, weigh};
+use crate::finding::utc_date;
 use crate::model::assessment::{Assessment, BlindSpot, Cause, Remedy};
 use crate::model::target::Engine;
 use crate::model::{Reason, Target};
@@ -54,7 +55,11 @@ pub(super) fn causes(assessment: &Assessment, today: Date) -> Vec<Cause> {
     causes
 }
 
-/// The checks of a blind spot that no allowance accepts; `None` where all is accepted.
+/// The checks of a blind spot that no allowance accepts as of the run's end; `None` where all is accepted.
+pub fn unaccepted(assessment: &Assessment, spot: &BlindSpot) -> Option<Vec<String>> {
+    refused(assessment, spot, utc_date(assessment.run.ended))
+}
+
 fn refused(assessment: &Assessment, spot: &BlindSpot, today: Date) -> Option<Vec<String>> {
     if spot.checks.is_empty() {
         return (!is_accepted(assessment, &spot.target, None, today)).then(Vec::new);

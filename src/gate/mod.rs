@@ -9,7 +9,7 @@ use crate::model::baseline::Baseline;
 use crate::model::policy::Allowance;
 use crate::model::{CheckResult, FindingState, Severity, Status};
 use cause::causes;
-pub use cause::command;
+pub use cause::{command, unaccepted};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 

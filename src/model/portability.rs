@@ -159,7 +159,7 @@ pub struct Ported {
     /// Data sets in scope.
     pub in_scope: u64,
     /// Those of them of which the store holds rows, and the export records.
-    pub exercised: u64,
+    pub exercised: Fact<u64>,
     /// The share of them in words.
     pub coverage: String,
 }

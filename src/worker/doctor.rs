@@ -114,13 +114,15 @@ pub fn examine(assessment: &Assessment, secrets: &dyn Secrets, store: Option<&Pa
 fn blind_spots(assessment: &Assessment, target: &Target) -> Vec<Problem> {
     let spots = assessment.blind_spots.iter().filter(|spot| spot.target == target.id);
     let mut problems: Vec<Problem> = spots
-        .map(|spot| {
+        // What the policy accepts as open is known to whoever wrote it.
+        .filter_map(|spot| {
+            let checks = gate::unaccepted(assessment, spot)?.len();
             let place = if spot.part.is_empty() { String::new() } else { format!("{}: ", spot.part) };
-            Problem {
-                checks: spot.checks.len(),
+            Some(Problem {
+                checks,
                 what: format!("{place}{}", spot.reason),
                 act: gate::command(&spot.reason, spot.trouble, Some(target)).unwrap_or_else(|| spot.remedy.clone()),
-            }
+            })
         })
         .collect();
     problems.sort_by(|a, b| b.checks.cmp(&a.checks).then_with(|| a.cmp(b)));

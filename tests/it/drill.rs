@@ -239,7 +239,7 @@ fn a_command_may_leave_the_key_that_the_product_gave() {
     let file = product.scratch.path().join("id");
     let insert = format!("{}; echo $CANARY_ID > '{}'", product.said("sign-up"), file.display());
     let subject = format!("user_id=file:{}", file.display());
-    let ran = product.run(&["-s", &subject, "--insert", &insert, "--erase", &product.said("forget"), "--within", "10"]);
+    let ran = product.run(&["-s", &subject, "--insert", &insert, "--erase", &product.said("forget"), "--within", "60"]);
     assert_eq!(ran.code, 0, "{}", ran.words);
 }
 
@@ -266,7 +266,7 @@ fn an_erasure_that_writes_the_person_elsewhere_is_found_out() {
 fn what_is_not_named_or_not_searched_is_told() {
     let Some(mut product) = sqlite("drill-scope") else { return };
     let ran =
-        product.run(&["--insert", &product.said("sign-up"), "--erase", &product.said("forget"), "--within", "10"]);
+        product.run(&["--insert", &product.said("sign-up"), "--erase", &product.said("forget"), "--within", "60"]);
     assert_eq!(ran.code, 0, "{}", ran.words);
     assert_eq!(ran.record.as_ref().unwrap()["observations"][0]["data"]["left_out"], serde_json::json!(["orders"]));
     assert!(ran.words.contains("another kind of key: orders"), "{}", ran.words);

@@ -32,11 +32,15 @@ fn derive(inputs: &Inputs<'_>) -> Vec<Observation> {
 pub fn judge(export: &ExportFacts, stores: &Stores) -> Ported {
     let in_scope = export.in_scope.iter().filter(|(set, _)| !export.left_out.contains(set));
     let mut exercised = 0;
+    // The first thing that could not be read, and whether a set is known not to be exercised.
+    let (mut open, mut untried) = (None, false);
     let sets: Vec<PortedRow> = in_scope
         .map(|(set, store)| {
             let parts: Vec<&SetInExport> = export.sets.iter().filter(|part| part.key == *set).collect();
             let (row, is_exercised) = row(set, presence(set, store, stores), &parts);
-            exercised += u64::from(is_exercised);
+            exercised += u64::from(is_exercised == Some(true));
+            untried |= is_exercised == Some(false);
+            open = open.take().or_else(|| row.complete.reason().filter(|_| is_exercised.is_none()).map(str::to_owned));
             row
         })
         .collect();
@@ -55,7 +59,11 @@ pub fn judge(export: &ExportFacts, stores: &Stores) -> Ported {
         secrets,
         secret_fields: export.secrets.iter().map(|field| field.key.clone()).take(20).collect(),
         in_scope: all,
-        exercised,
+        // A set that was not read may be exercised; one that is known not to be settles it.
+        exercised: match &open {
+            Some(why) if !untried => Fact::unknown(why),
+            _ => Fact::Known(exercised),
+        },
         coverage: format!(
             "{exercised} of {all} data sets in scope are exercised ({} per cent)",
             Ratio::new(exercised, all).text
@@ -86,8 +94,8 @@ fn presence(set: &str, store: &str, stores: &Stores) -> Result<Presence, String>
     found.cloned().ok_or_else(|| "the look at its store does not name it".to_owned())
 }
 
-/// One data set, and whether both sides hold something of it.
-fn row(set: &str, held: Result<Presence, String>, parts: &[&SetInExport]) -> (PortedRow, bool) {
+/// One data set, and whether both sides hold something of it, as far as that was read.
+fn row(set: &str, held: Result<Presence, String>, parts: &[&SetInExport]) -> (PortedRow, Option<bool>) {
     let mut row = PortedRow {
         key: set.to_owned(),
         complete: Fact::Known(true),
@@ -97,7 +105,7 @@ fn row(set: &str, held: Result<Presence, String>, parts: &[&SetInExport]) -> (Po
     let untold = |mut row: PortedRow, why: String| {
         row.summary.clone_from(&why);
         row.complete = Fact::unknown(why);
-        (row, false)
+        (row, None)
     };
     let (rows, capped) = match held {
         Ok(Presence { rows: Fact::Known(rows), capped, .. }) => (rows, capped),
@@ -119,15 +127,13 @@ fn row(set: &str, held: Result<Presence, String>, parts: &[&SetInExport]) -> (Po
     }
     match (rows, records) {
         (0, 0) => {
-            return untold(
-                row,
-                "not exercised: neither the store nor the export holds anything of this person".to_owned(),
-            );
+            let why = "not exercised: neither the store nor the export holds anything of this person".to_owned();
+            return (untold(row, why).0, Some(false));
         }
         (_, 0) => row.complete = Fact::Known(false),
         _ if capped && records >= rows => {
             let why = format!("the count in the store stopped at {rows}; {} is the limit of its measure", rows);
-            return (PortedRow { complete: Fact::unknown(why), ..row }, true);
+            return (PortedRow { complete: Fact::unknown(why), ..row }, Some(true));
         }
         _ if rows.abs_diff(records) > tolerance => {
             row.complete = Fact::Known(false);
@@ -135,7 +141,7 @@ fn row(set: &str, held: Result<Presence, String>, parts: &[&SetInExport]) -> (Po
         }
         _ => {}
     }
-    (row, rows > 0 && records > 0)
+    (row, Some(rows > 0 && records > 0))
 }
 
 #[cfg(test)]
@@ -143,7 +149,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn see(rows: serde_json::Value, capped: bool, records: serde_json::Value, tolerance: u64) -> (PortedRow, u64) {
+    fn see(
+        rows: serde_json::Value,
+        capped: bool,
+        records: serde_json::Value,
+        tolerance: u64,
+    ) -> (PortedRow, Option<u64>) {
         let export: ExportFacts = serde_json::from_value(json!({
             "files": [{ "key": "a.json", "format": "json", "readable": true, "records": 1, "summary": "" }],
             "sets": [{ "key": "orders", "records": records, "foreign": 0, "tolerance": tolerance }],
@@ -154,21 +165,26 @@ mod tests {
         let look =
             Observation::complete("data.subjects", "pg", "", "test", jiff::Timestamp::UNIX_EPOCH, &held).unwrap();
         let mut ported = judge(&export, &Stores::new(&[&look]));
-        (ported.sets.remove(0), ported.exercised)
+        (ported.sets.remove(0), ported.exercised.known().copied())
     }
 
     #[test]
     fn both_numbers_decide() {
-        let held = |row: &(PortedRow, u64)| (row.0.complete.known().copied(), row.0.severity.clone(), row.1);
-        assert_eq!(held(&see(json!(3), false, json!(3), 0)), (Some(true), "high".to_owned(), 1));
-        assert_eq!(held(&see(json!(3), false, json!(0), 9)), (Some(false), "high".to_owned(), 0));
-        assert_eq!(held(&see(json!(3), false, json!(2), 0)), (Some(false), "low".to_owned(), 1));
-        assert_eq!(held(&see(json!(3), false, json!(2), 1)), (Some(true), "high".to_owned(), 1));
-        assert_eq!(held(&see(json!(0), false, json!(2), 0)), (Some(false), "low".to_owned(), 0));
+        let held = |row: &(PortedRow, Option<u64>)| (row.0.complete.known().copied(), row.0.severity.clone(), row.1);
+        assert_eq!(held(&see(json!(3), false, json!(3), 0)), (Some(true), "high".to_owned(), Some(1)));
+        assert_eq!(held(&see(json!(3), false, json!(0), 9)), (Some(false), "high".to_owned(), Some(0)));
+        assert_eq!(held(&see(json!(3), false, json!(2), 0)), (Some(false), "low".to_owned(), Some(1)));
+        assert_eq!(held(&see(json!(3), false, json!(2), 1)), (Some(true), "high".to_owned(), Some(1)));
+        assert_eq!(held(&see(json!(0), false, json!(2), 0)), (Some(false), "low".to_owned(), Some(0)));
         assert_eq!(see(json!(0), false, json!(0), 0).0.complete.known(), None, "not exercised");
         assert_eq!(see(json!(1000), true, json!(1200), 0).0.complete.known(), None, "the count stopped");
-        assert_eq!(see(json!({ "unknown": "locked" }), false, json!(2), 0).0.complete.known(), None);
-        assert_eq!(see(json!(2), false, json!({ "unknown": "not read" }), 0).0.complete.known(), None);
+        assert_eq!(see(json!(0), false, json!(0), 0).1, Some(0), "that it was not tried is known");
+        for (rows, records) in
+            [(json!({ "unknown": "locked" }), json!(2)), (json!(2), json!({ "unknown": "not read" }))]
+        {
+            let (row, exercised) = see(rows, false, records, 0);
+            assert_eq!((row.complete.known(), exercised), (None, None), "what was not read may be exercised");
+        }
     }
 
     #[test]
@@ -179,6 +195,9 @@ mod tests {
         }))
         .unwrap();
         let ported = judge(&export, &Stores::new(&[]));
-        assert_eq!((ported.sets[0].complete.known(), ported.secrets.known(), ported.exercised), (None, None, 0));
+        assert_eq!(
+            (ported.sets[0].complete.known(), ported.secrets.known(), ported.exercised.known()),
+            (None, None, None)
+        );
     }
 }
