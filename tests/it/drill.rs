@@ -48,7 +48,7 @@ sign-up)
   sql \"INSERT INTO orders VALUES ($CANARY_ID)\" ;;
 forget) sql \"DELETE FROM talks WHERE email = '$CANARY'; DELETE FROM orders WHERE id = $CANARY_ID; DELETE FROM visitors WHERE email = '$CANARY'\" ;;
 forget-most) sql \"DELETE FROM talks WHERE email = '$CANARY'; DELETE FROM visitors WHERE email = '$CANARY'\" ;;
-forget-late) (sleep 3; sh \"$0\" forget) & ;;
+forget-late) (sleep 8; sh \"$0\" forget) & ;;
 forget-and-note) sh \"$0\" forget; sql \"INSERT INTO notes VALUES ('$CANARY')\" ;;
 esac
 "
@@ -168,13 +168,13 @@ fn every_product(product: &Product) {
     // Nobody asked for a drill: there is no result of one, neither good nor bad.
     product.scratch.write("probity.yaml", &product.config);
     assert_eq!(product.judged(), []);
-    let good = product.drill("sign-up", "forget", "20");
+    let good = product.drill("sign-up", "forget", "60");
     assert_eq!(good.code, 0, "{}", good.words);
     assert_eq!((&good.set("talks")["before"], &good.set("talks")["after"]), (&Value::from(2), &Value::from(0)));
     assert!(!good.words.contains("may be left"), "{}", good.words);
     assert_eq!(product.judged(), pairs(&[("orders", "pass"), ("talks", "pass"), ("visitors", "pass")]));
 
-    let bad = product.drill("sign-up", "forget-most", "2");
+    let bad = product.drill("sign-up", "forget-most", "6");
     assert_eq!(bad.code, 1, "{}", bad.words);
     assert!(bad.words.contains("may be left in: orders (1 row)"), "{}", bad.words);
     assert_eq!(product.judged(), pairs(&[("orders", "fail"), ("talks", "pass"), ("visitors", "pass")]));
@@ -188,15 +188,15 @@ fn every_product(product: &Product) {
     assert_eq!(never.code, 3, "{}", never.words);
     assert_eq!(product.judged(), pairs(&["orders", "talks", "visitors"].map(|set| (set, "not-evaluated"))));
 
-    let none = product.drill("sign-up", "exit 0", "2");
+    let none = product.drill("sign-up", "exit 0", "6");
     assert_eq!(none.code, 1, "{}", none.words);
     assert_eq!(product.judged(), pairs(&["orders", "talks", "visitors"].map(|set| (set, "fail"))));
     product.act("forget");
 
-    let late = product.drill("sign-up", "forget-late", "1");
+    let late = product.drill("sign-up", "forget-late", "4");
     assert_eq!(late.code, 1, "{}", late.words);
-    std::thread::sleep(Duration::from_secs(3));
-    let in_time = product.drill("sign-up", "forget-late", "20");
+    std::thread::sleep(Duration::from_secs(8));
+    let in_time = product.drill("sign-up", "forget-late", "60");
     assert_eq!(in_time.code, 0, "{}", in_time.words);
 }
 
@@ -218,13 +218,13 @@ fn a_step_that_breaks_off_shows_nothing_and_says_what_is_left() {
     product.act("forget");
 
     let begin = Instant::now();
-    let ran = product.drill("sign-up", "sleep 60; exit 0", "1");
+    let ran = product.drill("sign-up", "sleep 60; exit 0", "6");
     assert!(begin.elapsed() < Duration::from_secs(20));
     assert_eq!(ran.code, 3, "{}", ran.words);
-    assert!(ran.is_unknown("visitors", "the command that erases the person did not end within 1 s"), "{}", ran.words);
+    assert!(ran.is_unknown("visitors", "the command that erases the person did not end within 6 s"), "{}", ran.words);
     assert!(ran.words.contains("may be left in: orders (1 row)"), "{}", ran.words);
     // An erasure that says that it failed shows nothing, also where all is gone.
-    let ran = product.drill("sign-up", &format!("{}; exit 1", product.said("forget")), "2");
+    let ran = product.drill("sign-up", &format!("{}; exit 1", product.said("forget")), "6");
     assert_eq!((ran.code, &ran.set("orders")["after"]), (3, &Value::from(0)), "{}", ran.words);
     assert!(!ran.words.contains("may be left"), "{}", ran.words);
     // The key is read after the person was inserted; where it cannot be had, nobody knows what is there.
@@ -256,7 +256,7 @@ fn an_erasure_that_writes_the_person_elsewhere_is_found_out() {
         "--erase",
         &product.said("forget-and-note"),
         "--within",
-        "1",
+        "6",
     ]);
     assert_eq!((ran.code, &ran.set("orders")["before"]), (1, &Value::from(0)), "{}", ran.words);
     assert_eq!(ran.set("orders")["gone"], false);
@@ -297,7 +297,7 @@ fn a_lock_and_a_file_that_is_gone_are_no_pass() {
     assert!(ran.is_unknown("visitors", "locked"), "{}", ran.words);
     assert!(ran.words.contains("visitors (not known)"), "{}", ran.words);
     holder.execute_batch("ROLLBACK").unwrap();
-    let ran = product.drill("sign-up", &format!("rm '{}'; exit 0", path.display()), "1");
+    let ran = product.drill("sign-up", &format!("rm '{}'; exit 0", path.display()), "6");
     assert_eq!(ran.code, 3, "{}", ran.words);
     assert!(ran.is_unknown("visitors", "not seen after the erasure"), "{}", ran.words);
     assert!(ran.words.contains("visitors (1 row when last seen)"), "{}", ran.words);
@@ -397,14 +397,14 @@ mod postgres {
         // A role that may read one table of three.
         postgres.sql("postgres", "CREATE ROLE narrow LOGIN; GRANT SELECT ON visitors TO narrow");
         product.config = config(&postgres, "narrow");
-        let ran = product.drill("sign-up", "forget", "1");
+        let ran = product.drill("sign-up", "forget", "6");
         assert!(ran.code == 3 && ran.is_unknown("talks", "may not read"), "{}", ran.words);
         assert_eq!(ran.set("visitors")["gone"], true);
 
         // A server that dies between the looks.
         product.config = config(&postgres, "postgres");
         let kill = format!("kill -s QUIT {}; sleep 1", postgres.id());
-        let ran = product.drill("sign-up", &kill, "2");
+        let ran = product.drill("sign-up", &kill, "6");
         assert!(ran.code == 3 && ran.words.contains("talks (2 rows when last seen)"), "{}", ran.words);
         assert!(ran.is_unknown("talks", "not seen after the erasure"), "{}", ran.words);
         postgres.crash();
@@ -441,7 +441,7 @@ mod mariadb {
         let _ = holder.wait();
 
         mariadb.sql("REVOKE SELECT ON app.* FROM auditor@'%'; GRANT SELECT ON app.visitors TO auditor@'%'");
-        let ran = product.drill("sign-up", "forget", "2");
+        let ran = product.drill("sign-up", "forget", "6");
         assert!(ran.code == 3 && ran.is_unknown("talks", "GRANT SELECT"), "{}", ran.words);
         mariadb.assert_gone();
     }
